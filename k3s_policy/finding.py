@@ -1,0 +1,113 @@
+"""What a scan found: findings, errors, and the Report that every output format renders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from k3s_policy.text import Source, Span
+
+__all__ = ["Confidence", "Finding", "Related", "Report", "RuleCard", "ScanError", "Severity"]
+
+
+class Severity(IntEnum):
+    """How bad it is: high exposes a secret, loses data or stops K3s; medium weakens; low is hygiene."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @property
+    def word(self) -> str:
+        """The name as users write and read it."""
+        return self.name.lower()
+
+
+class Confidence(IntEnum):
+    """How sure the scan is that K3s would really behave as the finding says."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @property
+    def word(self) -> str:
+        """The name as users write and read it."""
+        return self.name.lower()
+
+
+class Related(NamedTuple):
+    """Another place that belongs to a finding, and what it has to do with it."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule broken at a Span."""
+
+    rule: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    """One sentence of what is wrong here; never holds a credential."""
+    span: Span
+    help: str = ""
+    """One sentence of what to write instead."""
+    related: tuple[Related, ...] = ()
+    fingerprint: str = ""
+    """Stays the same when lines above move; made from masked text only."""
+
+
+@dataclass(frozen=True)
+class ScanError:
+    """Something that kept the scan from judging a file; makes the exit code 2."""
+
+    message: str
+    path: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True)
+class RuleCard:
+    """What output formats say of a rule, whether it was broken or not."""
+
+    name: str
+    summary: str
+    """One sentence without a final full stop or Markdown."""
+    documentation: str
+    """The page in Markdown, without the summary."""
+    severity: Severity
+    see: tuple[str, ...] = ()
+    """Addresses to read more at."""
+    tags: tuple[str, ...] = ()
+    """For instance `security`, `external/cwe/cwe-214`."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything an output format may see. Findings stand in the order path, line, column, rule."""
+
+    findings: tuple[Finding, ...]
+    errors: tuple[ScanError, ...]
+    rules: tuple[RuleCard, ...]
+    """Every rule of the catalogue that this version has, by name."""
+    secrets: Mapping[Source, tuple[Span, ...]]
+    """Where the credentials stand that no output may show, sorted and without overlap."""
+    files_read: int
+    """How many files were opened and held something of K3s's."""
+    files_seen: int
+    """How many files were looked at."""
+    not_judged: tuple[str, ...] = ()
+    """Paths of files that looked like K3s's but are templates that do not parse."""
+    notes: tuple[str, ...] = ()
+    """Remarks for the user, for instance that an RKE2 configuration was left alone."""
+    waived: int = 0
+    """How many findings a comment or the baseline accepted."""
+    tool_version: str = ""
