@@ -1,0 +1,442 @@
+"""YAML as a tree of Texts: every scalar knows the characters it was written with.
+
+libyaml (through ruamel.yaml.clib) delivers the events. It refuses some plain scalars that K3s's own parser
+accepts (`tls-san: [fd00::1]`), so where it fails ruamel.yaml's pure parser at YAML 1.1 decides; the same
+parser serves where the C extension is missing. Nothing is constructed and no tag is obeyed: the tree holds
+texts, and `arrives` says what K3s makes of one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from k3s_policy.text import Run, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Document", "Entry", "Mapping", "Node", "Scalar", "Sequence", "YamlError", "arrives", "read_yaml"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scalar:
+    """A scalar: its value with the place of each character, and how it was written."""
+
+    text: Text
+    """The value after unquoting and unfolding, before K3s gives it a type."""
+    written: Text
+    """What stands in the file, quotes and block header included."""
+    plain: bool
+    """Neither quoted nor a block: only such a scalar can be anything but a string."""
+    tag: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.text)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sequence:
+    """A list, in block or flow style."""
+
+    items: tuple[Node, ...]
+    written: Text
+    tag: str | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Mapping:
+    """A mapping with its entries in the order of the file, duplicates included."""
+
+    entries: tuple[Entry, ...]
+    written: Text
+    tag: str | None = None
+
+    def get(self, *names: str) -> Node | None:
+        """Return the value behind a path of keys; of a key that stands twice the last, as K3s reads it."""
+        node: Node = self
+        for name in names:
+            found = node.last(name) if isinstance(node, Mapping) else None
+            if found is None:
+                return None
+            node = found
+        return node
+
+    def last(self, name: str) -> Node | None:
+        """Return the last value given to a key."""
+        return next((value for key, value in reversed(self.entries) if str(key) == name), None)
+
+    def scalar(self, *names: str) -> Scalar | None:
+        """Return the scalar behind a path of keys, if it is one."""
+        node = self.get(*names)
+        return node if isinstance(node, Scalar) else None
+
+    def items(self, *names: str) -> tuple[Node, ...]:
+        """Return the items of the list behind a path of keys; nothing where there is no list."""
+        node = self.get(*names)
+        return node.items if isinstance(node, Sequence) else ()
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+class Entry(NamedTuple):
+    """A key and its value. A key that is no scalar is kept as an empty scalar at its place."""
+
+    key: Scalar
+    value: Node
+
+
+@dataclass(frozen=True, eq=False)
+class YamlError:
+    """Why the parser gave up, and where; the reason names syntax only, never content."""
+
+    reason: str
+    at: Text
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """The documents of a stream up to the first error, and that error."""
+
+    roots: tuple[Node, ...]
+    error: YamlError | None = None
+
+    @property
+    def root(self) -> Node | None:
+        """The first document, which is all that K3s reads of its configuration."""
+        return self.roots[0] if self.roots else None
+
+
+def read_yaml(text: Text) -> Document:
+    """Compose every document of a YAML text.
+
+    An error ends the list of documents; those before it are kept, because K3s's decoder stops reading
+    after the first one and never meets the error.
+    """
+    content = str(text)
+    if content.startswith("\ufeff"):
+        # libyaml does not count the byte-order mark, and K3s's parser skips it too.
+        text, content = text[1:], content[1:]
+    parse = _libyaml()
+    if parse is not None:
+        document = _Composer(text, parse(content)).document()
+        if document.error is None:
+            return document
+    return _Composer(text, _pure_events(content)).document()
+
+
+def _libyaml() -> Any:  # noqa: ANN401  the extension has no types
+    try:
+        from _ruamel_yaml import CParser  # noqa: PLC0415  imported only when a file is YAML
+    except ImportError:
+        try:
+            from ruamel.yaml.clib._ruamel_yaml import CParser  # noqa: PLC0415
+        except ImportError:
+            return None
+
+    def events(content: str) -> Iterator[Any]:
+        parser = CParser(content)
+        while parser.check_event():
+            yield parser.get_event()
+
+    return events
+
+
+def _pure_events(content: str) -> Iterator[Any]:
+    from ruamel.yaml import YAML  # noqa: PLC0415  only where libyaml refuses the text
+
+    parser = YAML(typ="safe", pure=True)
+    parser.version = (1, 1)
+    yield from parser.parse(content)
+
+
+_MAXIMAL_DEPTH = 200
+
+
+class _Composer:
+    """Turns a stream of events into trees; one use, one stream."""
+
+    def __init__(self, text: Text, events: Iterator[Any]) -> None:
+        self._text = text
+        self._events = events
+        self._anchors: dict[str, Node] = {}
+
+    def document(self) -> Document:
+        from ruamel.yaml.error import YAMLError  # noqa: PLC0415  loaded with the parser
+
+        roots: list[Node] = []
+        try:
+            for event in self._events:
+                if type(event).__name__ == "DocumentStartEvent":
+                    self._anchors = {}
+                    roots.append(self._node(next(self._events), 0))
+        except (YAMLError, ValueError, RecursionError) as error:
+            return Document(tuple(roots), self._error(error))
+        return Document(tuple(roots))
+
+    def _error(self, error: Exception) -> YamlError:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        offset = mark.index if mark is not None else getattr(error, "position", 0)
+        offset = max(0, min(offset, len(self._text)))
+        reason = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "not valid YAML")
+        # Parsers quote what they met ("found undefined alias 'x'"): syntax may be said, content may not.
+        reason = re.sub(r"\s*(['\"]).*\1", "", reason, flags=re.DOTALL).split("\n", 1)[0].strip().rstrip(",")
+        return YamlError(reason or "not valid YAML", self._text[offset : offset + 1])
+
+    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401
+        kind = type(event).__name__
+        if depth > _MAXIMAL_DEPTH:
+            raise ValueError("nested too deeply")
+        if kind == "AliasEvent":
+            if event.anchor not in self._anchors:
+                raise _undefined_alias(event)
+            # An alias points to where the value was written: its anchor.
+            return self._anchors[event.anchor]
+        node: Node
+        if kind == "ScalarEvent":
+            node = _scalar(self._text, event)
+        elif kind == "SequenceStartEvent":
+            node = self._sequence(event, depth)
+        else:
+            node = self._mapping(event, depth)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _sequence(self, start: Any, depth: int) -> Sequence:  # noqa: ANN401
+        items = []
+        while type(event := next(self._events)).__name__ != "SequenceEndEvent":
+            items.append(self._node(event, depth + 1))
+        return Sequence(tuple(items), self._written(start, event), _tag(start))
+
+    def _mapping(self, start: Any, depth: int) -> Mapping:  # noqa: ANN401
+        entries = []
+        while type(event := next(self._events)).__name__ != "MappingEndEvent":
+            key = self._node(event, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if not isinstance(key, Scalar):
+                key = Scalar(key.written[:0], key.written[:0], plain=False)
+            entries.append(Entry(key, value))
+        return Mapping(tuple(entries), self._written(start, event), _tag(start))
+
+    def _written(self, start: Any, end: Any) -> Text:  # noqa: ANN401
+        return self._text[start.start_mark.index : end.end_mark.index].rstrip()
+
+
+def _undefined_alias(event: Any) -> Exception:  # noqa: ANN401
+    from ruamel.yaml.composer import ComposerError  # noqa: PLC0415
+
+    error: Exception = ComposerError(None, None, "found undefined alias", event.start_mark)
+    return error
+
+
+def _tag(event: Any) -> str | None:  # noqa: ANN401
+    tag = event.tag if hasattr(event, "tag") else None
+    return str(tag) if tag else None
+
+
+# --- scalars: laying the value over the characters it was written with -----------------------------
+
+_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
+_DOUBLE_QUOTED = re.compile(
+    r"(?P<escape>\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n[ \t]*|[\r\n][ \t]*|.))"
+    r"|(?P<fold>[ \t]*(?:\r\n|[\r\n\x85])\s*)|(?P<plain>[^\\\s]+|[ \t]+)",
+    re.DOTALL,
+)
+_SINGLE_QUOTED = re.compile(r"(?P<escape>'')|(?P<fold>[ \t]*(?:\r\n|[\r\n\x85])\s*)|(?P<plain>[^'\s]+|[ \t]+)", re.DOTALL)
+_LINE_BREAK = re.compile(r"\r\n|[\r\n]")
+_ESCAPES = {
+    "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
+    " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
+}  # fmt: skip
+
+
+def _scalar(text: Text, event: Any) -> Scalar:  # noqa: ANN401
+    written = text[event.start_mark.index : event.end_mark.index]
+    # The start mark of libyaml includes the anchor and the tag.
+    properties = _PROPERTIES.match(str(written)) if event.anchor or event.tag else None
+    if properties:
+        written = written[properties.end() :]
+    style = event.style or ""
+    if style in ("|", ">"):
+        laid = _block(written, event.value)
+        written = written.rstrip()
+    elif style in ('"', "'"):
+        laid = _quoted(written[1:-1], style)
+    else:
+        laid = written if str(written) == event.value else _folded(written)
+    if str(laid) != event.value:
+        # An exotic way of writing: keep the value, and let each character stand for the whole scalar.
+        laid = written.stand_in(event.value)
+    return Scalar(laid, written, plain=style == "", tag=_tag(event))
+
+
+def _quoted(inner: Text, style: str) -> Text:
+    value = str(inner)
+    if "\n" not in value and "\r" not in value and ("\\" not in value if style == '"' else "''" not in value):
+        return inner
+    runs: list[Run] = [*inner[:0].runs]
+    for match in (_DOUBLE_QUOTED if style == '"' else _SINGLE_QUOTED).finditer(value):
+        part = inner.cut(match)
+        if match.lastgroup == "escape":
+            part = part.stand_in(_unescape(match[0]) if style == '"' else "'")
+        elif match.lastgroup == "fold":
+            part = _fold(part)
+        runs.extend(part.runs)
+    return Text(runs)
+
+
+def _unescape(escape: str) -> str:
+    if escape[1] in "xuU":
+        return chr(min(int(escape[2:], 16), 0x10FFFF))
+    return "" if escape[1] in "\r\n" else _ESCAPES.get(escape[1], escape)
+
+
+def _fold(part: Text) -> Text:
+    """Return what a line break inside a flow scalar becomes: a blank, or one break for each empty line."""
+    breaks = len(_LINE_BREAK.findall(str(part)))
+    return part.stand_in("\n" * (breaks - 1) if breaks > 1 else " ")
+
+
+def _folded(written: Text) -> Text:
+    """Lay a plain scalar that goes over several lines."""
+    return _quoted(written, "'")
+
+
+def _block(written: Text, value: str) -> Text:
+    """Lay a literal or folded block: each line of the value over the line it was written in."""
+    header_end = str(written).find("\n") + 1
+    runs: list[Run] = [*written[header_end:header_end].runs]
+    at = 0
+    for line in _lines(written[header_end:]):
+        break_start = at
+        while at < len(value) and value[at] in "\n ":
+            at += 1
+        piece = line.lstrip(" ")
+        # More indented lines keep blanks: give back those that are the value's.
+        while at > break_start and value[at - 1] == " " and len(piece) < len(line):
+            at -= 1
+            piece = line[len(line) - len(piece) - 1 :]
+        if not piece or not value.startswith(str(piece), at):
+            at = break_start
+            continue
+        if at > break_start:
+            runs.extend(_gap(runs, line, value[break_start:at]))
+        runs.extend(piece.runs)
+        at += len(piece)
+    if at < len(value):
+        runs.extend(_gap(runs, written[len(written) :], value[at:]))
+    return Text(runs)
+
+
+def _gap(before: list[Run], after: Text, characters: str) -> list[Run]:
+    """Return the runs for line breaks between two lines: they stand where the former ends."""
+    last = before[-1]
+    content = last.source.content
+    width = len(characters)
+    if content[last.end : last.end + width] == characters:
+        return [Run(last.source, last.end, last.end + width, characters)]
+    break_at = last.end + (1 if content.startswith("\r\n", last.end) else 0)
+    return [Run(after.runs[0].source, break_at, break_at + 1, character) for character in characters]
+
+
+def _lines(text: Text) -> Iterator[Text]:
+    value = str(text)
+    start = 0
+    for match in _LINE_BREAK.finditer(value):
+        yield text[start : match.start()]
+        start = match.end()
+    if start < len(value):
+        yield text[start:]
+
+
+# --- what K3s makes of a scalar ---------------------------------------------------------------------
+
+_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
+_FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_SPECIAL_FLOATS = {
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), "NaN"),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), "+Inf"),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), "-Inf"),
+}
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER = re.compile(
+    r"(?P<sign>[-+]?)"
+    r"(?:0[xX](?P<hex>[0-9A-Fa-f]+)|0[bB](?P<binary>[01]+)|0[oO]?(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*))"
+)
+_BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
+
+
+def arrives(scalar: Scalar) -> Text:
+    """Return what K3s receives for a scalar of its configuration: the text it hands to its flag parser.
+
+    Where YAML 1.1 turns the scalar into something else (`0644` into 420, `on` into true) the result is a
+    text of other characters at the scalar's place. Decoding as gopkg.in/yaml.v2 2.4.0 does it (resolve.go),
+    printing as K3s does it (pkg/configfilearg/parser.go), which also trims blanks around the value.
+    """
+    value = resolve(str(scalar.text), plain=scalar.plain, tag=scalar.tag)
+    if value == str(scalar.text):
+        return scalar.text.strip()
+    return scalar.written.stand_in(value.strip()) if value.strip() != str(scalar.text).strip() else scalar.text.strip()
+
+
+def resolve(value: str, *, plain: bool, tag: str | None = None) -> str:
+    """Return the characters a scalar becomes when K3s decodes it and prints it again."""
+    kind = (tag or "").removeprefix("tag:yaml.org,2002:").removeprefix("!!")
+    if not plain and kind not in ("int", "float", "bool", "null"):
+        return value
+    if kind == "binary":
+        return _decoded(value)
+    if kind == "str" or (kind.startswith("!") and kind != "!"):
+        return value
+    if value in _TRUE:
+        return "true"
+    if value in _FALSE:
+        return "false"
+    if value in _NULL:
+        return ""
+    return _SPECIAL_FLOATS.get(value) or _number(value) or value
+
+
+def _decoded(value: str) -> str:
+    from base64 import b64decode  # noqa: PLC0415  rare
+
+    try:
+        return b64decode(value).decode("utf-8", "surrogateescape")
+    except ValueError:
+        return value
+
+
+def _number(value: str) -> str | None:
+    first = value[0]
+    if first == ".":
+        return _go_float(value) if _FLOAT.fullmatch(value) else None
+    if first not in "+-0123456789":
+        return None
+    digits = value.replace("_", "")
+    if match := _INTEGER.fullmatch(digits):
+        base = next(name for name in _BASES if match[name] is not None)
+        number = int(match["sign"] + match[base], _BASES[base])
+        if -(1 << 63) <= number < (1 << 63 if match["sign"] else 1 << 64):
+            return str(number)
+    return _go_float(digits) if _FLOAT.fullmatch(digits) else None
+
+
+def _go_float(digits: str) -> str | None:
+    """Print a float as Go's `%v`: the shortest digits, with an exponent below -4 and from 6 digits on."""
+    from decimal import Decimal  # noqa: PLC0415  rare
+
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        return None
+    sign, figures, exponent = Decimal(repr(number)).normalize().as_tuple()
+    shown = "".join(map(str, figures))
+    power = len(shown) - 1 + int(exponent)
+    minus = "-" if sign else ""
+    if not -4 <= power < 6 and number:
+        fraction = f".{shown[1:]}" if len(shown) > 1 else ""
+        return f"{minus}{shown[0]}{fraction}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    return minus + format(Decimal(shown).scaleb(int(exponent)), "f")
