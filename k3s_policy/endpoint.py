@@ -1,0 +1,152 @@
+"""A datastore-endpoint, parsed as kine and its drivers parse it, with the place of each part.
+
+The part before the first `://` selects the driver (kine pkg/drivers/factory.go). A MySQL endpoint follows
+go-sql-driver's grammar (dsn.go): the last `/` separates the database, the last `@` before it ends the user
+information, the first `:` in that separates the password, and neither is percent-decoded. PostgreSQL and
+the others are URLs. Nothing here refuses an endpoint: a part that is missing is an empty Text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from k3s_policy.text import Text
+
+__all__ = ["Endpoint", "Parameter", "parse", "secret_parts"]
+
+
+class Parameter(NamedTuple):
+    """One `name=value` behind the `?` of an endpoint; `value` is as written, not yet decoded."""
+
+    name: Text
+    value: Text
+
+    @property
+    def decoded(self) -> str:
+        """The value after query-unescaping, as both drivers do it."""
+        from urllib.parse import unquote_plus  # noqa: PLC0415  rare, and slow to import
+
+        return unquote_plus(str(self.value))
+
+
+_BACKENDS = {
+    "": "sqlite", "sqlite": "sqlite", "litestream": "sqlite",
+    "mysql": "mysql",
+    "postgres": "postgres", "postgresql": "postgres",
+    "http": "etcd", "https": "etcd", "unix": "etcd", "unixs": "etcd",
+    "nats": "nats", "jetstream": "nats",
+    "memory": "memory", "t4": "t4",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """The parts of one datastore-endpoint."""
+
+    text: Text
+    scheme: Text
+    user: Text
+    password: Text
+    address: Text
+    """Network and host as written: `tcp(db:3306)`, `db:5432`."""
+    database: Text
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def backend(self) -> str | None:
+        """What the scheme selects; None where kine knows no such driver or finds no `://`."""
+        value = str(self.text)
+        if value and "://" not in value:
+            return None
+        return _BACKENDS.get(str(self.scheme))
+
+    def parameter(self, name: str) -> Parameter | None:
+        """Return a parameter by its case-sensitive name: of several the last for MySQL, else the first."""
+        found = [parameter for parameter in self.parameters if str(parameter.name) == name]
+        if not found:
+            return None
+        return found[-1] if self.backend == "mysql" else found[0]
+
+
+def parse(text: Text) -> Endpoint:
+    """Take an endpoint apart; every part is cut from `text`."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = text[:0], text
+    if str(scheme) == "mysql" or not separator:
+        return _mysql(text, scheme, rest)
+    return _url(text, scheme, rest)
+
+
+def _mysql(text: Text, scheme: Text, rest: Text) -> Endpoint:
+    slash = str(rest).rfind("/")
+    before, tail = (rest[:slash], rest[slash + 1 :]) if slash >= 0 else (rest, rest[len(rest) :])
+    login, at, address = before.rpartition("@")
+    if not at:
+        login, address = before[:0], before
+    user, _, password = login.partition(":")
+    database, _, query = tail.partition("?")
+    return Endpoint(text, scheme, user, password, address, database, _parameters(query))
+
+
+def _url(text: Text, scheme: Text, rest: Text) -> Endpoint:
+    before, _, query = rest.partition("?")
+    # An unescaped `/` in a password ends the authority for a URL parser, but it is still a password.
+    login, at, host = before.rpartition("@")
+    if not at:
+        login, host = before[:0], before
+    user, _, password = login.partition(":")
+    address, _, database = host.partition("/")
+    return Endpoint(text, scheme, user, password, address, database, _parameters(query))
+
+
+def _parameters(query: Text) -> tuple[Parameter, ...]:
+    parameters = []
+    for pair in query.split("&"):
+        name, equals, value = pair.partition("=")
+        if equals:
+            parameters.append(Parameter(name, value))
+    return tuple(parameters)
+
+
+_URL_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<login>[^\s'\"]*)@")
+_SECRET_PARAMETER = re.compile(r"(?i)^(?:password|passwd|pwd|sslpassword|token|secret.*|.*password)$")
+
+
+def secret_parts(text: Text) -> list[Text]:
+    """Return what must never be shown of any value that may hold a URL or data source name.
+
+    For an endpoint that is the password and parameters named like one; where the endpoint is so broken that
+    the password cannot be told apart, everything between `://` and the last `@`. A user without a password
+    is no secret, except where it stands alone before the `@` of a NATS server: there it is a token.
+    """
+    value = str(text)
+    if "@" not in value and "?" not in value:
+        return []
+    endpoint = parse(text)
+    found = [parameter.value for parameter in endpoint.parameters if _SECRET_PARAMETER.match(str(parameter.name))]
+    if endpoint.password:
+        found.append(endpoint.password)
+    elif endpoint.user and str(endpoint.scheme) == "nats":
+        found.append(endpoint.user)
+    if "?" in value and value.rfind("@") > value.find("?") and endpoint.backend != "mysql":
+        # `?` or `#` in the password: a URL parser sees a query, the user meant a password.
+        match = _URL_LOGIN.match(value)
+        if match and ":" in match["login"]:
+            found.append(text[match.start("login") + match["login"].find(":") + 1 : match.end("login")])
+    if value.count("://") > 1:
+        found.extend(_each_login(text))
+    return [part for part in found if part]
+
+
+def _each_login(text: Text) -> list[Text]:
+    """Return the password of each URL in a comma list."""
+    passwords = []
+    for url in text.split(","):
+        match = _URL_LOGIN.search(str(url))
+        if match and ":" in match["login"]:
+            passwords.append(url[match.start("login") + match["login"].find(":") + 1 : match.end("login")])
+    return passwords

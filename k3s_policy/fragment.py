@@ -1,0 +1,109 @@
+"""What readers hand over: parts of a host's configuration, before they are put together.
+
+A reader knows one format and one piece of text. Which config file belongs to which unit, and which
+environment file to which command, is for `assemble` to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from k3s_policy.branch import ALWAYS, When
+from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Unseen
+
+if TYPE_CHECKING:
+    from k3s_policy.lower import Argument, ConfigEntry, Variable
+    from k3s_policy.systemd import UnitFile
+    from k3s_policy.text import Text
+    from k3s_policy.version import Version
+
+__all__ = ["ConfigFile", "EnvironmentFile", "Fragment", "LooseOptions", "Note", "NotJudged", "Start", "Unit"]
+
+
+@dataclass(frozen=True, eq=False)
+class ConfigFile:
+    """A K3s config file, main file or drop-in."""
+
+    text: Text
+    entries: tuple[ConfigEntry, ...]
+    path: str
+    """Where it lies: its path in the repository, or the path on the host that a script writes it to."""
+    host: str | None = None
+    """What places it on one host with a Start, where the path does not: the script that writes both."""
+    open: tuple[Text, ...] = ()
+    """Places at which more settings may come in that were not seen."""
+    when: When = ALWAYS
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A systemd unit that runs K3s, or a drop-in of one."""
+
+    text: Text
+    file: UnitFile
+    path: str
+    name: str
+    """`k3s.service`; for a drop-in the unit it belongs to."""
+    drop_in: bool = False
+    host: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EnvironmentFile:
+    """A file of variables as systemd reads it."""
+
+    text: Text
+    variables: tuple[Variable, ...]
+    path: str
+    host: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A command that starts K3s, in its own words."""
+
+    at: Text
+    role: str | None
+    """`server`, `agent`, or None where a variable decides."""
+    arguments: tuple[Argument, ...]
+    form: Form
+    variables: tuple[Variable, ...] = ()
+    config: str | None = None
+    """The config file it names, as a path on the host; None for the default one."""
+    version: Version | None = None
+    unseen: tuple[Unseen, ...] = ()
+    host: str | None = None
+    alone: bool = False
+    """Whether it cannot share its host with a config file of the repository: a container, a remote host."""
+    name: str = ""
+    """The name of its systemd unit, where it has one."""
+    environment_files: tuple[Text, ...] = ()
+    when: When = ALWAYS
+
+
+@dataclass(frozen=True, eq=False)
+class LooseOptions:
+    """K3s options collected in a variable that no command seen here uses; others of its words are not judged."""
+
+    at: Text
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark for the user."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class NotJudged:
+    """A file that looked like K3s's and is a template that does not parse."""
+
+    path: str
+
+
+Fragment: TypeAlias = (
+    ConfigFile | Unit | EnvironmentFile | Start | LooseOptions | Note | NotJudged | Credential | FileMode | BrokenFile
+)

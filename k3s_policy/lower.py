@@ -1,0 +1,197 @@
+"""Lowering: how K3s turns config files, arguments and environment variables into settings.
+
+Config file values become `--key=value` words placed straight after the command, the command line follows,
+and environment variables are read only for flags that neither gives (K3s pkg/configfilearg/parser.go,
+urfave/cli v2). Words are split into flags and values as Go's `flag` package does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.branch import ALWAYS, When
+from k3s_policy.flags import Kind
+from k3s_policy.model import Form, Origin, Setting, Unrecognised
+from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from k3s_policy.flags import Flag, Flags
+    from k3s_policy.text import Text
+
+__all__ = ["Argument", "ConfigEntry", "Lowered", "Variable", "config_entries", "from_arguments", "from_config", "from_environment"]
+
+
+class Argument(NamedTuple):
+    """One word of a command line, with the branches of the script it stands in."""
+
+    text: Text
+    when: When = ALWAYS
+
+
+class Variable(NamedTuple):
+    """An environment variable given to K3s."""
+
+    name: Text
+    value: Text
+    form: Form
+    when: When = ALWAYS
+    tag: str | None = None
+
+
+class ConfigEntry(NamedTuple):
+    """One key of a config file with its value; `appends` says that the key was written with a `+`."""
+
+    key: Text
+    value: Scalar | Sequence | Mapping
+    appends: bool
+    when: When = ALWAYS
+
+
+@dataclass
+class Lowered:
+    """What became of one source of settings."""
+
+    settings: list[Setting] = field(default_factory=list)
+    unrecognised: list[Unrecognised] = field(default_factory=list)
+    open: list[Text] = field(default_factory=list)
+    """Words whose content is not known: any argument may hide there."""
+    stray: list[Text] = field(default_factory=list)
+    """The first word that is no flag, and all behind it, which K3s never reads."""
+
+
+def from_arguments(words: Iterable[Argument], role: str | None, flags: Flags, form: Form) -> Lowered:
+    """Lower the words behind `server` or `agent`.
+
+    Go's parser: `-x` is `--x`; a value stands behind `=` or is the next word, whatever that looks like; a
+    boolean takes none without `=`; the first word that is no flag ends the flags, and so does `--`.
+    """
+    lowered = Lowered()
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        value = str(word.text)
+        if _is_open(word.text):
+            lowered.open.append(word.text)
+            continue
+        if len(value) < 2 or value[0] != "-":
+            lowered.stray = [word.text, *(later.text for later in queue)]
+            break
+        if value == "--":
+            lowered.stray = [later.text for later in queue]
+            break
+        _option(word, queue, role, flags, form, lowered)
+    return lowered
+
+
+def _is_open(word: Text) -> bool:
+    """Whether the word may be anything: it starts with something that is not known."""
+    first = next((run for run in word.runs if run.text), None)
+    return first is not None and not first.known
+
+
+def _option(word: Argument, queue: list[Argument], role: str | None, flags: Flags, form: Form, lowered: Lowered) -> None:  # noqa: PLR0913
+    dashes = 2 if word.text.startswith("--") else 1
+    option, equals, given = word.text.partition("=")
+    name = str(option)[dashes:]
+    flag = _flag(name, role, flags)
+    value: Text | None = given if equals else None
+    if flag is not None:
+        if value is None and flag.kind is not Kind.BOOL:
+            value = _next_value(word, queue)
+            if value is None:
+                value = option[len(option) :]
+        elif value is None:
+            value = option.stand_in("true")
+        lowered.settings.append(Setting(flag, option, value, Origin.ARGUMENT, form, word.when))
+        return
+    if value is None and queue and not queue[0].text.startswith("-") and not _is_open(queue[0].text):
+        # Nobody knows whether it takes a value; one that does not look like a flag most likely is it.
+        value = _next_value(word, queue)
+    lowered.unrecognised.append(Unrecognised(name, option, value, Origin.ARGUMENT, form, word.when))
+
+
+def _next_value(word: Argument, queue: list[Argument]) -> Text | None:
+    """Take the next word as a value, skipping those of branches that exclude this option's."""
+    from k3s_policy.branch import exclusive  # noqa: PLC0415  only scripts have branches
+
+    for position, following in enumerate(queue):
+        if not exclusive(word.when, following.when):
+            return queue.pop(position).text
+    return None
+
+
+def _flag(name: str, role: str | None, flags: Flags) -> Flag | None:
+    return flags.get(name, role) or flags.removed(name, role)
+
+
+def config_entries(root: Mapping) -> Iterator[ConfigEntry]:
+    """Yield the keys of a config file; merge keys at the top are dropped, as K3s drops them."""
+    for key, value in root.entries:
+        if str(key) == "<<" and key.plain:
+            continue
+        appends = str(key).endswith("+")
+        yield ConfigEntry(key.text[:-1] if appends else key.text, value, appends)
+
+
+def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags: Flags) -> Lowered:
+    """Lower the main config file and its drop-ins, given in the order K3s reads them.
+
+    A later key replaces an earlier one entirely, lists too; `key+` adds to what was collected so far.
+    """
+    collected: dict[str, list[ConfigEntry]] = {}
+    for entries in files:
+        for entry in entries:
+            name = str(entry.key)
+            if entry.appends:
+                collected.setdefault(name, []).append(entry)
+            else:
+                collected[name] = [entry]
+    lowered = Lowered()
+    for name, kept in collected.items():
+        flag = _flag(name, role, flags) if len(name) > 1 or name in _SHORT_KEYS else None
+        for entry in kept:
+            if flag is None:
+                value = entry.value.text if isinstance(entry.value, Scalar) else None
+                lowered.unrecognised.append(
+                    Unrecognised(name, entry.key, value, Origin.CONFIG, Form.CONFIG, entry.when)
+                )
+                continue
+            lowered.settings.extend(
+                Setting(flag, entry.key, arrives(item), Origin.CONFIG, Form.CONFIG, entry.when, item.tag)
+                for item in _items(entry.value)
+            )
+    return lowered
+
+
+_SHORT_KEYS = frozenset("cdilostv")
+"""Single letters that K3s writes with one dash, so that they reach the flag's alias."""
+
+
+def _items(value: Scalar | Sequence | Mapping) -> Iterator[Scalar]:
+    """Yield the values K3s makes arguments of; a mapping becomes text that no flag understands."""
+    if isinstance(value, Scalar):
+        yield value
+    elif isinstance(value, Sequence):
+        for item in value.items:
+            first = item.items[0] if isinstance(item, Sequence) and item.items else item
+            if isinstance(first, Scalar):
+                yield first
+
+
+def from_environment(variables: Iterable[Variable], role: str | None, flags: Flags) -> Lowered:
+    """Lower environment variables; an empty one counts as not set."""
+    lowered = Lowered()
+    for variable in variables:
+        name = str(variable.name)
+        found = flags.by_environment(name, role)
+        if not found and (gone := flags.removed_variable(name)):
+            found = (gone,)
+        lowered.settings.extend(
+            Setting(flag, variable.name, variable.value, Origin.ENVIRONMENT, variable.form, variable.when, variable.tag)
+            for flag in found
+            if variable.value
+        )
+    return lowered

@@ -1,0 +1,223 @@
+"""What K3s is started with: Settings, Invocations, Nodes and Clusters, each knowing where it was written.
+
+K3s turns every way of configuring it into one list of arguments; the model is that list. Readers lower their
+format to it, and a rule is written once because K3s reads it once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from k3s_policy.branch import ALWAYS, When, exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.flags import Flag
+    from k3s_policy.text import Text
+    from k3s_policy.version import Version
+
+__all__ = [
+    "Agent",
+    "BrokenFile",
+    "Cluster",
+    "Credential",
+    "FileMode",
+    "Form",
+    "Invocation",
+    "Node",
+    "Origin",
+    "Server",
+    "Setting",
+    "Subject",
+    "Unrecognised",
+    "Unseen",
+]
+
+
+class Origin(Enum):
+    """Which of K3s's three sources a setting comes from, weakest first (K3s pkg/configfilearg/parser.go)."""
+
+    ENVIRONMENT = "environment"
+    CONFIG = "config"
+    ARGUMENT = "argument"
+
+
+class Form(Enum):
+    """How a setting is written, which decides who can read it and what a message says."""
+
+    CONFIG = "config file"
+    UNIT = "systemd unit"
+    UNIT_ENVIRONMENT = "Environment= of a systemd unit"
+    ENVIRONMENT_FILE = "environment file"
+    INSTALLER = "install script"
+    COMMAND = "command"
+    CONTAINER = "container"
+    VARIABLE = "shell variable"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Setting:
+    """One Flag given one value."""
+
+    flag: Flag
+    at: Text
+    """Where the option stands: the key, the flag, the name of the variable."""
+    value: Text
+    """What K3s receives. Its characters may stand elsewhere: where a variable was assigned."""
+    origin: Origin
+    form: Form
+    when: When = ALWAYS
+    tag: str | None = None
+    """The YAML tag of the value, for instance `!vault`."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the value is what K3s receives and not a variable or template that makes it."""
+        return self.value.known and not any(mark in str(self.value) for mark in ("{{", "${", "{%", "$(", "<%"))
+
+    @property
+    def place(self) -> Text:
+        """The option with its value where both stand in one line, else the option."""
+        option, value = self.at.span, self.value.span
+        if option.source is value.source and option.start <= value.start and option.line == value.end_line:
+            return self.at.upto(self.value)
+        return self.at
+
+    @property
+    def said_here(self) -> bool:
+        """Whether the value stands beside its option, not in a variable assigned elsewhere."""
+        return self.place is not self.at or self.at.span.contains(self.value.span)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Unrecognised:
+    """An option that is no flag of its role, at this version or any other."""
+
+    name: str
+    at: Text
+    value: Text | None
+    origin: Origin
+    form: Form
+    when: When = ALWAYS
+
+
+class Unseen(NamedTuple):
+    """Something that K3s reads and the scan did not: conclusions from absence must ask for it."""
+
+    kind: str
+    """`arguments`, `environment` or `config`."""
+    why: str
+    at: Text | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Invocation:
+    """One `k3s server` or `k3s agent`; of this very class where the role is not known.
+
+    `settings` stand in the order in which a later one beats an earlier one: environment, config file with its
+    drop-ins, arguments.
+    """
+
+    at: Text
+    """Where it is started, or the first file that configures it."""
+    settings: tuple[Setting, ...] = ()
+    unrecognised: tuple[Unrecognised, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    version: Version | None = None
+    files: tuple[str, ...] = ()
+
+    role = ""
+
+    def all(self, *names: str) -> tuple[Setting, ...]:
+        """Return the settings of some flags, weakest first."""
+        return tuple(setting for setting in self.settings if setting.flag.name in names)
+
+    def last(self, name: str, beside: When = ALWAYS) -> Setting | None:
+        """Return the setting of a flag that wins, of those that can hold together with `beside`."""
+        return next((one for one in reversed(self.all(name)) if not exclusive(one.when, beside)), None)
+
+    def lacks(self, kind: str) -> Unseen | None:
+        """Return what was not seen of a kind, if anything."""
+        return next((unseen for unseen in self.unseen if unseen.kind == kind), None)
+
+
+class Server(Invocation):
+    """A `k3s server`."""
+
+    role = "server"
+
+
+class Agent(Invocation):
+    """A `k3s agent`."""
+
+    role = "agent"
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """An Invocation with the files it is made of and the reasons why they belong together."""
+
+    invocation: Invocation
+    root: str = ""
+    """The folder that stands for `/` of this host."""
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How a message calls this node: by the file it is configured in."""
+        return self.invocation.files[0] if self.invocation.files else self.invocation.at.span.source.path
+
+
+@dataclass(frozen=True, eq=False)
+class Cluster:
+    """Nodes that belong together, with the evidence for it."""
+
+    name: str
+    servers: tuple[Node, ...]
+    agents: tuple[Node, ...]
+    declared: bool
+    """Whether `.k3s-policy.yaml` says so; otherwise a join links its nodes."""
+    evidence: str
+
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """Every node, servers first."""
+        yield from self.servers
+        yield from self.agents
+
+
+@dataclass(frozen=True, eq=False)
+class Credential:
+    """A credential that stands by itself, not in a setting of an invocation that was seen."""
+
+    what: str
+    """How a message calls it: `K3S_TOKEN`, `etcd-s3-secret-key`."""
+    at: Text
+    value: Text
+    form: Form
+    tag: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FileMode:
+    """A command that gives a file its permissions."""
+
+    path: Text
+    mode: Text
+
+
+@dataclass(frozen=True, eq=False)
+class BrokenFile:
+    """A file that K3s or systemd cannot read, and the reason they would give."""
+
+    at: Text
+    reason: str
+    reader: str
+    """Who refuses it: `K3s`, `systemd`."""
+
+
+Subject: TypeAlias = Invocation | Cluster | Credential | FileMode | BrokenFile
+"""What a check can judge."""

@@ -1,0 +1,134 @@
+"""The K3s config file: `/etc/rancher/k3s/config.yaml`, its drop-ins, and such files under any other name.
+
+`config.yaml` means nothing: most files of that name are other programs'. A YAML file is a K3s config where
+its path says so, or where its top-level keys are flags of K3s and one of them is hyphenated.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from k3s_policy.flags import flags
+from k3s_policy.fragment import ConfigFile, Note, NotJudged
+from k3s_policy.lower import config_entries
+from k3s_policy.model import BrokenFile
+from k3s_policy.tree import Mapping, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document
+
+__all__ = ["is_config", "path_claims", "read", "read_document"]
+
+_PATH = re.compile(r"(?:^|/)rancher/k3s/(?:config\.ya?ml|[^/]*config[^/]*\.d/[^/]+\.ya?ml|config\.ya?ml\.d/[^/]+)$")
+_DROP_IN = re.compile(r"(?i)\.ya?ml\.d/[^/]+\.ya?ml$")
+_RKE2_PATH = re.compile(r"(?:^|/)rancher/rke2/")
+# Keys that only RKE2 has (rancher/rke2 pkg/cli/cmds), so that its config is left alone whatever it is called.
+_RKE2_KEYS = frozenset(
+    {
+        "cni", "profile", "audit-policy-file", "pod-security-admission-config-file", "cloud-provider-name",
+        "cloud-provider-config", "enable-servicelb", "ingress-controller", "kubelet-path", "prime",
+        "control-plane-resource-requests", "control-plane-resource-limits", "control-plane-probe-configuration",
+        "kube-apiserver-image", "kube-controller-manager-image", "kube-proxy-image", "kube-scheduler-image",
+        "etcd-image", "runtime-image", "cloud-controller-manager-image", "kube-apiserver-extra-mount",
+        "etcd-extra-mount", "kube-apiserver-extra-env", "etcd-extra-env",
+    }
+)  # fmt: skip
+_RKE2_SERVER = re.compile(r"(?m)^server\+?:[ \t]*['\"]?https?://[^\s'\"]*:9345\b")
+# Hyphenated flags whose names other programs use as well: they make no file K3s's by themselves.
+_SHARED_NAMES = frozenset(
+    {
+        "alsologtostderr", "bind-address", "cluster-cidr", "cluster-dns", "cluster-domain", "config", "data-dir",
+        "debug", "docker", "log", "node-ip", "node-name", "server", "service-cidr", "token", "v", "vmodule",
+        "advertise-address", "service-node-port-range", "node-label", "token-file", "cluster-secret",
+    }
+)  # fmt: skip
+_TEMPLATE = re.compile(r"\{\{|\{%|<%|%\{|(?m:^\s*\$\{)")
+_KEY = re.compile(r"(?m)^([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:(?:[ \t]|$)")
+
+
+def path_claims(path: str) -> bool:
+    """Whether a path alone makes a file K3s's: below `rancher/k3s/`, where K3s looks for it."""
+    return _PATH.search(path) is not None
+
+
+def is_rke2(text: Text, root: Mapping | None, path: str) -> bool:
+    """Whether a config is RKE2's, which shares K3s's format but not its rules."""
+    if _RKE2_PATH.search(path) or _RKE2_SERVER.search(str(text)):
+        return True
+    return root is not None and any(str(key).rstrip("+") in _RKE2_KEYS for key, _ in root.entries)
+
+
+def is_config(root: Mapping, path: str) -> bool:
+    """Whether a mapping is a K3s config, by its path or its keys."""
+    if path_claims(path):
+        return True
+    names = {str(key).rstrip("+") for key, _ in root.entries} - {"sops"}
+    if names & {"apiVersion", "kind"}:
+        return False
+    table = flags()
+    known = {name for name in names if len(name) > 1 and (table.get(name) or table.removed(name))}
+    telling = {name for name in known if "-" in name and name not in _SHARED_NAMES}
+    unknown = names - known
+    if not telling:
+        # Generic keys only: the place decides, and a drop-in folder or a name that says k3s and config is one.
+        named = re.search(r"(?i)k3s[^/]*/?[^/]*config[^/]*\.ya?ml$", path) is not None
+        shared = {name for name in known if "-" in name} | (known & {"token", "server"})
+        return bool(named and shared and not unknown and len(known) >= 2)
+    return not unknown or (len(telling) >= 2 and len(unknown) * 2 <= len(known))
+
+
+def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
+    """Read a text that is known to be a K3s config, for instance one that a script writes."""
+    yield from read_document(text, read_yaml(text), path, host=host, claimed=True)
+
+
+def read_document(
+    text: Text, document: Document, path: str, *, host: str | None = None, claimed: bool = False
+) -> Iterator[Fragment]:
+    """Read a composed YAML file as a K3s config where it is one; yields nothing where it is not."""
+    root = document.root
+    mapping = root if isinstance(root, Mapping) else None
+    claimed = claimed or path_claims(path)
+    if root is None and document.error is not None:
+        yield from _unparsable(text, document, path, claimed=claimed)
+        return
+    if root is not None and mapping is None:
+        if claimed and str(root.written).strip():
+            if _TEMPLATE.search(str(text)):
+                yield NotJudged(path)
+            elif str(text).strip("\ufeff \t\r\n"):
+                yield BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
+        return
+    if mapping is None and not claimed:
+        return
+    if mapping is not None and not claimed and not is_config(mapping, path):
+        return
+    if is_rke2(text, mapping, path):
+        yield Note(f"{path}: an RKE2 configuration, left alone")
+        return
+    entries = () if mapping is None else tuple(e for e in config_entries(mapping) if str(e.key) != "sops")
+    yield ConfigFile(text, entries, path, host)
+
+
+def _unparsable(text: Text, document: Document, path: str, *, claimed: bool) -> Iterator[Fragment]:
+    content = str(text)
+    if not claimed:
+        table = flags()
+        telling = {name for name in _KEY.findall(content) if name not in _SHARED_NAMES and table.get(name)}
+        claimed = len(telling) >= 2
+    if not claimed or is_rke2(text, None, path):
+        return
+    if _TEMPLATE.search(content):
+        yield NotJudged(path)
+    elif document.error is not None:
+        yield BrokenFile(document.error.at, document.error.reason, "K3s")
+
+
+def is_drop_in(path: str) -> bool:
+    """Whether a path is that of a drop-in: a YAML file in `<main file>.d/`."""
+    return _DROP_IN.search(path) is not None

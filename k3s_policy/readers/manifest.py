@@ -1,0 +1,185 @@
+"""Kubernetes manifests: containers that run a k3s image, ConfigMaps and Secrets that hold a K3s config."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from k3s_policy.fragment import Start
+from k3s_policy.lower import Argument, Variable
+from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.readers import config
+from k3s_policy.text import Text
+from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.tree import Document, Node
+
+__all__ = ["is_manifest", "read_document"]
+
+_IMAGE = re.compile(r"(?:^|/)k3s(?::(?P<tag>[^@]+))?(?:@.*)?$")
+_PROGRAM = re.compile(r"(?:^|/)k3s$")
+_ROLES = frozenset({"server", "agent"})
+# `sensitive` keys of the Secret that `etcd-s3-config-secret` names (K3s pkg/etcd/s3/config_secret.go).
+_S3_SECRET_TYPE = "etcd.k3s.cattle.io/s3-config-secret"  # noqa: S105  a type's name
+_S3_SECRET_KEYS = frozenset({"etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-session-token"})
+_DEEPEST = 12
+
+
+def is_manifest(root: Node | None) -> bool:
+    """Whether a document is a Kubernetes object or a list of such."""
+    return isinstance(root, Mapping) and root.last("apiVersion") is not None and root.last("kind") is not None
+
+
+def read_document(document: Document, path: str) -> Iterator[Fragment]:
+    """Read every object of a manifest file."""
+    for root in document.roots:
+        if isinstance(root, Mapping):
+            yield from _object(root, path)
+
+
+def _object(root: Mapping, path: str) -> Iterator[Fragment]:
+    kind = str(root.scalar("kind") or "")
+    if kind.endswith("List") and root.items("items"):
+        for item in root.items("items"):
+            if isinstance(item, Mapping):
+                yield from _object(item, path)
+    elif kind in ("ConfigMap", "Secret"):
+        yield from _data(root, path)
+    else:
+        yield from _containers(root.last("spec"), path, 0)
+
+
+def _containers(node: Node | None, path: str, depth: int) -> Iterator[Fragment]:
+    """Find containers wherever a workload keeps its pod template."""
+    if node is None or depth > _DEEPEST:
+        return
+    if isinstance(node, Mapping):
+        for key, value in node.entries:
+            if str(key) in ("containers", "initContainers", "ephemeralContainers") and isinstance(value, Sequence):
+                for container in value.items:
+                    if isinstance(container, Mapping):
+                        yield from _container(container)
+            elif not isinstance(value, Scalar):
+                yield from _containers(value, path, depth + 1)
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _containers(item, path, depth + 1)
+
+
+def _container(container: Mapping) -> Iterator[Fragment]:
+    image = container.scalar("image")
+    match = _IMAGE.search(str(image)) if image else None
+    if image is None or match is None:
+        return
+    words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
+    if words and _PROGRAM.search(str(words[0])):
+        words = words[1:]
+    elif container.items("command"):
+        # Another program starts K3s inside this container: what it does with its words was not seen.
+        yield from _scripted(container)
+        return
+    role = next((str(word) for word in words if str(word) in _ROLES), None)
+    if role is None:
+        if words and not str(words[0]).startswith("-"):
+            return
+        # The image's own default command is `agent`, but a wrapper may add the role.
+        role = None
+    else:
+        words.remove(next(word for word in words if str(word) == role))
+    yield Start(
+        at=image.text,
+        role=role,
+        arguments=tuple(Argument(word) for word in words),
+        form=Form.CONTAINER,
+        variables=tuple(_variables(container)),
+        version=Version.parse(match["tag"] or ""),
+        unseen=tuple(_unseen(container)),
+        alone=True,
+    )
+
+
+def _scripted(container: Mapping) -> Iterator[Fragment]:
+    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+    words = [item for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
+    if len(words) >= 2 and re.search(r"(?:^|/)(?:ba|da|a)?sh$", str(words[0])) and str(words[-2]).startswith("-"):
+        yield from script.read(words[-1].text, tuple(_variables(container)), Form.CONTAINER)
+
+
+def _variables(container: Mapping) -> Iterator[Variable]:
+    for item in container.items("env"):
+        if not isinstance(item, Mapping):
+            continue
+        name = item.scalar("name")
+        value = item.scalar("value")
+        if name is None:
+            continue
+        if value is not None:
+            yield Variable(name.text, _expanded(value.text), Form.CONTAINER)
+        elif isinstance(source := item.last("valueFrom"), Mapping):
+            # A reference: given, and not here.
+            yield Variable(name.text, source.written.stand_in("$(valueFrom)", known=False), Form.CONTAINER)
+
+
+def _expanded(value: Text) -> Text:
+    """Mark `$(NAME)`, which the kubelet replaces by another variable."""
+    if "$(" not in str(value):
+        return value
+    runs = []
+    position = 0
+    for match in re.finditer(r"\$\([A-Za-z_][A-Za-z0-9_.-]*\)", str(value)):
+        runs.extend(value[position : match.start()].runs)
+        runs.extend(value.cut(match).unknown().runs)
+        position = match.end()
+    return Text((*runs, *value[position:].runs))
+
+
+def _unseen(container: Mapping) -> Iterator[Unseen]:
+    if container.items("envFrom"):
+        yield Unseen("environment", "envFrom takes variables from a ConfigMap or Secret")
+    for mount in container.items("volumeMounts"):
+        target = mount.scalar("mountPath") if isinstance(mount, Mapping) else None
+        if target and "rancher" in str(target):
+            yield Unseen("config", f"a volume is mounted at {target}")
+
+
+def _data(root: Mapping, path: str) -> Iterator[Fragment]:
+    secret = str(root.scalar("kind")) == "Secret"
+    s3_settings = str(root.scalar("type") or "") == _S3_SECRET_TYPE
+    for part in ("data", "stringData"):
+        node = root.last(part)
+        if not isinstance(node, Mapping):
+            continue
+        for key, value in node.entries:
+            if not isinstance(value, Scalar):
+                continue
+            text = _decoded(value.text) if secret and part == "data" else value.text
+            if text is None:
+                continue
+            if s3_settings and str(key) in _S3_SECRET_KEYS:
+                yield Credential(str(key), key.text, text, Form.CONFIG, value.tag)
+            elif "\n" in str(text).strip() or ":" in str(text):
+                yield from _embedded(text, path, str(key))
+
+
+def _embedded(text: Text, path: str, key: str) -> Iterator[Fragment]:
+    if not re.search(r"(?m)^[a-z][a-z0-9-]*\+?:", str(text)):
+        return
+    document = read_yaml(text)
+    if isinstance(document.root, Mapping) and config.is_config(document.root, key):
+        yield from config.read_document(text, document, f"{path}#{key}", host=f"{path}#{key}", claimed=True)
+
+
+def _decoded(value: Text) -> Text | None:
+    from base64 import b64decode  # noqa: PLC0415  only Secrets need it
+
+    try:
+        decoded = b64decode(str(value), validate=False).decode()
+    except ValueError:
+        return None
+    return value.stand_in(decoded)
