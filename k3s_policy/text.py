@@ -127,6 +127,17 @@ class Run(NamedTuple):
         return Run(self.source, self.start, self.end, self.text[start:end], self.known)
 
 
+def _split_lines(value: str) -> list[str]:
+    """Split after `\\n`, `\\r\\n` and `\\r` only: `str.splitlines` also knows breaks that no format here has."""
+    lines = []
+    start = 0
+    for offset, character in enumerate(value):
+        if character == "\n" or (character == "\r" and value[offset + 1 : offset + 2] != "\n"):
+            lines.append(value[start : offset + 1])
+            start = offset + 1
+    return [*lines, value[start:]] if start < len(value) else lines
+
+
 class Text:
     """A piece of text in which every character knows where it was written. Frozen.
 
@@ -202,11 +213,17 @@ class Text:
 
     @property
     def span(self) -> Span:
-        """The stretch from the first to the last character written in the Source of the first."""
+        """The stretch its characters were written in, from the first character on.
+
+        Parts that stand elsewhere (the value of a variable assigned above, in another file) are left out:
+        the stretch grows over quotes, escapes and one line break at a time, no further.
+        """
         first = self.runs[0]
-        end = max(run.end for run in self.runs if run.source is first.source)
-        start = min(run.start for run in self.runs if run.source is first.source)
-        return Span(first.source, start, end)
+        end = first.end
+        for run in self.runs[1:]:
+            if run.source is first.source and run.start >= end and first.source.content.count("\n", end, run.start) < 2:
+                end = run.end
+        return Span(first.source, first.start, end)
 
     @property
     def spans(self) -> list[Span]:
@@ -269,14 +286,10 @@ class Text:
 
     def lines(self) -> Iterator[Text]:
         r"""Lines without their breaks; `\n`, `\r\n` and a lone `\r` end a line."""
-        value = str(self)
         position = 0
-        while position < len(value):
-            end = position
-            while end < len(value) and value[end] not in "\r\n":
-                end += 1
-            yield self[position:end]
-            position = end + (2 if value.startswith("\r\n", end) else 1)
+        for line in _split_lines(str(self)):
+            yield self[position : position + len(line.rstrip("\r\n"))]
+            position += len(line)
 
     def cut(self, match: re.Match[str], group: int | str = 0) -> Text:
         """Return what a pattern matched in `str(self)`."""

@@ -1,0 +1,1 @@
+"""The rules, one module each: the name is the rule's, the docstring its documentation."""

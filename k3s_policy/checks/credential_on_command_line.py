@@ -1,0 +1,92 @@
+"""A credential is given as an argument, where every local user can read it.
+
+What is on a command line lands in the process list and in shell history. The install script copies the
+arguments it is given into `/etc/systemd/system/k3s.service`, which every user can read, while it keeps `K3S_*`
+variables in an environment file of mode 0600 (K3s `install.sh`, create_env_file and
+create_systemd_service_file). In a manifest the arguments are in the pod spec, readable by everyone who may get
+pods. systemd puts the value of `${VARIABLE}` into the arguments too, so a variable does not help there.
+
+Give the token as `K3S_TOKEN` or with `--token-file`, and a datastore endpoint with a password as
+`K3S_DATASTORE_ENDPOINT` or in a config file of mode 0600. A literal credential is a finding of severity high, a
+variable or template on the command line one of severity medium.
+
+```sh wrong
+curl -sfL https://get.k3s.io | sh -s - server --token 4f1c9a7be2d0836f --cluster-init
+```
+
+```sh right
+curl -sfL https://get.k3s.io | K3S_TOKEN_FILE=/root/k3s-token sh -s - server --cluster-init
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy import credential
+from k3s_policy.credential import Nature
+from k3s_policy.finding import Severity
+from k3s_policy.model import Form, Origin
+from k3s_policy.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.rule import Problems
+    from k3s_policy.text import Text
+
+_EXPOSED = {
+    Form.UNIT: "every local user can read it in the unit and in the process list",
+    Form.INSTALLER: "the install script writes it into a unit that every local user can read",
+    Form.CONTAINER: "everyone who may read the pod spec can read it",
+    Form.COMMAND: "it shows in the process list and in shell history",
+    Form.VARIABLE: "what ends up in the arguments of K3s shows in the process list and in its unit",
+}
+
+
+@rule(
+    severity="high",
+    see=("https://docs.k3s.io/cli/token", "https://docs.k3s.io/installation/configuration"),
+    tags=("external/cwe/cwe-214",),
+)
+def check(invocation: Invocation) -> Problems:
+    """Report each argument that holds a credential, once."""
+    for setting in invocation.settings:
+        if setting.origin is not Origin.ARGUMENT:
+            continue
+        for secret in credential.secrets(setting.flag, setting.value):
+            kind = credential.nature(secret, setting.tag)
+            if kind not in (Nature.EMPTY, Nature.ENCRYPTED):
+                yield _problem(setting, secret, literal=kind is Nature.LITERAL)
+                break
+
+
+def _problem(setting: Setting, secret: Text, *, literal: bool) -> Problem:
+    flag = setting.flag
+    what = f"the password in {setting.at}" if flag.embeds_credentials or not flag.sensitive else f"{setting.at}"
+    exposed = _EXPOSED.get(setting.form, _EXPOSED[Form.COMMAND])
+    elsewhere = not setting.said_here and literal
+    return Problem(
+        setting.place,
+        f"{what} is an argument: {exposed}",
+        _advice(setting),
+        Severity.HIGH if literal else Severity.MEDIUM,
+        related=((secret, "the credential is written here"),) if elsewhere else (),
+    )
+
+
+def _advice(setting: Setting) -> str:
+    flag = setting.flag
+    variable = flag.environment[0] if flag.environment else ""
+    if flag.removed is not None and flag.removed.replacement == "token":
+        variable, alternative = "K3S_TOKEN", "token-file"
+    else:
+        alternative = flag.file_alternative or ""
+    if not variable and not alternative:
+        return "put it into a config file of mode 0600"
+    if setting.form is Form.CONTAINER:
+        return f"take {variable} from a Secret with valueFrom" if variable else f"use --{alternative}"
+    place = "in an EnvironmentFile of mode 0600" if setting.form is Form.UNIT else "in the environment"
+    choices = [f"give {variable} {place}"] if variable else []
+    if alternative:
+        choices.append(f"use --{alternative}")
+    return ", or ".join(choices)

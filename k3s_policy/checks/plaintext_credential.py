@@ -1,0 +1,75 @@
+"""A credential is committed in plain text.
+
+Whoever can read the repository, now or in any clone of its history, can use it. The server token of K3s is
+worth as much as cluster-admin and is also the pass phrase of the bootstrap data in the datastore
+(K3s `pkg/clientaccess/token.go`, `pkg/cluster/storage.go`); a datastore password gives the whole state away.
+
+Templates, variables, encrypted values (SOPS, ansible-vault, sealed secrets), references to secret managers and
+placeholders such as `<token>` are no findings. Keep the value out of the repository: name a file with
+`token-file`, or fill it in from a secret store when the host is made. A value that was committed once has to be
+replaced, since the history keeps it.
+
+```yaml wrong
+token: 4f1c9a7be2d0836f5512cc
+write-kubeconfig-mode: "0600"
+```
+
+```yaml right
+token-file: /etc/rancher/k3s/token
+write-kubeconfig-mode: "0600"
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy import credential
+from k3s_policy.credential import Nature
+from k3s_policy.model import Credential, Form, Origin
+from k3s_policy.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from k3s_policy.flags import Flag
+    from k3s_policy.model import Invocation
+    from k3s_policy.rule import Problems
+    from k3s_policy.text import Text
+
+
+@rule(
+    severity="high",
+    see=("https://docs.k3s.io/cli/token", "https://docs.k3s.io/security/secrets-encryption"),
+    tags=("external/cwe/cwe-312", "external/cwe/cwe-798"),
+)
+def check(subject: Invocation | Credential) -> Problems:
+    """Report literal credentials in config files, environment files, scripts and manifests."""
+    if isinstance(subject, Credential):
+        if credential.nature(subject.value, subject.tag) is Nature.LITERAL:
+            yield _problem(subject.what, subject.value, subject.at, None)
+        return
+    for setting in subject.settings:
+        if setting.origin is Origin.ARGUMENT or setting.form is Form.UNIT_ENVIRONMENT:
+            continue  # credential-on-command-line and credential-in-unit-environment speak of these
+        for secret in credential.secrets(setting.flag, setting.value):
+            if credential.nature(secret, setting.tag) is Nature.LITERAL:
+                yield _problem(str(setting.at), secret, setting.at, setting.flag)
+
+
+def _problem(name: str, secret: Text, at: Text, flag: Flag | None) -> Problem:
+    whole = flag is None or (flag.sensitive and not flag.embeds_credentials)
+    what = f"the value of {name}" if whole else f"the password in {name}"
+    if credential.is_well_known(secret):
+        remark = ", and it is an example that everybody knows"
+    elif credential.is_short(secret):
+        remark = ", and it is short enough to be guessed"
+    else:
+        remark = ""
+    alternative = flag.file_alternative if flag else None
+    advice = f"name a file with {alternative}" if alternative else "fill it in from a secret store"
+    used_elsewhere = at.span.source is not secret.span.source or at.span.line != secret.span.line
+    return Problem(
+        secret,
+        f"{what} is committed in plain text{remark}",
+        f"{advice}, and replace the value: the history keeps it",
+        related=((at, f"{name} is given here"),) if used_elsewhere else (),
+    )

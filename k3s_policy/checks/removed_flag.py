@@ -1,0 +1,81 @@
+"""An option, value or variable that K3s no longer has.
+
+K3s warns of an old option for some releases, then refuses to start with it, then forgets it: after that it is
+unknown, and as an argument or in an agent's config file still stops K3s. A removed variable, such as
+`K3S_CLUSTER_SECRET`, is silently ignored: the node starts without the secret it was meant to have.
+
+Without a version the newest release known to this tool counts; where an older one is pinned that still has the
+option, the finding is a low one.
+
+```yaml wrong
+no-deploy: traefik
+write-kubeconfig-mode: "0600"
+```
+
+```yaml right
+disable: traefik
+write-kubeconfig-mode: "0600"
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.finding import Severity
+from k3s_policy.flags import Kind
+from k3s_policy.model import Origin
+from k3s_policy.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from k3s_policy.flags import Removal
+    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.rule import Problems
+
+
+@rule(severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/release-notes/v1.26.X"))
+def check(invocation: Invocation) -> Problems:
+    """Report removed flags, variables and values, with the release they went in."""
+    for setting in invocation.settings:
+        removal = setting.flag.removed
+        if removal is not None:
+            yield _flag_problem(invocation, setting, removal)
+        elif setting.known:
+            yield from _value_problem(invocation, setting)
+
+
+def _flag_problem(invocation: Invocation, setting: Setting, removal: Removal) -> Problem:
+    variable = setting.origin is Origin.ENVIRONMENT
+    name = str(setting.at)
+    replacement = removal.replacement
+    if variable and replacement:
+        advice = f"use {_variable(replacement)}"
+    else:
+        advice = f"use {replacement}" if replacement else ""
+    if not removal.gone(invocation.version):
+        message = f"`{name}` still works in {invocation.version} but was removed in {removal.since}"
+        return Problem(setting.at, message, advice, Severity.LOW)
+    if variable:
+        message = f"K3s ignores `{name}` since {removal.since}: it starts without this setting"
+        return Problem(setting.at, message, advice, Severity.MEDIUM)
+    refused = setting.origin is Origin.ARGUMENT or invocation.role == "agent"
+    outcome = "K3s does not start with it" if refused else "a server skips it with a warning"
+    message = f"`{name}` was removed in {removal.since}; {outcome}"
+    return Problem(setting.at, message, advice, Severity.HIGH if refused else Severity.MEDIUM)
+
+
+def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
+    if setting.flag.kind is Kind.BOOL:
+        return
+    gone = setting.flag.value_gone(str(setting.value), invocation.version)
+    if gone is not None:
+        message = f"{setting.flag.name} no longer knows this value since {gone.removal.since}; K3s does not start with it"
+        advice = f"use {gone.removal.replacement}" if gone.removal.replacement else ""
+        yield Problem(setting.place, message, advice, Severity.HIGH)
+
+
+def _variable(replacement: str) -> str:
+    """Return the variable of the flag that replaces a removed one."""
+    from k3s_policy.flags import flags  # noqa: PLC0415  rare
+
+    return flags().variable_for(replacement) or replacement

@@ -1,0 +1,32 @@
+"""A file that K3s, systemd or containerd cannot read.
+
+K3s does not start when its config file is not valid YAML, or when its top level is a list or a text; systemd
+refuses a unit with a line it cannot parse. The finding stands where the parser gives up; the mistake is there
+or shortly before. Templates that are rendered later are not judged.
+
+```yaml wrong
+token-file: /etc/rancher/k3s/token
+tls-san: [k3s.example.com
+```
+
+```yaml right
+token-file: /etc/rancher/k3s/token
+tls-san: [k3s.example.com]
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from k3s_policy.model import BrokenFile
+    from k3s_policy.rule import Problems
+
+
+@rule(severity="high", see=("https://docs.k3s.io/installation/configuration#configuration-file",))
+def check(broken: BrokenFile) -> Problems:
+    """Report where reading ends."""
+    yield Problem(broken.at, f"{broken.reader} cannot read this file: {broken.reason}")

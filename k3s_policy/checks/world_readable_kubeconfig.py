@@ -1,0 +1,59 @@
+"""The admin kubeconfig can be read by every local user.
+
+K3s writes `/etc/rancher/k3s/k3s.yaml` with the credentials of cluster-admin. Its mode is 0600 unless
+`write-kubeconfig-mode` (or `K3S_KUBECONFIG_MODE`) says otherwise; with a bit for others every account and
+every process of the host, one that escaped from its sandbox included, is administrator of the cluster.
+
+The value is read as an octal number (K3s `pkg/server/server.go`), after YAML has had its say: an unquoted
+`0644` arrives as `420` and results in mode 0420, which others cannot read; an unquoted `0640` arrives as `416`,
+which they can even write.
+
+Keep 0600 and copy the file for those who need it, or give it to a group: mode 0640 with
+`write-kubeconfig-group`.
+
+```yaml wrong
+write-kubeconfig-mode: "0644"
+```
+
+```yaml right
+write-kubeconfig-mode: "0640"
+write-kubeconfig-group: k3s-admins
+```
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from k3s_policy.model import FileMode
+from k3s_policy.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from k3s_policy.model import Invocation
+    from k3s_policy.rule import Problems
+
+_HELP = 'write mode "0600", or "0640" with write-kubeconfig-group'
+
+
+@rule(severity="medium", see=("https://docs.k3s.io/cluster-access",), tags=("external/cwe/cwe-732",))
+def check(subject: Invocation | FileMode) -> Problems:
+    """Report modes with a bit for others, as K3s will really set them."""
+    if isinstance(subject, FileMode):
+        if re.search(r"(?:^|/)k3s\.ya?ml$", str(subject.path)) and _opens(str(subject.mode)):
+            yield Problem(subject.mode, f"mode {subject.mode} gives the admin kubeconfig to every local user", _HELP)
+        return
+    for setting in subject.all("write-kubeconfig-mode"):
+        written = str(setting.value)
+        if not setting.known or not re.fullmatch(r"[0-7]{1,11}", written):
+            continue
+        mode = int(written, 8)
+        if mode & 0o007 and subject.last("write-kubeconfig-mode", setting.when) is setting:
+            yield Problem(setting.place, f"mode {mode & 0o7777:04o} gives the admin kubeconfig to every local user", _HELP)
+
+
+def _opens(mode: str) -> bool:
+    """Whether a mode as `chmod` takes it gives others anything."""
+    if re.fullmatch(r"[0-7]{1,4}", mode):
+        return bool(int(mode, 8) & 0o007)
+    return any(re.match(r"(?:[ug]*[oa][ugoa]*|)[+=][wX]*r", clause) for clause in mode.split(","))
