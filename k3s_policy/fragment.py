@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
     from k3s_policy.version import Version
 
-__all__ = ["ConfigFile", "EnvironmentFile", "Fragment", "LooseOptions", "Note", "NotJudged", "Start", "Unit"]
+__all__ = [
+    "ConfigFile",
+    "EnvironmentFile",
+    "Fragment",
+    "LooseOptions",
+    "Note",
+    "NotJudged",
+    "OtherCommand",
+    "Start",
+    "Unit",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +88,17 @@ class Start:
     """Whether it cannot share its host with a config file of the repository: a container, a remote host."""
     name: str = ""
     """The name of its systemd unit, where it has one."""
-    environment_files: tuple[Text, ...] = ()
-    when: When = ALWAYS
+    addresses: tuple[Text, ...] = ()
+    """Addresses of its host that the command names: `k3sup install --ip`."""
+
+
+@dataclass(frozen=True, eq=False)
+class OtherCommand:
+    """A k3s command that is neither server nor agent, such as `k3s etcd-snapshot save`."""
+
+    at: Text
+    name: str
+    arguments: tuple[Argument, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,5 +124,15 @@ class NotJudged:
 
 
 Fragment: TypeAlias = (
-    ConfigFile | Unit | EnvironmentFile | Start | LooseOptions | Note | NotJudged | Credential | FileMode | BrokenFile
+    ConfigFile
+    | Unit
+    | EnvironmentFile
+    | Start
+    | OtherCommand
+    | LooseOptions
+    | Note
+    | NotJudged
+    | Credential
+    | FileMode
+    | BrokenFile
 )

@@ -145,10 +145,11 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
     for entries in files:
         for entry in entries:
             name = str(entry.key)
-            if entry.appends:
-                collected.setdefault(name, []).append(entry)
-            else:
-                collected[name] = [entry]
+            before = collected.get(name, [])
+            if not entry.appends:
+                # What stands in another branch, or outside of this one, is not replaced by it.
+                before = [earlier for earlier in before if not set(entry.when) <= set(earlier.when)]
+            collected[name] = [*before, entry]
     lowered = Lowered()
     for name, kept in collected.items():
         flag = _flag(name, role, flags) if len(name) > 1 or name in _SHORT_KEYS else None

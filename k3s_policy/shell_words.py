@@ -188,6 +188,8 @@ def past_word(shape: str, at: int, patience: int) -> tuple[int, list[int]]:
     while at < len(shape):
         if plain := _PLAIN.match(shape, at):
             at = plain.end()
+            if shape[at - 1] in "@+?*" and shape.startswith("(", at):  # the pattern +([0-9])
+                at = past_commands(shape, at + 1, arithmetic=True) or at + 1
             continue
         if not _SPECIAL.match(shape, at):
             break

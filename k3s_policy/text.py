@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Run", "Source", "Span", "Text"]
+__all__ = ["Run", "Source", "Span", "Text", "join"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,3 +312,14 @@ class Text:
             return self
         low, high = min(start.start, end.start), max(start.end, end.end)
         return Text((Run(start.source, low, high, start.source.content[low:high]),))
+
+
+def join(parts: Iterable[Text], separator: str) -> Text:
+    """Put Texts together; a separator stands at the place behind the part it follows. Raises on no parts."""
+    runs: list[Run] = []
+    for part in parts:
+        if runs:
+            last = runs[-1]
+            runs.append(Run(last.source, last.end, last.end, separator))
+        runs.extend(part.runs)
+    return Text(runs)

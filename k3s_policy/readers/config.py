@@ -132,3 +132,8 @@ def _unparsable(text: Text, document: Document, path: str, *, claimed: bool) -> 
 def is_drop_in(path: str) -> bool:
     """Whether a path is that of a drop-in: a YAML file in `<main file>.d/`."""
     return _DROP_IN.search(path) is not None
+
+
+def may_be_skipped(content: str) -> bool:
+    """Whether a YAML text can be neither a config nor a manifest of K3s, so that composing it is in vain."""
+    return "k3s" not in content and _KEY.search(content) is None

@@ -1,0 +1,105 @@
+"""systemd units that run K3s, and their drop-ins."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from k3s_policy import systemd
+from k3s_policy.fragment import NotJudged, Start, Unit
+from k3s_policy.lower import Argument, Variable
+from k3s_policy.model import BrokenFile, Form, Unseen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+
+__all__ = ["claims", "is_template", "read", "starts"]
+
+_DROP_IN = re.compile(r"(?:^|/)(?P<unit>[^/]+\.service)\.d/[^/]+\.conf$")
+_HEADER = re.compile(r"(?m)^\[(?:Unit|Service|Install)\][ \t\r]*$")
+_RUNS_K3S = re.compile(r"(?m)^[ \t]*Exec[A-Za-z]*[ \t]*=.*(?:\\\r?\n.*)*?\bk3s\b")
+_TEMPLATE = re.compile(r"\{\{|\{%|<%|%\{|\$\{[a-z_.]+\}.*\$\{[a-z_.]+\}")
+_PROGRAM = re.compile(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
+_SHELL = re.compile(r"(?:^|/)(?:ba|da|a|z|k)?sh$")
+
+
+def claims(path: str, content: str) -> bool:
+    """Whether a file is a unit that runs K3s, or a drop-in for such a unit."""
+    name = path[path.rfind("/") + 1 :]
+    drop_in = _DROP_IN.search(path)
+    if drop_in:
+        return "k3s" in drop_in["unit"] or _RUNS_K3S.search(content) is not None
+    if not _HEADER.search(content):
+        return False
+    return name.endswith(".service") and ("k3s" in name or _RUNS_K3S.search(content) is not None)
+
+
+def is_template(content: str) -> bool:
+    """Whether a unit is filled in by another program first."""
+    return re.search(r"\{\{|\{%|<%|%\{", content) is not None
+
+
+def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
+    """Read one unit file or drop-in."""
+    if is_template(str(text)):
+        yield NotJudged(path)
+        return
+    file = systemd.read_unit(text)
+    if file.error is not None:
+        yield BrokenFile(file.error.at, file.error.message, "systemd")
+    drop_in = _DROP_IN.search(path)
+    name = drop_in["unit"] if drop_in else path[path.rfind("/") + 1 :]
+    yield Unit(text, file, path, name, drop_in is not None, host)
+
+
+def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd.EnvironmentFile]) -> Iterator[Fragment]:
+    """Yield what a unit with its drop-ins starts; `files` are the environment files that were found, by path."""
+    units = [main, *drop_ins] if main else list(drop_ins)
+    first = units[0]
+    base = main.file if main else drop_ins[0].file
+    rest = drop_ins if main else drop_ins[1:]
+    service = systemd.combine(base, {unit.path[unit.path.rfind("/") + 1 :]: unit.file for unit in rest}, first.name)
+    for error in service.errors:
+        if error.at and all(error is not unit.file.error for unit in units):
+            yield BrokenFile(error.at, error.message, "systemd")
+    given = [Variable(one.name, one.value, Form.UNIT_ENVIRONMENT) for one in service.environment]
+    unseen = []
+    for reference in service.environment_files:
+        file = files.get(str(reference.path))
+        if file is None:
+            unseen.append(Unseen("environment", f"{reference.path} is not in the repository"))
+        else:
+            given.extend(Variable(one.name, one.value, Form.ENVIRONMENT_FILE) for one in file.variables)
+    environment = {str(variable.name): variable.value for variable in given}
+    commands = service.commands.get("ExecStart", ())
+    for command in commands:
+        words = systemd.expand(command.argv, environment, keep_missing=True)
+        if _PROGRAM.search(str(command.path)):
+            yield from _start(words[1:], tuple(given), tuple(unseen), first)
+        elif _SHELL.search(str(command.path)) and len(words) >= 3 and str(words[1]).startswith("-"):
+            from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+            yield from script.read(words[2], tuple(given), Form.UNIT)
+    if not commands:
+        missing = Unseen("arguments", f"{first.path} has no ExecStart=")
+        yield Start(first.text[:0], None, (), Form.UNIT, tuple(given), unseen=(*unseen, missing), name=first.name)
+
+
+def _start(words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...], unit: Unit) -> Iterator[Start]:
+    place = next((number for number, word in enumerate(words) if not str(word).startswith("-")), None)
+    role = str(words[place]) if place is not None else None
+    if place is None or (role not in ("server", "agent") and words[place].known):
+        return
+    arguments = tuple(Argument(word) for word in words[:place] + words[place + 1 :])
+    yield Start(
+        at=words[place],
+        role=role if role in ("server", "agent") else None,
+        arguments=arguments,
+        form=Form.UNIT,
+        variables=variables,
+        unseen=unseen,
+        name=unit.name,
+    )

@@ -1,0 +1,251 @@
+"""The pipeline, as a table of contents: discover, read, assemble, judge, report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from k3s_policy import credential
+from k3s_policy.assemble import assemble
+from k3s_policy.discover import discover, needles, read
+from k3s_policy.finding import Confidence, Finding, Related, Report, ScanError, Severity
+from k3s_policy.flags import flags
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start, Unit
+from k3s_policy.model import Agent, Invocation, Server
+from k3s_policy.options import FILE_NAME, Options, OptionsError, load
+from k3s_policy.readers import dispatch
+from k3s_policy.rule import Rule
+from k3s_policy.rule import load as load_rule
+from k3s_policy.text import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from k3s_policy.assemble import Assembly
+    from k3s_policy.discover import Candidate, Discovery
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.model import Subject
+    from k3s_policy.rule import Problem
+    from k3s_policy.text import Span
+    from k3s_policy.version import Version
+
+__all__ = ["Request", "scan", "sources"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for."""
+
+    paths: tuple[str, ...]
+    rules: tuple[str, ...]
+    """Names of the rules to judge by."""
+    cards: tuple[str, ...] = ()
+    """Names of the rules a report describes; those judged by where empty."""
+    tracked: bool = False
+    files_only: bool = False
+    version: Version | None = None
+    minimal_confidence: Confidence = Confidence.LOW
+    standard_input: tuple[str, str] | None = None
+    """The name and the content of what came in on standard input, judged instead of files."""
+
+
+def scan(request: Request, progress: Callable[[int, int], None] | None = None) -> Report:
+    """Judge what lies below some paths.
+
+    `progress` is called with the number of files looked at so far and their total. A check that raises stops
+    the scan: RuntimeError names the rule and the place.
+    """
+    if request.standard_input is not None:
+        name, content = request.standard_input
+        found, errors = [Source(name, content)], []
+        discovery = None
+        options = Options()
+    else:
+        discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
+        errors = list(discovery.problems)
+        options = _options(discovery.top, errors)
+        found = list(_read(discovery, errors, progress))
+    fragments = [(source, fragment) for source in found for fragment in dispatch.read(source)]
+    assembly = assemble((fragment for _, fragment in fragments), options, request.version)
+    rules = [load_rule(name) for name in request.rules]
+    findings = judge(assembly.subjects, rules)
+    findings = [finding for finding in findings if finding.confidence >= request.minimal_confidence]
+    secrets = _secrets({finding_source for finding in findings for finding_source in _sources_of(finding)}, fragments, assembly)
+    return Report(
+        findings=tuple(_fingerprinted(findings, secrets)),
+        errors=tuple(errors),
+        rules=tuple(load_rule(name).card for name in (request.cards or request.rules)),
+        secrets=secrets,
+        files_read=len({source.path for source, _ in fragments}),
+        files_seen=discovery.seen if discovery else 1,
+        not_judged=tuple(assembly.not_judged),
+        notes=(*(discovery.notes if discovery else ()), *assembly.notes),
+        tool_version=tool_version(),
+    )
+
+
+def sources(request: Request) -> list[str]:
+    """Return the paths of the files that hold something of K3s's, as `--list-files` shows them."""
+    discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
+    read_sources = _read(discovery, [], None)
+    return [source.path for source in read_sources if next(dispatch.read(source), None) is not None]
+
+
+def tool_version() -> str:
+    """Return the version of the installed k3s-policy."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import
+
+    try:
+        return version("k3s-policy")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _options(top: str, errors: list[ScanError]) -> Options:
+    try:
+        return load(top)
+    except OptionsError as error:
+        span = error.at.span
+        errors.append(ScanError(str(error), span.source.path, span.line, span.column))
+    except OSError as error:
+        errors.append(ScanError(f"cannot be read: {error.strerror or 'unknown reason'}", FILE_NAME))
+    return Options()
+
+
+def _read(
+    discovery: Discovery, errors: list[ScanError], progress: Callable[[int, int], None] | None
+) -> Iterator[Source]:
+    wanted = needles(flags().hyphenated)
+    total = len(discovery.candidates)
+    for number, candidate in enumerate(discovery.candidates):
+        if progress is not None and number % 256 == 0:
+            progress(number, total)
+        if candidate.path.rpartition("/")[2] == FILE_NAME:
+            continue
+        source = read(candidate, wanted)
+        if isinstance(source, Source):
+            yield source
+        elif source is not None:
+            errors.append(source)
+        elif candidate.named:
+            errors.extend(_unreadable(candidate))
+
+
+def _unreadable(candidate: Candidate) -> Iterator[ScanError]:
+    if os.path.exists(candidate.file):
+        yield ScanError("is a binary file, and only text can be judged", candidate.path)
+
+
+# --- judging ------------------------------------------------------------------------------------------
+
+
+def judge(subjects: Iterable[Subject], rules: Sequence[Rule]) -> list[Finding]:
+    """Ask each rule about each subject it judges; the same problem at the same place counts once."""
+    findings: dict[tuple[object, ...], Finding] = {}
+    for subject in subjects:
+        for rule in rules:
+            if isinstance(subject, rule.judges):
+                for problem in _problems(rule, subject):
+                    finding = _finding(rule, problem)
+                    key = (finding.rule, finding.span.source.path, finding.span.start, finding.span.end)
+                    known = findings.get(key)
+                    if known is None or finding.severity > known.severity:
+                        findings[key] = finding
+    return sorted(
+        _one_per_credential(findings.values()),
+        key=lambda one: (one.span.source.path, one.span.line, one.span.column, one.rule, one.span.end),
+    )
+
+
+def _problems(rule: Rule, subject: Subject) -> list[Problem]:
+    try:
+        return list(rule.check(subject))
+    except Exception as error:
+        place = getattr(subject, "at", None)
+        where = f" at {place.span.source.path}:{place.span.line}" if place is not None else ""
+        # The message of the error may hold what the file holds: only its type is told.
+        raise RuntimeError(f"the rule {rule.name} failed{where}: {type(error).__name__}") from None
+
+
+def _finding(rule: Rule, problem: Problem) -> Finding:
+    return Finding(
+        rule=rule.name,
+        severity=problem.severity or rule.card.severity,
+        confidence=problem.confidence,
+        message=problem.message,
+        span=problem.at.span,
+        help=problem.help,
+        related=problem.places,
+    )
+
+
+_CREDENTIAL_RULES = ("credential-on-command-line", "credential-in-unit-environment")
+
+
+def _one_per_credential(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out plaintext-credential where the same literal was found as an argument or in a unit already."""
+    every = list(findings)
+    told = [
+        span
+        for finding in every
+        if finding.rule in _CREDENTIAL_RULES
+        for span in (finding.span, *(related.span for related in finding.related))
+    ]
+    for finding in every:
+        if finding.rule != "plaintext-credential" or not any(span.overlaps(finding.span) for span in told):
+            yield finding
+
+
+# --- masking and fingerprints ------------------------------------------------------------------------
+
+
+def _sources_of(finding: Finding) -> Iterator[Source]:
+    yield finding.span.source
+    for related in finding.related:
+        yield related.span.source
+
+
+def _secrets(
+    shown: set[Source], fragments: Sequence[tuple[Source, Fragment]], assembly: Assembly
+) -> dict[Source, tuple[Span, ...]]:
+    """Find what must not be shown of each file that a report shows lines of."""
+    spans: dict[Source, list[Span]] = {source: [] for source in shown}
+    for subject in assembly.subjects:
+        for text in _credentials(subject):
+            for span in text.spans:
+                if span.source in spans:
+                    spans[span.source].append(span)
+    return {source: credential.secret_spans(source, found) for source, found in spans.items()}
+
+
+def _credentials(subject: Subject) -> Iterator[object]:
+    if isinstance(subject, Invocation):
+        for setting in subject.settings:
+            yield from credential.secrets(setting.flag, setting.value)
+        for option in subject.unrecognised:
+            if option.value is not None:
+                yield from credential.secrets(None, option.value)
+    elif hasattr(subject, "value"):
+        yield subject.value
+
+
+def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span, ...]]) -> Iterator[Finding]:
+    """Give each finding a fingerprint of its rule, file and masked line, counted where these are equal."""
+    if not findings:
+        return
+    from hashlib import sha256  # noqa: PLC0415  only where something was found
+
+    from k3s_policy.reports.masking import masked  # noqa: PLC0415  likewise
+
+    lines: dict[Source, list[str]] = {}
+    seen: dict[str, int] = {}
+    for finding in findings:
+        source = finding.span.source
+        if source not in lines:
+            lines[source] = masked(source, secrets.get(source, ())).split("\n")
+        line = " ".join(lines[source][finding.span.line - 1].split())
+        content = "\0".join((finding.rule, source.path, line))
+        digest = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        seen[digest] = seen.get(digest, 0) + 1
+        yield replace(finding, fingerprint=f"{digest}:{seen[digest]}")
