@@ -303,7 +303,7 @@ def _addresses(start: Start) -> Iterator[Setting]:
     flag = flags().get("node-external-ip")
     if flag is not None:
         for address in start.addresses:
-            yield Setting(flag, address, address, Origin.ENVIRONMENT, start.form, start.when)
+            yield Setting(flag, address, address, Origin.ENVIRONMENT, start.form)
 
 
 def _role_of_arguments(start: Start) -> str | None:

@@ -57,6 +57,8 @@ class Unit:
     """`k3s.service`; for a drop-in the unit it belongs to."""
     drop_in: bool = False
     host: str | None = None
+    template: bool = False
+    """Whether another program fills it in first, so that more may be added."""
 
 
 @dataclass(frozen=True, eq=False)

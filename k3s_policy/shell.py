@@ -19,12 +19,13 @@ from k3s_policy.branch import ALWAYS, Branch, When
 from k3s_policy.shell_outline import Outline, draw
 from k3s_policy.shell_variables import Assignment, Binding, Environment, Part, Variables, Word, both
 from k3s_policy.shell_words import Piece, join, pieces, shape_of, split_words
-from k3s_policy.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tree_sitter import Node, Parser
+
+    from k3s_policy.text import Text
 
 __all__ = ["Assignment", "Command", "Redirect", "Script", "Word", "read_script", "split_words"]
 
@@ -129,7 +130,8 @@ class _Page:
         nodes = [self.root] if self.root.has_error else []
         while nodes:
             node = nodes.pop()
-            if node.is_error or node.is_missing:
+            # Bash does not ask for a `;` between `)` and `}`.
+            if (node.is_missing and node.type != ";") or (node.is_error and not _is_whole(node)):
                 yield self.text[node.start_byte : node.end_byte]
             else:
                 nodes.extend(child for child in reversed(node.children) if child.has_error)
@@ -630,6 +632,11 @@ def _pipelines(node: Node) -> list[_Pipeline]:
         elif node.is_named and node.type != "comment":
             stages.append(_Stage(node))
     return [pipeline for pipeline in pipelines if pipeline.stages]
+
+
+def _is_whole(node: Node) -> bool:
+    """Whether an error is only that the grammar does not know how to put statements together, as in `f() {( x )}`."""
+    return all(child.is_named and not child.has_error and child.type not in _LOOSE for child in node.children)
 
 
 def _operator(pipeline: _Pipeline) -> str:

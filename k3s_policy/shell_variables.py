@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -95,7 +95,7 @@ class Binding:
         parts = [part for part in self.parts if part.text]
         return all(
             one.when == other.when or _ends_blank(one.text) or _begins_blank(other.text)
-            for one, other in zip(parts, parts[1:], strict=False)
+            for one, other in pairwise(parts)
         )
 
     def alternatives(self) -> list[Binding]:
@@ -242,6 +242,8 @@ class Variables:
 
     def words(self, found: Sequence[Piece], when: When) -> list[Word]:
         """Return the words that one word of a command becomes."""
+        if len(found) == 1 and not found[0].expansion:
+            return [Word(found[0].text, when, found[0].quoted)] if found[0].text or found[0].quoted else []
         if not any(piece.name for piece in found):
             return _Fields(found, {}, when).words
         whole = len(found) == 1

@@ -11,6 +11,7 @@ not known yet. A template or an expansion made earlier is thereby never taken fo
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.text import Text
@@ -18,7 +19,20 @@ from k3s_policy.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BLANKS", "OPEN", "Piece", "join", "past", "past_commands", "pieces", "shape_of", "split_words"]
+__all__ = [
+    "BLANKS",
+    "HERE_DOCUMENT",
+    "OPEN",
+    "Piece",
+    "here_document_end",
+    "join",
+    "past",
+    "past_commands",
+    "past_word",
+    "pieces",
+    "shape_of",
+    "split_words",
+]
 
 OPEN = 0
 """What `past` returns for something that is never closed; no real end is 0."""
@@ -71,22 +85,26 @@ def join(texts: list[Text]) -> Text:
 
 def past(shape: str, at: int, *, quoted: bool = False, depth: int = 0) -> int:
     """Return the offset after the quote, escape or expansion that begins at `at`, or OPEN."""
+    opening = shape[at]
     if depth > DEEPEST:
-        return OPEN
-    match shape[at]:
-        case "\\":
-            return min(at + (3 if shape.startswith("\r\n", at + 1) else 2), len(shape))
-        case "'":
-            return shape.find("'", at + 1) + 1
-        case '"':
-            return _past_double_quotes(shape, at + 1, depth)
-        case "`":
-            backquoted = _BACKQUOTED.match(shape, at)
-            return backquoted.end() if backquoted else OPEN
-        case "$":
-            return _past_dollar(shape, at, quoted=quoted, depth=depth)
-        case _:  # `<(` and `>(`
-            return past_commands(shape, at + 2, depth=depth + 1)
+        end = OPEN
+    elif opening == "\\":
+        end = min(at + (3 if shape.startswith("\r\n", at + 1) else 2), len(shape))
+    elif opening == "'":
+        end = shape.find("'", at + 1) + 1
+    elif opening == '"':
+        end = _past_double_quotes(shape, at + 1, depth)
+    elif opening == "`":
+        end = _end(_BACKQUOTED.match(shape, at))
+    elif opening == "$":
+        end = _past_dollar(shape, at, quoted=quoted, depth=depth)
+    else:  # `<(` and `>(`
+        end = past_commands(shape, at + 2, depth=depth + 1)
+    return end
+
+
+def _end(match: re.Match[str] | None) -> int:
+    return match.end() if match else OPEN
 
 
 def _past_double_quotes(shape: str, at: int, depth: int) -> int:
@@ -110,8 +128,7 @@ def _past_dollar(shape: str, at: int, *, quoted: bool, depth: int) -> int:
         return past_commands(shape, at + 2, depth=depth + 1)
     if not quoted and shape.startswith('$"', at):
         return _past_double_quotes(shape, at + 2, depth)
-    found = _PARAMETER.match(shape, at) or (None if quoted else _ANSI_C.match(shape, at))
-    return found.end() if found else at + 1
+    return _end(_PARAMETER.match(shape, at) or (None if quoted else _ANSI_C.match(shape, at))) or at + 1
 
 
 def _past_braces(shape: str, at: int, *, quoted: bool, depth: int) -> int:
@@ -130,36 +147,42 @@ def _past_braces(shape: str, at: int, *, quoted: bool, depth: int) -> int:
 def past_commands(shape: str, at: int, *, depth: int = 0, arithmetic: bool = False) -> int:
     """Return the offset after the `)` that closes the commands from `at` on, or OPEN."""
     pattern = _IN_ARITHMETIC if arithmetic else _IN_COMMANDS
-    parentheses = cases = 0
+    nesting = _Nesting()
     bodies: list[re.Match[str]] = []
     while special := pattern.search(shape, at):
-        at = special.end()
-        match special[0]:
-            case "(":
-                parentheses += 1
-            case ")":
-                if not parentheses and not cases:
-                    return at
-                parentheses = max(parentheses - 1, 0)  # `a)` of a case has no partner
-            case "case":
-                cases += 1
-            case "esac":
-                cases = max(cases - 1, 0)
-            case "#":
-                at = _line_end(shape, at)
-            case "<<":
-                bodies.extend(filter(None, [HERE_DOCUMENT.match(shape, special.start())]))
-            case "<<<":
-                pass
-            case "\n":
-                for body in bodies:
-                    _, at = here_document_end(shape, at, body)
-                bodies.clear()
-            case _:
-                at = past(shape, special.start(), depth=depth + 1)
-                if at == OPEN:
-                    return OPEN
+        found, at = special[0], special.end()
+        if found in {"(", ")", "case", "esac"}:
+            if nesting.closed_by(found):
+                return at
+        elif found == "#":
+            at = _line_end(shape, at)
+        elif found.startswith("<<"):
+            bodies += filter(None, [HERE_DOCUMENT.match(shape, special.start())])
+        elif found == "\n":
+            for body in bodies:
+                _, at = here_document_end(shape, at, body)
+            bodies = []
+        else:
+            at = past(shape, special.start(), depth=depth + 1)
+            if at == OPEN:
+                break
     return OPEN
+
+
+class _Nesting:
+    """The parentheses that are open; the one behind a pattern of a `case` has no partner."""
+
+    def __init__(self) -> None:
+        self.parentheses = 0
+        self.cases = 0
+
+    def closed_by(self, found: str) -> bool:
+        closed = found == ")" and not self.parentheses and not self.cases
+        if found in {"(", ")"}:
+            self.parentheses = max(self.parentheses + (1 if found == "(" else -1), 0)
+        else:
+            self.cases = max(self.cases + (1 if found == "case" else -1), 0)
+        return closed
 
 
 def _line_end(shape: str, at: int) -> int:
@@ -296,12 +319,11 @@ def _ansi_c(text: Text) -> Text:
     parts = [text[:0]]
     at = 0
     for escape in _ANSI_C_ESCAPE.finditer(str(text)):
-        number = escape["octal"] and int(escape["octal"], 8)
-        digits = escape["hex"] or escape["short"] or escape["long"]
-        code = int(digits, 16) if digits else number
-        if code is not None and code > 0x10FFFF:
+        digits = escape["octal"] or escape["hex"] or escape["short"] or escape["long"]
+        code = int(digits, 8 if escape["octal"] else 16) if digits else 0
+        if code > sys.maxunicode:
             continue
-        character = _ANSI_C_LETTERS[escape["letter"]] if code is None else chr(code)
+        character = chr(code) if digits else _ANSI_C_LETTERS[escape["letter"]]
         parts += [text[at : escape.start()], text.cut(escape).stand_in(character)]
         at = escape.end()
     return join([*parts, text[at:]])

@@ -88,7 +88,7 @@ class UnitFile:
     text: Text
 
 
-_LINE = re.compile(r"([^\n\r\0]*)(?:\r\n?\0?|\n\r?\0?|\0|\Z)")
+_LINE = re.compile(r"(?!\Z)([^\n\r\0]*)(?:\r\n?\0?|\n\r?\0?|\0|\Z)")
 _BYTE_ORDER_MARK = "\ufeff"
 _LONGEST_LINE = 1 << 20  # LONG_LINE_MAX in src/basic/def.h, in bytes
 
@@ -130,16 +130,15 @@ def _logical_lines(text: Text) -> Iterator[Text | UnitError]:
     marked = _BYTE_ORDER_MARK in value
     pieces: list[Text] = []
     size = 0
+    error: UnitError | None = None
     for match in _LINE.finditer(value):
         start, end = match.span(1)
-        if start == len(value):
-            break
         line = match[1]
         if line.lstrip(BLANKS).startswith(("#", ";")):
             continue  # also within a continued line, which goes on behind it
         if _size(line) >= _LONGEST_LINE or size + _size(line) > _LONGEST_LINE:
-            yield UnitError("the line is too long for systemd", text[start : start + 1], "ENOBUFS")
-            return
+            error = UnitError("the line is too long for systemd", text[start : start + 1], "ENOBUFS")
+            break
         if marked and line.startswith(_BYTE_ORDER_MARK):
             marked = False  # systemd removes one, from whichever line has it first
             start += 1
@@ -150,7 +149,9 @@ def _logical_lines(text: Text) -> Iterator[Text | UnitError]:
         pieces.append(text[start:end])
         yield join(pieces, text[start:start])
         pieces, size = [], 0
-    if pieces:
+    if error:
+        yield error
+    elif pieces:
         yield join(pieces, text[:0])
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.readers import config
+from k3s_policy import template
+from k3s_policy.readers import config, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _YAML = (".yaml", ".yml", ".json")
-_INGRESS_OF_OTHERS = re.compile(r"^#cloud-config\b")
+_CLOUD_CONFIG = re.compile(r"\ufeff?#cloud-config\b")
 
 
 def read(source: Source) -> Iterator[Fragment]:
@@ -27,21 +28,31 @@ def read(source: Source) -> Iterator[Fragment]:
     path, content = source.path, source.content
     if path.lower().endswith(_YAML):
         yield from _yaml(source)
-    elif _looks_like_unit(content):
+    elif _is_unit(path, content):
         from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
 
-        if unit.claims(path, content):
-            yield from unit.read(source.text, path)
-    elif "K3S_" in content and _named_environment(path):
-        from k3s_policy.readers import environment  # noqa: PLC0415  likewise
+        yield from unit.read(source.text, path)
+    elif environment.claims(path, content):
+        yield from environment.read(source.text, path)
+    elif _CLOUD_CONFIG.match(content) is None:
+        yield from _script(source)
 
-        if environment.claims(path, content):
-            yield from environment.read(source.text, path)
-    elif _INGRESS_OF_OTHERS.match(content) is None and "k3s" in content.lower() or "--" in content:
-        from k3s_policy.readers import script  # noqa: PLC0415  likewise
 
-        if script.claims(path, content):
-            yield from script.read(source.text)
+def _is_unit(path: str, content: str) -> bool:
+    if ".service" not in path or ("[Service]" not in content and "[Unit]" not in content):
+        return False
+    from k3s_policy.readers import unit  # noqa: PLC0415  likewise
+
+    return unit.claims(path, content)
+
+
+def _script(source: Source) -> Iterator[Fragment]:
+    from k3s_policy.readers import script  # noqa: PLC0415  likewise
+
+    path, content = source.path, source.content
+    if script.claims(path, content):
+        syntax = template.syntax_of(path, content) if script.is_template(path, content) else None
+        yield from script.read(template.filled(source.text, syntax) if syntax else source.text)
 
 
 def _yaml(source: Source) -> Iterator[Fragment]:
@@ -59,11 +70,3 @@ def _yaml(source: Source) -> Iterator[Fragment]:
             return
     yield from config.read_document(source.text, document, path)
 
-
-def _looks_like_unit(content: str) -> bool:
-    return "[Service]" in content or "[Unit]" in content
-
-
-def _named_environment(path: str) -> bool:
-    name = path[path.rfind("/") + 1 :]
-    return name.endswith(".env") or name.startswith((".env", "k3s"))

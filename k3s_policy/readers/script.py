@@ -62,6 +62,11 @@ def claims(path: str, content: str) -> bool:
     return False
 
 
+def is_template(path: str, content: str) -> bool:
+    """Whether another program fills the script in first: by its suffix, or by statements no shell has."""
+    return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or re.search(r"%\{~?\s*(?:if|endif)\b", content) is not None
+
+
 def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None, depth: int = 0) -> Iterator[Fragment]:
     """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file."""
     if depth > _DEEPEST:

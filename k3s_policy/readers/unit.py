@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy import systemd
-from k3s_policy.fragment import NotJudged, Start, Unit
+from k3s_policy import systemd, template
+from k3s_policy.fragment import Start, Unit
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import BrokenFile, Form, Unseen
 
@@ -16,43 +16,37 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Fragment
     from k3s_policy.text import Text
 
-__all__ = ["claims", "is_template", "read", "starts"]
+__all__ = ["claims", "read", "starts"]
 
 _DROP_IN = re.compile(r"(?:^|/)(?P<unit>[^/]+\.service)\.d/[^/]+\.conf$")
 _HEADER = re.compile(r"(?m)^\[(?:Unit|Service|Install)\][ \t\r]*$")
 _RUNS_K3S = re.compile(r"(?m)^[ \t]*Exec[A-Za-z]*[ \t]*=.*(?:\\\r?\n.*)*?\bk3s\b")
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|%\{|\$\{[a-z_.]+\}.*\$\{[a-z_.]+\}")
+_NAME = re.compile(r"(?:^|/)(?P<name>[^/]+\.service)(?:\.(?:j2|jinja2?|tftpl|tpl|tmpl|template))?$")
 _PROGRAM = re.compile(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _SHELL = re.compile(r"(?:^|/)(?:ba|da|a|z|k)?sh$")
 
 
 def claims(path: str, content: str) -> bool:
     """Whether a file is a unit that runs K3s, or a drop-in for such a unit."""
-    name = path[path.rfind("/") + 1 :]
     drop_in = _DROP_IN.search(path)
     if drop_in:
         return "k3s" in drop_in["unit"] or _RUNS_K3S.search(content) is not None
-    if not _HEADER.search(content):
+    name = _NAME.search(path)
+    if name is None or not _HEADER.search(content):
         return False
-    return name.endswith(".service") and ("k3s" in name or _RUNS_K3S.search(content) is not None)
-
-
-def is_template(content: str) -> bool:
-    """Whether a unit is filled in by another program first."""
-    return re.search(r"\{\{|\{%|<%|%\{", content) is not None
+    return "k3s" in name["name"] or _RUNS_K3S.search(content) is not None
 
 
 def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
-    """Read one unit file or drop-in."""
-    if is_template(str(text)):
-        yield NotJudged(path)
-        return
-    file = systemd.read_unit(text)
-    if file.error is not None:
+    """Read one unit file or drop-in; what a template fills in is not known."""
+    syntax = template.syntax_of(path, str(text))
+    file = systemd.read_unit(template.filled(text, syntax) if syntax else text)
+    if file.error is not None and syntax is None:
         yield BrokenFile(file.error.at, file.error.message, "systemd")
     drop_in = _DROP_IN.search(path)
-    name = drop_in["unit"] if drop_in else path[path.rfind("/") + 1 :]
-    yield Unit(text, file, path, name, drop_in is not None, host)
+    name = _NAME.search(path)
+    unit_name = drop_in["unit"] if drop_in else name["name"] if name else path[path.rfind("/") + 1 :]
+    yield Unit(text, file, path, unit_name, drop_in is not None, host, syntax is not None)
 
 
 def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd.EnvironmentFile]) -> Iterator[Fragment]:
@@ -62,11 +56,12 @@ def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd
     base = main.file if main else drop_ins[0].file
     rest = drop_ins if main else drop_ins[1:]
     service = systemd.combine(base, {unit.path[unit.path.rfind("/") + 1 :]: unit.file for unit in rest}, first.name)
+    templates = [unit for unit in units if unit.template]
     for error in service.errors:
-        if error.at and all(error is not unit.file.error for unit in units):
+        if error.at and not templates and all(error is not unit.file.error for unit in units):
             yield BrokenFile(error.at, error.message, "systemd")
     given = [Variable(one.name, one.value, Form.UNIT_ENVIRONMENT) for one in service.environment]
-    unseen = []
+    unseen = [Unseen("arguments", "a template may add arguments", unit.text[:0]) for unit in templates]
     for reference in service.environment_files:
         file = files.get(str(reference.path))
         if file is None:

@@ -1,0 +1,67 @@
+"""Templates: what another program fills in is taken out or marked, so that the rest parses.
+
+Statements (`{% if %}`, `%{ endif }`) vanish, with their line break where the engine eats it; expressions
+(`{{ token }}`, `${token}`) become placeholders of the same length that are not known. Every other character keeps
+its place. Which syntax applies goes by the file; plain shell scripts have `${#a}` and `%{http_code}` of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from k3s_policy.text import Run, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "syntax_of"]
+
+# A statement that stands alone behind blanks takes its line break with it: Ansible and most of Jinja's users set
+# trim_blocks. `-` and `~` eat the blanks around in either language.
+JINJA = re.compile(
+    r"(?P<statement>\{%.*?%\}(?:\r?\n)?|\{#.*?#\}(?:\r?\n)?)|(?P<expression>\{\{.*?\}\})", re.DOTALL
+)
+"""Jinja, as Ansible uses it, and Go templates, whose expressions look the same."""
+
+TERRAFORM = re.compile(
+    r"(?P<escaped>\$\$\{|%%\{)|(?P<statement>%\{[^{}]*\})|(?P<expression>\$\{(?:[^{}]|\{[^{}]*\})*\})", re.DOTALL
+)
+"""Terraform's templatefile: `${ }` and `%{ }`; `$${` stands for a literal `${`."""
+
+SUFFIXES = {"j2": JINJA, "jinja": JINJA, "jinja2": JINJA, "tftpl": TERRAFORM}
+"""Suffixes that belong to one language; `.tpl` and `.tmpl` are anybody's."""
+
+_DIRECTIVE = re.compile(r"%\{~?\s*(?:if|else|endif|for|endfor)\b")
+
+
+def syntax_of(path: str, content: str) -> re.Pattern[str] | None:
+    """Return the template language of a file by its suffix or its statements, None where it is no template."""
+    suffix = path.rpartition(".")[2].lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if "%{" in content and _DIRECTIVE.search(content):
+        return TERRAFORM
+    if suffix in ("tpl", "tmpl", "template") and "${" in content and "{{" not in content:
+        return TERRAFORM
+    if "{%" in content or "{{" in content:
+        return JINJA
+    return None
+
+
+def filled(text: Text, syntax: re.Pattern[str]) -> Text:
+    """Return a template's text with its statements taken out and its expressions marked as not known."""
+    return Text((*text[:0].runs, *_runs(text, syntax)))
+
+
+def _runs(text: Text, syntax: re.Pattern[str]) -> Iterator[Run]:
+    position = 0
+    for match in syntax.finditer(str(text)):
+        yield from text[position : match.start()].runs
+        position = match.end()
+        if match.lastgroup == "expression":
+            for run in text.cut(match).runs:
+                yield run._replace(text="x" * len(run.text), known=False)
+        elif match.lastgroup == "escaped":
+            yield from text[match.start() + 1 : match.end()].runs
+    yield from text[position:].runs
