@@ -146,22 +146,17 @@ def _scan(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> Request:
     from k3s_policy.rule import names  # noqa: PLC0415  with the pipeline
-    from k3s_policy.run import Request  # noqa: PLC0415  with the pipeline
+    from k3s_policy.run import Policy, Request  # noqa: PLC0415  with the pipeline
 
     every = names()
     selected = _chosen(options.select, every) or every
     ignored = _chosen(options.ignore, every)
-    forms = {options.format, *(_output(value)[0] for value in options.output)}
-    return Request(
-        paths=tuple(options.paths),
+    policy = Policy(
         rules=tuple(name for name in selected if name not in ignored),
-        cards=every if "sarif" in forms else (),
-        tracked=options.tracked,
-        files_only=options.files_only,
         version=_k3s_version(options.k3s_version),
         minimal_confidence=Confidence[options.min_confidence.upper()],
-        standard_input=_standard_input(options),
     )
+    return Request(tuple(options.paths), options.tracked, options.files_only, _standard_input(options), policy)
 
 
 def _chosen(values: list[str] | None, every: Sequence[str]) -> tuple[str, ...]:
@@ -220,6 +215,12 @@ def _output(value: str) -> tuple[str, str]:
 def _rendered(form: str, report: Report, options: argparse.Namespace, *, color: bool) -> str:
     from k3s_policy.reports import render  # noqa: PLC0415  after the scan
 
+    if form == "sarif":
+        from dataclasses import replace  # noqa: PLC0415  only SARIF names the tool's version
+
+        from k3s_policy.run import tool_version  # noqa: PLC0415  likewise
+
+        report = replace(report, tool_version=tool_version())
     return render(form, report, color=color, shown=_shown(options) if form == "text" else str)
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy import credential
 from k3s_policy.assemble import assemble
 from k3s_policy.discover import discover, needles, read
-from k3s_policy.finding import Confidence, Finding, Related, Report, ScanError, Severity
+from k3s_policy.finding import Confidence, Finding, Report, ScanError
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start, Unit
-from k3s_policy.model import Agent, Invocation, Server
+from k3s_policy.model import Credential, Invocation
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.readers import dispatch
-from k3s_policy.rule import Rule
 from k3s_policy.rule import load as load_rule
+from k3s_policy.rule import names
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -26,11 +25,22 @@ if TYPE_CHECKING:
     from k3s_policy.discover import Candidate, Discovery
     from k3s_policy.fragment import Fragment
     from k3s_policy.model import Subject
-    from k3s_policy.rule import Problem
-    from k3s_policy.text import Span
+    from k3s_policy.rule import Problem, Rule
+    from k3s_policy.text import Span, Text
     from k3s_policy.version import Version
 
-__all__ = ["Request", "scan", "sources"]
+__all__ = ["Policy", "Request", "examine", "judge", "scan", "sources", "tool_version"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """By what files are judged."""
+
+    rules: tuple[str, ...]
+    """Names of the rules to judge by."""
+    version: Version | None = None
+    """The K3s release that runs, where the user says so."""
+    minimal_confidence: Confidence = Confidence.LOW
 
 
 @dataclass(frozen=True)
@@ -38,16 +48,11 @@ class Request:
     """What a user asks for."""
 
     paths: tuple[str, ...]
-    rules: tuple[str, ...]
-    """Names of the rules to judge by."""
-    cards: tuple[str, ...] = ()
-    """Names of the rules a report describes; those judged by where empty."""
     tracked: bool = False
     files_only: bool = False
-    version: Version | None = None
-    minimal_confidence: Confidence = Confidence.LOW
     standard_input: tuple[str, str] | None = None
     """The name and the content of what came in on standard input, judged instead of files."""
+    policy: Policy = field(default_factory=lambda: Policy(names()))
 
 
 def scan(request: Request, progress: Callable[[int, int], None] | None = None) -> Report:
@@ -58,30 +63,41 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     """
     if request.standard_input is not None:
         name, content = request.standard_input
-        found, errors = [Source(name, content)], []
-        discovery = None
-        options = Options()
-    else:
-        discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
-        errors = list(discovery.problems)
-        options = _options(discovery.top, errors)
-        found = list(_read(discovery, errors, progress))
-    fragments = [(source, fragment) for source in found for fragment in dispatch.read(source)]
-    assembly = assemble((fragment for _, fragment in fragments), options, request.version)
-    rules = [load_rule(name) for name in request.rules]
-    findings = judge(assembly.subjects, rules)
-    findings = [finding for finding in findings if finding.confidence >= request.minimal_confidence]
-    secrets = _secrets({finding_source for finding in findings for finding_source in _sources_of(finding)}, fragments, assembly)
+        return examine([Source(name, content)], request.policy)
+    discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
+    errors = list(discovery.problems)
+    options = _options(discovery.top, errors)
+    report = examine(_read(discovery, errors, progress), request.policy, options)
+    return replace(
+        report,
+        errors=tuple(errors),
+        files_seen=discovery.seen,
+        notes=(*discovery.notes, *report.notes),
+    )
+
+
+def examine(found: Iterable[Source], policy: Policy, options: Options | None = None) -> Report:
+    """Judge some files, whose content is all that is needed: read, assemble, judge, mask."""
+    fragments: list[Fragment] = []
+    read_paths = []
+    for source in found:
+        before = len(fragments)
+        fragments.extend(dispatch.read(source))
+        if len(fragments) > before:
+            read_paths.append(source.path)
+    assembly = assemble(fragments, options or Options(), policy.version)
+    findings = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
+    findings = [finding for finding in findings if finding.confidence >= policy.minimal_confidence]
+    secrets = _secrets({source for finding in findings for source in _sources_of(finding)}, assembly)
     return Report(
         findings=tuple(_fingerprinted(findings, secrets)),
-        errors=tuple(errors),
-        rules=tuple(load_rule(name).card for name in (request.cards or request.rules)),
+        errors=(),
+        rules=tuple(load_rule(name).card for name in names()),
         secrets=secrets,
-        files_read=len({source.path for source, _ in fragments}),
-        files_seen=discovery.seen if discovery else 1,
+        files_read=len(read_paths),
+        files_seen=len(read_paths),
         not_judged=tuple(assembly.not_judged),
-        notes=(*(discovery.notes if discovery else ()), *assembly.notes),
-        tool_version=tool_version(),
+        notes=tuple(assembly.notes),
     )
 
 
@@ -206,9 +222,7 @@ def _sources_of(finding: Finding) -> Iterator[Source]:
         yield related.span.source
 
 
-def _secrets(
-    shown: set[Source], fragments: Sequence[tuple[Source, Fragment]], assembly: Assembly
-) -> dict[Source, tuple[Span, ...]]:
+def _secrets(shown: set[Source], assembly: Assembly) -> dict[Source, tuple[Span, ...]]:
     """Find what must not be shown of each file that a report shows lines of."""
     spans: dict[Source, list[Span]] = {source: [] for source in shown}
     for subject in assembly.subjects:
@@ -219,14 +233,14 @@ def _secrets(
     return {source: credential.secret_spans(source, found) for source, found in spans.items()}
 
 
-def _credentials(subject: Subject) -> Iterator[object]:
+def _credentials(subject: Subject) -> Iterator[Text]:
     if isinstance(subject, Invocation):
         for setting in subject.settings:
             yield from credential.secrets(setting.flag, setting.value)
         for option in subject.unrecognised:
             if option.value is not None:
                 yield from credential.secrets(None, option.value)
-    elif hasattr(subject, "value"):
+    elif isinstance(subject, Credential):
         yield subject.value
 
 

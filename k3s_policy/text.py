@@ -297,9 +297,13 @@ class Text:
         return self[start:end]
 
     def stand_in(self, value: str, *, known: bool = True) -> Text:
-        """Return a Text of other characters that stands for the whole of this one, at its place."""
+        """Return a Text of other characters, each of which stands for the whole of this one, at its place."""
         span = self.span
-        return Text((Run(span.source, span.start, span.end, value, known),))
+        if len(value) != span.end - span.start or len(value) < 2:
+            return Text((Run(span.source, span.start, span.end, value, known),))
+        # As long as what is written by chance: in two runs, lest each character be taken for the one at its offset.
+        parts = (value[:1], value[1:])
+        return Text(Run(span.source, span.start, span.end, part, known) for part in parts)
 
     def unknown(self) -> Text:
         """Return the same characters, marked as not being the value yet."""
