@@ -1,0 +1,198 @@
+"""Shell scripts: where K3s is installed, started, and its files are written.
+
+The commonest place of all. `k3s_policy.shell` knows the shell and nothing of K3s; this package knows what the
+commands mean: the install script and its variables (K3s `install.sh`), `k3s` itself, `k3sup`, containers, and
+commands that write a config file, an environment file or a unit. Commands that are only printed are none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from k3s_policy.fragment import Start
+from k3s_policy.model import FileMode, Form, Unseen
+from k3s_policy.readers.script import start, written
+from k3s_policy.readers.script.call import (
+    OPTIONS_WITH_VALUE,
+    SHELLS,
+    Call,
+    shell_options,
+    unwrapped,
+    upstream_words,
+    without_options,
+)
+from k3s_policy.readers.script.collected import collected
+from k3s_policy.shell import read_script
+from k3s_policy.text import join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.lower import Variable
+    from k3s_policy.shell import Script, Word
+    from k3s_policy.text import Text
+
+__all__ = ["claims", "is_template", "read"]
+
+_SUFFIXES = frozenset({"sh", "bash", "zsh", "ksh", "ash"})
+_TEMPLATE_SUFFIXES = frozenset({"tpl", "tftpl", "tmpl", "template", "in"})
+_SHEBANG = re.compile(r"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)(?:ba|da|a|z|k)?sh\b")
+_DIRECTIVE = re.compile(r"%\{~?\s*(?:if|endif)\b")
+_INSTALLER_URL = re.compile(
+    r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
+)
+_INSTALLER_FILE = re.compile(r"(?i)(?:^|/)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$")
+_GENERIC_INSTALLER = re.compile(r"(?:^|/)install\.sh$")
+_K3S_PROGRAM = re.compile(r"^k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
+_K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
+_KUBECONFIG = re.compile(r"(?:^|/)k3s\.ya?ml$")
+_REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
+_CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
+# Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
+_PLACING_PROGRAMS = frozenset({"cp", "mv", "ln", "install", "scp", "rsync", "curl", "wget", "envsubst", "sed", "yq"})
+_DEEPEST = 6
+
+
+def claims(path: str, content: str) -> bool:
+    """Whether a file is a shell script, by its suffix or first line."""
+    name = path[path.rfind("/") + 1 :]
+    suffix = name.rpartition(".")[2].lower() if "." in name else ""
+    if suffix in _SUFFIXES:
+        return True
+    if suffix in _TEMPLATE_SUFFIXES or not suffix or suffix.isdigit():
+        return _SHEBANG.match(content[:200].lstrip("\ufeff \t\r\n")) is not None
+    return False
+
+
+def is_template(path: str, content: str) -> bool:
+    """Whether another program fills the script in first: by its suffix, or by statements no shell has."""
+    return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _DIRECTIVE.search(content) is not None
+
+
+def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None, depth: int = 0) -> Iterator[Fragment]:
+    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file."""
+    if depth > _DEEPEST:
+        return
+    script = read_script(text)
+    span = text.span
+    reading = _Reading(f"{span.source.path}#{span.start}", tuple(given), form, depth)
+    for command in script.commands:
+        call = unwrapped(command, reading.given)
+        if call is not None:
+            reading.take(call)
+    yield from reading.finished(script)
+
+
+class _Reading:
+    """One script being read: what its commands start and write."""
+
+    def __init__(self, host: str, given: tuple[Variable, ...], form: Form | None, depth: int) -> None:
+        self.host = host
+        self.given = given
+        self.form = form
+        self.depth = depth
+        self.found: list[Fragment] = []
+        self.writings: list[written.Writing] = []
+        self.places_files = False
+
+    def take(self, call: Call) -> None:
+        """Take note of what one command means for K3s."""
+        self.writings.extend(written.writings(call))
+        name = call.name
+        if name in SHELLS or name == "su":
+            self._shell(call)
+        elif name in _CONTAINER_PROGRAMS and start.runs_container(call):
+            self.found.extend(start.container(call))
+        elif name in _REMOTE_PROGRAMS:
+            self._remote(call)
+        elif _K3S_PROGRAM.match(name):
+            self.found.extend(start.k3s(call, self.host, self.form))
+        elif name == "k3sup":
+            self.found.extend(start.k3sup(call))
+        elif self._is_installer(call.program, call):
+            self._install(call, call.words[1:])
+        elif name == "chmod":
+            self.found.extend(_modes(call))
+        elif name in _PLACING_PROGRAMS and any(_K3S_FOLDER.search(str(word.text)) for word in call.words[1:]):
+            self.places_files = True
+
+    def finished(self, script: Script) -> Iterator[Fragment]:
+        """Yield everything, with what the script writes and what it only collects in variables."""
+        for file in written.gather(self.writings):
+            if file.path.endswith(".sh"):
+                self._nested(file.content, ())
+            else:
+                self.found.extend(written.fragments(file, self.host))
+        self.found.extend(collected(script, self.found))
+        unseen = Unseen("config", "the script puts a file into the K3s configuration")
+        for fragment in self.found:
+            if self.places_files and isinstance(fragment, Start) and not fragment.alone:
+                yield replace(fragment, unseen=(*fragment.unseen, unseen))
+            else:
+                yield fragment
+
+    def _shell(self, call: Call) -> None:
+        letters, operands, inline = shell_options(call.words[1:])
+        if inline is not None:
+            if not inline.text.known and _INSTALLER_URL.search(str(inline.text)):
+                # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
+                self._install(call, operands[1:])
+            else:
+                self._nested(inline.text, call.variables)
+        elif any(_INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
+            self._install(call, operands)
+        elif operands and "s" not in letters and call.name != "su":
+            if self._is_installer(str(operands[0].text), call):
+                self._install(call, operands[1:])
+        elif call.command.upstream is not None and start.for_installer(call.variables):
+            self._install(call, operands)
+        else:
+            for text in call.command.input:
+                self._nested(text, call.variables)
+
+    def _is_installer(self, program: str, call: Call) -> bool:
+        if _INSTALLER_FILE.search(program) or (program.startswith("<(") and _INSTALLER_URL.search(program)):
+            return True
+        return _GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables)
+
+    def _install(self, call: Call, operands: Sequence[Word]) -> None:
+        self.found.extend(start.installer(call, operands, self.host, self.form))
+
+    def _remote(self, call: Call) -> None:
+        """Read what `ssh host '...'`, `multipass exec vm -- sh -c '...'` and their kind run elsewhere."""
+        if call.name == "ssh":
+            rest: Sequence[Word] = without_options(call.words[1:], OPTIONS_WITH_VALUE["ssh"])[1:]
+        else:
+            rest = _behind_separator(call.words[1:])
+        if rest and rest[0].text.known and str(rest[0].text).rpartition("/")[2] in SHELLS:
+            _, operands, inline = shell_options(rest[1:])
+            rest = (inline,) if inline is not None else operands
+        if rest:
+            self._nested(join((word.text for word in rest), " "), ())
+        for text in call.command.input:
+            self._nested(text, ())
+
+    def _nested(self, text: Text, variables: Iterable[Variable]) -> None:
+        if "k3s" in str(text).lower():
+            self.found.extend(read(text, tuple(variables), self.form, self.depth + 1))
+
+
+def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:
+    """Return the command behind `--` or `-c`, or from the first shell on."""
+    for position, word in enumerate(words):
+        value = str(word.text)
+        if value in ("--", "-c", "--command"):
+            return words[position + 1 :]
+        if value.rpartition("/")[2] in SHELLS:
+            return words[position:]
+    return ()
+
+
+def _modes(call: Call) -> Iterator[FileMode]:
+    words = [word.text for word in call.words[1:] if not re.match(r"-[RcfvhHLP]+$|--", str(word.text))]
+    for path in words[1:]:
+        if _KUBECONFIG.search(str(path)) and words[0].known:
+            yield FileMode(path, words[0])

@@ -1,0 +1,209 @@
+"""Commands that start or install K3s: the install script, `k3s` itself, `k3sup`, `docker run`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from k3s_policy.branch import When, exclusive
+from k3s_policy.flags import flags
+from k3s_policy.fragment import OtherCommand, Start
+from k3s_policy.lower import Argument, Variable
+from k3s_policy.model import Form, Unseen
+from k3s_policy.readers.script.call import options
+from k3s_policy.shell import split_words
+from k3s_policy.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.readers.script.call import Call
+    from k3s_policy.shell import Word
+    from k3s_policy.text import Text
+
+__all__ = ["container", "for_installer", "installer", "k3s", "k3sup", "runs_container"]
+
+_ROLES = ("server", "agent")
+_IMAGE = re.compile(r"(?:^|/)k3s(?::(?P<tag>[^@]+))?(?:@.*)?$")
+_CONTAINER_COMMANDS = ("run", "create")
+
+
+def for_installer(variables: Iterable[Variable]) -> bool:
+    """Whether variables of the install script are set, so that an `install.sh` is most likely K3s's."""
+    return any(str(variable.name).startswith("INSTALL_K3S_") for variable in variables)
+
+
+def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None) -> Iterator[Start]:
+    """Read a run of the install script with some arguments (K3s install.sh, setup_env)."""
+    words = [*_exec_words(call.variables), *(Argument(word.text, word.when) for word in operands)]
+    versions = (Version.parse(str(v.value)) for v in call.variables if str(v.name) == "INSTALL_K3S_VERSION")
+    version = next(versions, None)
+    for head, arguments in _beginnings(words):
+        role, rest = _installed_role(head, arguments, call.variables)
+        if role not in (*_ROLES, None):
+            continue
+        yield Start(
+            at=head.text if head is not None else call.words[0].text,
+            role=role,
+            arguments=tuple(_within(rest, call.command.when)),
+            form=form or Form.INSTALLER,
+            variables=tuple(_of_k3s(call.variables)),
+            version=version,
+            host=host,
+        )
+
+
+def _exec_words(variables: Iterable[Variable]) -> Iterator[Argument]:
+    """Split INSTALL_K3S_EXEC, which the install script evaluates in front of its own arguments."""
+    for variable in _latest(variable for variable in variables if str(variable.name) == "INSTALL_K3S_EXEC"):
+        for word in split_words(variable.value) or ():
+            yield Argument(word, variable.when)
+
+
+def _of_k3s(variables: Iterable[Variable]) -> Iterator[Variable]:
+    """Keep what K3s may read, of each name the one that counts."""
+    for variable in _latest(variables):
+        name = str(variable.name)
+        if name.startswith("K3S_") or flags().by_environment(name):
+            yield variable
+
+
+def _latest(variables: Iterable[Variable]) -> list[Variable]:
+    """Leave out variables that a later one of the same name replaces wherever they hold."""
+    kept: list[Variable] = []
+    for variable in variables:
+        name = str(variable.name)
+        kept = [one for one in kept if str(one.name) != name or not set(variable.when) <= set(one.when)]
+        kept.append(variable)
+    return kept
+
+
+def _beginnings(words: list[Argument]) -> Iterator[tuple[Argument | None, list[Argument]]]:
+    """Yield each way a command line can begin, with the words that can follow."""
+    heads: list[Argument] = []
+    for word in words:
+        if all(exclusive(word.when, head.when) for head in heads):
+            heads.append(word)
+    if not heads:
+        yield None, []
+    for head in heads:
+        yield head, [word for word in words if not exclusive(word.when, head.when)]
+
+
+def _installed_role(
+    head: Argument | None, words: list[Argument], variables: Sequence[Variable]
+) -> tuple[str | None, list[Argument]]:
+    """Say what the install script makes of a host: its first word, else whether K3S_URL is set."""
+    if head is not None and not head.text.startswith("-"):
+        if not head.text.known:
+            return None, words
+        return str(head.text), [word for word in words if word is not head]
+    urls = [variable for variable in _latest(variables) if str(variable.name) == "K3S_URL" and variable.value]
+    if not urls:
+        return "server", words
+    return ("agent" if any(not url.when and _surely_set(url.value) for url in urls) else None), words
+
+
+def _surely_set(value: Text) -> bool:
+    """Whether a value cannot be empty: some of its characters are there whatever fills in the rest."""
+    return any(run.known and run.text for run in value.runs)
+
+
+def _within(arguments: Iterable[Argument], when: When) -> Iterator[Argument]:
+    """Add the branches a command stands in to those of its words."""
+    for argument in arguments:
+        yield Argument(argument.text, tuple(dict.fromkeys((*when, *argument.when))))
+
+
+def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
+    """Read a run of `k3s`."""
+    arguments = [Argument(word.text, word.when) for word in call.words[1:]]
+    place = next((n for n, argument in enumerate(arguments) if not argument.text.startswith("-")), None)
+    if place is None:
+        return
+    at = arguments.pop(place).text
+    rest = tuple(_within(arguments, call.command.when))
+    name = str(at)
+    if name in _ROLES:
+        variables = tuple(_of_k3s(call.variables))
+        yield Start(at, name, rest, form or Form.COMMAND, variables, host=host)
+    elif name in flags().commands:
+        yield OtherCommand(at, name, rest)
+
+
+_K3SUP_AS_K3S = {"--datastore": "--datastore-endpoint", "--tls-san": "--tls-san"}
+
+
+def k3sup(call: Call) -> Iterator[Start]:
+    """Read `k3sup install` and `k3sup join`, which run the install script on another host by ssh.
+
+    Its own options become those it hands to K3s (alexellis/k3sup cmd/install.go, cmd/join.go).
+    """
+    command = str(call.words[1].text) if len(call.words) > 1 else ""
+    if command not in ("install", "join"):
+        return
+    given = list(options(call.words[2:]))
+    values = [(str(name), value) for name, value, _ in given if value is not None]
+    versions = [Version.parse(str(value.text)) for name, value in values if name == "--k3s-version"]
+    joins = command == "join"
+    yield Start(
+        at=call.words[1].text,
+        role="agent" if joins and all(str(name) != "--server" for name, _, _ in given) else "server",
+        arguments=tuple(_within(_k3sup_arguments(given), call.command.when)),
+        form=Form.INSTALLER,
+        variables=tuple(_k3sup_variables(given)) if joins else (),
+        version=versions[-1] if versions else None,
+        alone=True,
+        addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
+    )
+
+
+def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Argument]:
+    for name, value, word in given:
+        option = str(name)
+        if option == "--cluster":
+            yield Argument(name.stand_in("--cluster-init"), word.when)
+        elif value is not None and option == "--k3s-extra-args":
+            yield from (Argument(part, value.when) for part in split_words(value.text) or ())
+        elif value is not None and option in _K3SUP_AS_K3S:
+            yield Argument(name.stand_in(_K3SUP_AS_K3S[option]), word.when)
+            yield Argument(value.text, value.when)
+
+
+def _k3sup_variables(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Variable]:
+    for name, value, word in given:
+        if value is not None and str(name) in ("--server-ip", "--server-host"):
+            url = value.text.stand_in(f"https://{value.text}:6443", known=value.text.known)
+            yield Variable(name.stand_in("K3S_URL"), url, Form.INSTALLER, word.when)
+
+
+def runs_container(call: Call) -> bool:
+    """Whether a container program starts a container, rather than running a command in one."""
+    return any(str(word.text) in _CONTAINER_COMMANDS for word in call.words[1:3])
+
+
+def container(call: Call) -> Iterator[Start]:
+    """Read `docker run ... rancher/k3s server ...`."""
+    words = call.words
+    place = next((n for n, word in enumerate(words) if n > 1 and _IMAGE.search(str(word.text))), None)
+    if place is None or place + 1 == len(words) or str(words[place + 1].text) not in _ROLES:
+        return
+    variables = []
+    for name, value, word in options(words[2:place]):
+        if str(name) in ("-e", "--env") and value is not None:
+            variable, equals, content = value.text.partition("=")
+            if equals:
+                variables.append(Variable(variable, content, Form.COMMAND, word.when))
+    image = _IMAGE.search(str(words[place].text))
+    rest = [Argument(word.text, word.when) for word in words[place + 2 :]]
+    yield Start(
+        at=words[place + 1].text,
+        role=str(words[place + 1].text),
+        arguments=tuple(_within(rest, call.command.when)),
+        form=Form.COMMAND,
+        variables=tuple(variables),
+        version=Version.parse((image["tag"] if image else None) or ""),
+        unseen=(Unseen("config", "a volume may hold a config file"),),
+        alone=True,
+    )

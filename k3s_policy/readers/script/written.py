@@ -1,0 +1,130 @@
+"""Files that a script writes: `tee`, redirections of `cat`, `echo` and `printf`, here-documents."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from k3s_policy.branch import ALWAYS, When
+from k3s_policy.fragment import ConfigFile
+from k3s_policy.readers import config, environment, unit
+from k3s_policy.readers.script.call import unwrapped
+from k3s_policy.text import Text, join
+from k3s_policy.tree import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.readers.script.call import Call
+
+__all__ = ["Writing", "WrittenFile", "fragments", "gather", "writings"]
+
+_UNIT = re.compile(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
+_ENVIRONMENT = re.compile(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
+_YAML = re.compile(r"\.ya?ml$")
+_INTO = frozenset({">", ">>", ">|"})
+
+
+@dataclass(frozen=True, eq=False)
+class Writing:
+    """One command that writes to a file."""
+
+    path: Text
+    content: Text
+    appends: bool
+    when: When
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenFile:
+    """What a file holds after a script has written to it."""
+
+    path: str
+    content: Text
+    when: When
+
+
+def writings(call: Call) -> Iterator[Writing]:
+    """Yield what a command writes where, as far as the script says what it prints."""
+    targets = [
+        (redirect.target.text, redirect.operator == ">>")
+        for redirect in call.command.redirects
+        if redirect.target is not None and redirect.operator in _INTO
+    ]
+    if call.name == "tee":
+        appends = any(str(word.text) in ("-a", "--append") for word in call.words[1:])
+        targets.extend((word.text, appends) for word in call.words[1:] if not word.text.startswith("-"))
+    content = _output(call) if targets else None
+    if content is not None:
+        for target, appends in targets:
+            yield Writing(target, content, appends, call.command.when)
+
+
+def gather(every: list[Writing]) -> list[WrittenFile]:
+    """Put together what is written to one file: a later `>` starts anew, `>>` goes on."""
+    files: dict[tuple[str, When], list[Text]] = {}
+    for writing in every:
+        key = (str(writing.path), writing.when)
+        if writing.appends and key in files:
+            files[key].append(writing.content)
+        else:
+            files[key] = [writing.content]
+    return [WrittenFile(path, join(parts, "\n"), when) for (path, when), parts in files.items()]
+
+
+def fragments(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    """Read a written file as the format that its path tells."""
+    if _UNIT.search(file.path):
+        yield from unit.read(file.content, file.path, host)
+    elif _ENVIRONMENT.search(file.path):
+        yield from environment.read(file.content, file.path, host)
+    elif _YAML.search(file.path):
+        for fragment in config.read_document(file.content, read_yaml(file.content), file.path, host=host):
+            if isinstance(fragment, ConfigFile) and file.when != ALWAYS:
+                entries = tuple(entry._replace(when=file.when) for entry in fragment.entries)
+                yield replace(fragment, entries=entries, when=file.when)
+            else:
+                yield fragment
+
+
+def _output(call: Call) -> Text | None:
+    """Return what a command prints, None where the script does not say."""
+    if call.command.input:
+        return join(call.command.input, "\n")
+    if call.name in ("echo", "printf"):
+        return _printed(call)
+    if call.name in ("tee", "cat") and call.command.upstream is not None:
+        upstream = unwrapped(call.command.upstream)
+        return _output(upstream) if upstream is not None else None
+    return None
+
+
+def _printed(call: Call) -> Text | None:
+    words = [word.text for word in call.words[1:]]
+    if call.name == "printf":
+        return _formatted(words[0], words[1:]) if words else None
+    interprets = False
+    while words and re.fullmatch(r"-[neE]+", str(words[0])):
+        interprets = interprets or "e" in str(words.pop(0))
+    if not words:
+        return None
+    text = join(words, " ")
+    return _with_line_breaks(text) if interprets else text
+
+
+def _formatted(template: Text, values: list[Text]) -> Text | None:
+    """Return what `printf` makes of a format of `%s` only; None for what is more involved."""
+    pieces = template.split("%s")
+    if "%" in str(template).replace("%s", "") or len(values) < len(pieces) - 1:
+        return None
+    runs = [*_with_line_breaks(pieces[0]).runs]
+    for piece, value in zip(pieces[1:], values, strict=False):
+        runs.extend((*value.runs, *_with_line_breaks(piece).runs))
+    return Text(runs)
+
+
+def _with_line_breaks(text: Text) -> Text:
+    r"""Replace each `\n` that `printf` and `echo -e` interpret."""
+    return join(text.split("\\n"), "\n")
