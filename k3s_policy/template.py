@@ -19,9 +19,7 @@ __all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "syntax_of"]
 
 # A statement that stands alone behind blanks takes its line break with it: Ansible and most of Jinja's users set
 # trim_blocks. `-` and `~` eat the blanks around in either language.
-JINJA = re.compile(
-    r"(?P<statement>\{%.*?%\}(?:\r?\n)?|\{#.*?#\}(?:\r?\n)?)|(?P<expression>\{\{.*?\}\})", re.DOTALL
-)
+JINJA = re.compile(r"(?P<statement>\{%.*?%\}(?:\r?\n)?|\{#.*?#\}(?:\r?\n)?)|(?P<expression>\{\{.*?\}\})", re.DOTALL)
 """Jinja, as Ansible uses it, and Go templates, whose expressions look the same."""
 
 TERRAFORM = re.compile(

@@ -12,10 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from k3s_policy.text import Run, Text
+from k3s_policy import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from k3s_policy.text import Text
 
 __all__ = ["Document", "Entry", "Mapping", "Node", "Scalar", "Sequence", "YamlError", "arrives", "read_yaml"]
 
@@ -153,6 +155,7 @@ def _pure_events(content: str) -> Iterator[Any]:
 
 
 _MAXIMAL_DEPTH = 200
+_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
 
 
 class _Composer:
@@ -237,22 +240,6 @@ def _tag(event: Any) -> str | None:  # noqa: ANN401
     return str(tag) if tag else None
 
 
-# --- scalars: laying the value over the characters it was written with -----------------------------
-
-_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
-_DOUBLE_QUOTED = re.compile(
-    r"(?P<escape>\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n[ \t]*|[\r\n][ \t]*|.))"
-    r"|(?P<fold>[ \t]*(?:\r\n|[\r\n\x85])\s*)|(?P<plain>[^\\\s]+|[ \t]+)",
-    re.DOTALL,
-)
-_SINGLE_QUOTED = re.compile(r"(?P<escape>'')|(?P<fold>[ \t]*(?:\r\n|[\r\n\x85])\s*)|(?P<plain>[^'\s]+|[ \t]+)", re.DOTALL)
-_LINE_BREAK = re.compile(r"\r\n|[\r\n]")
-_ESCAPES = {
-    "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
-    " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
-}  # fmt: skip
-
-
 def _scalar(text: Text, event: Any) -> Scalar:  # noqa: ANN401
     written = text[event.start_mark.index : event.end_mark.index]
     # The start mark of libyaml includes the anchor and the tag.
@@ -260,104 +247,16 @@ def _scalar(text: Text, event: Any) -> Scalar:  # noqa: ANN401
     if properties:
         written = written[properties.end() :]
     style = event.style or ""
-    if style in ("|", ">"):
-        laid = _block(written, event.value)
-        written = written.rstrip()
-    elif style in ('"', "'"):
-        laid = _quoted(written[1:-1], style)
-    else:
-        laid = written if str(written) == event.value else _folded(written)
-    if str(laid) != event.value:
-        # An exotic way of writing: keep the value, and let each character stand for the whole scalar.
-        laid = written.stand_in(event.value)
-    return Scalar(laid, written, plain=style == "", tag=_tag(event))
-
-
-def _quoted(inner: Text, style: str) -> Text:
-    value = str(inner)
-    if "\n" not in value and "\r" not in value and ("\\" not in value if style == '"' else "''" not in value):
-        return inner
-    runs: list[Run] = [*inner[:0].runs]
-    for match in (_DOUBLE_QUOTED if style == '"' else _SINGLE_QUOTED).finditer(value):
-        part = inner.cut(match)
-        if match.lastgroup == "escape":
-            part = part.stand_in(_unescape(match[0]) if style == '"' else "'")
-        elif match.lastgroup == "fold":
-            part = _fold(part)
-        runs.extend(part.runs)
-    return Text(runs)
-
-
-def _unescape(escape: str) -> str:
-    if escape[1] in "xuU":
-        return chr(min(int(escape[2:], 16), 0x10FFFF))
-    return "" if escape[1] in "\r\n" else _ESCAPES.get(escape[1], escape)
-
-
-def _fold(part: Text) -> Text:
-    """Return what a line break inside a flow scalar becomes: a blank, or one break for each empty line."""
-    breaks = len(_LINE_BREAK.findall(str(part)))
-    return part.stand_in("\n" * (breaks - 1) if breaks > 1 else " ")
-
-
-def _folded(written: Text) -> Text:
-    """Lay a plain scalar that goes over several lines."""
-    return _quoted(written, "'")
-
-
-def _block(written: Text, value: str) -> Text:
-    """Lay a literal or folded block: each line of the value over the line it was written in."""
-    header_end = str(written).find("\n") + 1
-    runs: list[Run] = [*written[header_end:header_end].runs]
-    at = 0
-    for line in _lines(written[header_end:]):
-        break_start = at
-        while at < len(value) and value[at] in "\n ":
-            at += 1
-        piece = line.lstrip(" ")
-        # More indented lines keep blanks: give back those that are the value's.
-        while at > break_start and value[at - 1] == " " and len(piece) < len(line):
-            at -= 1
-            piece = line[len(line) - len(piece) - 1 :]
-        if not piece or not value.startswith(str(piece), at):
-            at = break_start
-            continue
-        if at > break_start:
-            runs.extend(_gap(runs, line, value[break_start:at]))
-        runs.extend(piece.runs)
-        at += len(piece)
-    if at < len(value):
-        runs.extend(_gap(runs, written[len(written) :], value[at:]))
-    return Text(runs)
-
-
-def _gap(before: list[Run], after: Text, characters: str) -> list[Run]:
-    """Return the runs for line breaks between two lines: they stand where the former ends."""
-    last = before[-1]
-    content = last.source.content
-    width = len(characters)
-    if content[last.end : last.end + width] == characters:
-        return [Run(last.source, last.end, last.end + width, characters)]
-    break_at = last.end + (1 if content.startswith("\r\n", last.end) else 0)
-    return [Run(after.runs[0].source, break_at, break_at + 1, character) for character in characters]
-
-
-def _lines(text: Text) -> Iterator[Text]:
-    value = str(text)
-    start = 0
-    for match in _LINE_BREAK.finditer(value):
-        yield text[start : match.start()]
-        start = match.end()
-    if start < len(value):
-        yield text[start:]
+    laid = layout.laid(written, event.value, style)
+    return Scalar(laid, written.rstrip() if style in ("|", ">") else written, plain=style == "", tag=_tag(event))
 
 
 # --- what K3s makes of a scalar ---------------------------------------------------------------------
 
-_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
-_FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_SPECIAL_FLOATS = {
+_WORDS = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), "true"),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), "false"),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), ""),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), "NaN"),
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), "+Inf"),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), "-Inf"),
@@ -378,27 +277,20 @@ def arrives(scalar: Scalar) -> Text:
     printing as K3s does it (pkg/configfilearg/parser.go), which also trims blanks around the value.
     """
     value = resolve(str(scalar.text), plain=scalar.plain, tag=scalar.tag)
-    if value == str(scalar.text):
+    if value.strip() == str(scalar.text).strip():
         return scalar.text.strip()
-    return scalar.written.stand_in(value.strip()) if value.strip() != str(scalar.text).strip() else scalar.text.strip()
+    return scalar.written.stand_in(value.strip())
 
 
 def resolve(value: str, *, plain: bool, tag: str | None = None) -> str:
     """Return the characters a scalar becomes when K3s decodes it and prints it again."""
     kind = (tag or "").removeprefix("tag:yaml.org,2002:").removeprefix("!!")
-    if not plain and kind not in ("int", "float", "bool", "null"):
-        return value
     if kind == "binary":
         return _decoded(value)
-    if kind == "str" or (kind.startswith("!") and kind != "!"):
+    typed = plain or kind in ("int", "float", "bool", "null")
+    if not typed or kind == "str" or (kind.startswith("!") and kind != "!"):
         return value
-    if value in _TRUE:
-        return "true"
-    if value in _FALSE:
-        return "false"
-    if value in _NULL:
-        return ""
-    return _SPECIAL_FLOATS.get(value) or _number(value) or value
+    return _WORDS[value] if value in _WORDS else _number(value) or value
 
 
 def _decoded(value: str) -> str:

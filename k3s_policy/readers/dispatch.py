@@ -69,4 +69,3 @@ def _yaml(source: Source) -> Iterator[Fragment]:
             yield from manifest.read_document(document, path)
             return
     yield from config.read_document(source.text, document, path)
-
