@@ -32,8 +32,8 @@ from k3s_policy.systemd import (
     merged,
     read_unit,
 )
+from k3s_policy.systemd.words import Escapes, Flaw, first_word, words
 from k3s_policy.text import Source, Text
-from k3s_policy.words import Escapes, Flaw, first_word, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
