@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from k3s_policy.systemd.character import NOT_UTF8, UNSAFE
+from k3s_policy.systemd.character import NOT_UTF8, UNSAFE, size
 from k3s_policy.systemd.words import BLANKS, Flaw, join
 
 if TYPE_CHECKING:

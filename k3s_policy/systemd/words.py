@@ -152,11 +152,7 @@ def _is_character(number: int) -> bool:
 
 
 def stand_in(written: Text, value: str) -> Text:
-    """Return characters that stand, each of them, for all that is written."""
-    span = written.span
-    if span.end - span.start == len(value) > 1:
-        # In one run they would be taken for the very characters written there.
-        return join([written.stand_in(part, known=written.known) for part in (value[:1], value[1:])], written[:0])
+    """Return characters that stand, each of them, for all that is written, and are as known as that."""
     return written.stand_in(value, known=written.known)
 
 
