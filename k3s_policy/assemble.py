@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from k3s_policy import lower
+from k3s_policy.branch import exclusive
 from k3s_policy.flags import flags
 from k3s_policy.fragment import (
     ConfigFile,
@@ -270,7 +271,7 @@ def _configured_node(configs: _ConfigSet, options: Options, version: Version | N
 def _role_of_keys(configs: _ConfigSet) -> str | None:
     """Return the role that alone has one of the flags set."""
     table = flags()
-    found = set()
+    found: set[str] = set()
     for file in configs.files:
         for entry in file.entries:
             flag = table.get(str(entry.key)) or table.removed(str(entry.key))
@@ -279,17 +280,18 @@ def _role_of_keys(configs: _ConfigSet) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _invocation(  # noqa: PLR0913, PLR0917  what an invocation is made of
+def _invocation(
     start: Start, configs: Sequence[_ConfigSet], unseen: list[Unseen], version: Version | None, files: tuple[str, ...]
 ) -> Invocation:
     table = flags().as_of(version)
     role = start.role or _role_of_arguments(start)
-    config = lower.from_config([file.entries for one in configs for file in one.files], role, table)
+    files_of_config = [file for one in configs for file in one.files if not exclusive(file.when, start.when)]
+    config = lower.from_config([file.entries for file in files_of_config], role, table)
     arguments = lower.from_arguments(start.arguments, role, table, start.form)
     environment = lower.from_environment(start.variables, role, table)
     unseen.extend(Unseen("arguments", "a variable may add arguments", word) for word in arguments.open)
     unseen.extend(
-        Unseen("config", "a template may add settings", text) for one in configs for file in one.files for text in file.open
+        Unseen("config", "a template may add settings", text) for file in files_of_config for text in file.open
     )
     kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
     settings = [*environment.settings, *config.settings, *arguments.settings]
@@ -309,7 +311,7 @@ def _addresses(start: Start) -> Iterator[Setting]:
 def _role_of_arguments(start: Start) -> str | None:
     """Return the role that alone has one of the flags given as arguments."""
     table = flags()
-    found = set()
+    found: set[str] = set()
     for argument in start.arguments:
         word = str(argument.text)
         flag = table.get(word.lstrip("-").partition("=")[0]) if word.startswith("--") else None
@@ -357,7 +359,10 @@ def _loose(loose: LooseOptions, options: Options, version: Version | None) -> In
     table = flags().as_of(version or options.version)
     words = [argument for argument in loose.arguments if str(argument.text) not in ("server", "agent", "k3s")]
     lowered = lower.from_arguments(words, None, table, Form.VARIABLE)
-    unseen = (Unseen("arguments", "nothing seen uses this variable"), Unseen("config", "nothing seen uses this variable"))
+    unseen = (
+        Unseen("arguments", "nothing seen uses this variable"),
+        Unseen("config", "nothing seen uses this variable"),
+    )
     return Invocation(loose.at, tuple(lowered.settings), (), unseen, files=(loose.at.span.source.path,))
 
 
@@ -412,7 +417,9 @@ def _linked(nodes: Sequence[Node]) -> Iterator[Cluster]:
         host = _joined_host(node)
         if host is None:
             continue
-        named = [other for other in nodes if other is not node and host in _names(other) and _joined_host(other) is None]
+        named = [
+            other for other in nodes if other is not node and host in _names(other) and _joined_host(other) is None
+        ]
         if len(named) == 1:
             members.setdefault(id(named[0]), [named[0]]).append(node)
     for group in members.values():

@@ -92,6 +92,7 @@ class Start:
     """The name of its systemd unit, where it has one."""
     addresses: tuple[Text, ...] = ()
     """Addresses of its host that the command names: `k3sup install --ip`."""
+    when: When = ALWAYS
 
 
 @dataclass(frozen=True, eq=False)

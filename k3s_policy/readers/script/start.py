@@ -51,6 +51,7 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
             variables=tuple(_of_k3s(call.variables)),
             version=version,
             host=host,
+            when=tuple(dict.fromkeys((*call.command.when, *(head.when if head is not None else ())))),
         )
 
 
@@ -127,7 +128,7 @@ def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
     name = str(at)
     if name in _ROLES:
         variables = tuple(_of_k3s(call.variables))
-        yield Start(at, name, rest, form or Form.COMMAND, variables, host=host)
+        yield Start(at, name, rest, form or Form.COMMAND, variables, host=host, when=call.command.when)
     elif name in flags().commands:
         yield OtherCommand(at, name, rest)
 

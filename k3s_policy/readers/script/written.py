@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.branch import ALWAYS, When
 from k3s_policy.fragment import ConfigFile
+from k3s_policy.model import BrokenFile
 from k3s_policy.readers import config, environment, unit
 from k3s_policy.readers.script.call import unwrapped
 from k3s_policy.text import Text, join
@@ -16,6 +16,7 @@ from k3s_policy.tree import read_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from k3s_policy.branch import When
     from k3s_policy.fragment import Fragment
     from k3s_policy.readers.script.call import Call
 
@@ -81,12 +82,28 @@ def fragments(file: WrittenFile, host: str) -> Iterator[Fragment]:
     elif _ENVIRONMENT.search(file.path):
         yield from environment.read(file.content, file.path, host)
     elif _YAML.search(file.path):
-        for fragment in config.read_document(file.content, read_yaml(file.content), file.path, host=host):
-            if isinstance(fragment, ConfigFile) and file.when != ALWAYS:
-                entries = tuple(entry._replace(when=file.when) for entry in fragment.entries)
-                yield replace(fragment, entries=entries, when=file.when)
-            else:
-                yield fragment
+        yield from _config(file, host)
+
+
+def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    """Read a config of which variables may hold lines, or all: what they hold is not judged."""
+    content, hidden = _without_hidden_lines(file.content)
+    for fragment in config.read_document(content, read_yaml(content), file.path, host=host):
+        if isinstance(fragment, ConfigFile):
+            entries = tuple(entry._replace(when=file.when) for entry in fragment.entries)
+            yield replace(fragment, entries=entries, when=file.when, open=hidden)
+        elif content.known or not isinstance(fragment, BrokenFile):
+            yield fragment
+
+
+def _without_hidden_lines(content: Text) -> tuple[Text, tuple[Text, ...]]:
+    """Take out the lines that a variable makes, and return them too: any setting may hide there."""
+    if content.known:
+        return content, ()
+    lines = list(content.lines())
+    hidden = tuple(line for line in lines if not all(run.known for run in line.lstrip().runs[:1]))
+    shown = [line for line in lines if line not in hidden]
+    return (join(shown, "\n") if shown else content[:0]), hidden
 
 
 def _output(call: Call) -> Text | None:
