@@ -58,6 +58,8 @@ def path_claims(path: str) -> bool:
 
 def is_rke2(text: Text, root: Mapping | None, path: str) -> bool:
     """Whether a config is RKE2's, which shares K3s's format but not its rules."""
+    if path_claims(path):
+        return False
     if _RKE2_PATH.search(path) or _RKE2_SERVER.search(str(text)):
         return True
     return root is not None and any(str(key).rstrip("+") in _RKE2_KEYS for key, _ in root.entries)

@@ -18,6 +18,7 @@ from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     SHELLS,
     Call,
+    options,
     shell_options,
     unwrapped,
     upstream_words,
@@ -40,7 +41,8 @@ __all__ = ["claims", "is_template", "read"]
 _SUFFIXES = frozenset({"sh", "bash", "zsh", "ksh", "ash"})
 _TEMPLATE_SUFFIXES = frozenset({"tpl", "tftpl", "tmpl", "template", "in"})
 _SHEBANG = re.compile(r"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)(?:ba|da|a|z|k)?sh\b")
-_DIRECTIVE = re.compile(r"%\{~?\s*(?:if|endif)\b")
+# Statements, and expressions in front of a line: no shell has either, while `docker ps --format '{{.ID}}'` is common.
+_TEMPLATE = re.compile(r"%\{~?\s*(?:if|endif)\b|\{%-?\s*(?:if|endif|for)\b|(?m:^[ \t]*\{\{[^{}\n]*\}\})")
 _INSTALLER_URL = re.compile(
     r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
 )
@@ -50,6 +52,7 @@ _K3S_PROGRAM = re.compile(r"^k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
 _KUBECONFIG = re.compile(r"(?:^|/)k3s\.ya?ml$")
 _REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
+_DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 # Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
 _PLACING_PROGRAMS = frozenset({"cp", "mv", "ln", "install", "scp", "rsync", "curl", "wget", "envsubst", "sed", "yq"})
@@ -69,7 +72,7 @@ def claims(path: str, content: str) -> bool:
 
 def is_template(path: str, content: str) -> bool:
     """Whether another program fills the script in first: by its suffix, or by statements no shell has."""
-    return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _DIRECTIVE.search(content) is not None
+    return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
 def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None, depth: int = 0) -> Iterator[Fragment]:
@@ -97,6 +100,7 @@ class _Reading:
         self.found: list[Fragment] = []
         self.writings: list[written.Writing] = []
         self.places_files = False
+        self.downloaded: set[str] = set()
 
     def take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
@@ -116,6 +120,8 @@ class _Reading:
             self._install(call, call.words[1:])
         elif name == "chmod":
             self.found.extend(_modes(call))
+        elif name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
+            self.downloaded.update(_download_targets(call))
         elif name in _PLACING_PROGRAMS and any(_K3S_FOLDER.search(str(word.text)) for word in call.words[1:]):
             self.places_files = True
 
@@ -154,9 +160,13 @@ class _Reading:
                 self._nested(text, call.variables)
 
     def _is_installer(self, program: str, call: Call) -> bool:
+        """Whether a script that is run is the install script: by its name, its origin, or what it is given."""
         if _INSTALLER_FILE.search(program) or (program.startswith("<(") and _INSTALLER_URL.search(program)):
             return True
-        return _GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables)
+        if program.rpartition("/")[2] in self.downloaded:
+            return True
+        own = any(str(assignment.name).startswith("INSTALL_K3S_") for assignment in call.command.assignments)
+        return own or (_GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables))
 
     def _install(self, call: Call, operands: Sequence[Word]) -> None:
         self.found.extend(start.installer(call, operands, self.host, self.form))
@@ -189,6 +199,17 @@ def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:
         if value.rpartition("/")[2] in SHELLS:
             return words[position:]
     return ()
+
+
+def _download_targets(call: Call) -> Iterator[str]:
+    """Yield the base names of the files a download is written to."""
+    words = call.words[1:]
+    for name, value, _ in options(words):
+        if value is not None and re.fullmatch(r"-[a-zA-Z]*[oO]|--output(?:-document)?", str(name)):
+            yield str(value.text).rpartition("/")[2]
+    for redirect in call.command.redirects:
+        if redirect.target is not None and redirect.operator == ">":
+            yield str(redirect.target.text).rpartition("/")[2]
 
 
 def _modes(call: Call) -> Iterator[FileMode]:
