@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from k3s_policy import lower
+from k3s_policy import credential, lower
 from k3s_policy.branch import exclusive
 from k3s_policy.flags import flags
 from k3s_policy.fragment import (
@@ -25,7 +25,8 @@ from k3s_policy.fragment import (
     Start,
     Unit,
 )
-from k3s_policy.model import Agent, Cluster, Form, Invocation, Node, Origin, Server, Setting, Unseen
+from k3s_policy.model import Agent, Cluster, Credential, Form, Invocation, Node, Origin, Server, Setting, Unseen
+from k3s_policy.tree import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,6 +91,7 @@ def assemble(fragments: Iterable[Fragment], options: Options, version: Version |
         *(_other(command) for command in kinds.of(OtherCommand)),
         *(_loose(loose, options, version) for loose in kinds.of(LooseOptions)),
         *assembly.clusters,
+        *_replaced(sets),
         *kinds.subjects(),
         *broken,
     ]
@@ -109,7 +111,7 @@ class _Fragments:
         return [fragment for fragment in self._every if isinstance(fragment, kind)]
 
     def subjects(self) -> Iterator[Any]:
-        from k3s_policy.model import BrokenFile, Credential, FileMode  # noqa: PLC0415  named here only
+        from k3s_policy.model import BrokenFile, FileMode  # noqa: PLC0415  named here only
 
         return (fragment for fragment in self._every if isinstance(fragment, BrokenFile | Credential | FileMode))
 
@@ -335,6 +337,18 @@ def _environments_alone(
         yield _invocation(start, (), unseen, release, (path,))
 
 
+def _replaced(sets: Iterable[_ConfigSet]) -> Iterator[Credential]:
+    """Yield the credentials of config files that K3s never sees: a later key replaces them, and they are there."""
+    table = flags()
+    for one in sets:
+        for entry in lower.replaced([file.entries for file in one.files]):
+            flag = table.get(str(entry.key)) or table.removed(str(entry.key))
+            if flag is None or not isinstance(entry.value, Scalar):
+                continue
+            for secret in credential.secrets(flag, entry.value.text):
+                yield Credential(str(entry.key), entry.key, secret, Form.CONFIG, entry.value.tag)
+
+
 def _other(command: OtherCommand) -> Invocation:
     """Lower a command such as `k3s token create`; only its credentials are judged."""
     known = flags().command(command.name)
@@ -372,8 +386,9 @@ def _loose(loose: LooseOptions, options: Options, version: Version | None) -> In
 def _clusters(nodes: Sequence[Node], options: Options) -> Iterator[Cluster]:
     declared: set[int] = set()
     for cluster in options.clusters:
-        servers = [node for node in nodes if _belongs(node, cluster.servers)]
-        agents = [node for node in nodes if _belongs(node, cluster.agents) and node not in servers]
+        named = [node for node in nodes if _belongs(node, cluster.servers)]
+        servers = [node for node in named if not isinstance(node.invocation, Agent)]
+        agents = [node for node in nodes if node not in servers and (node in named or _belongs(node, cluster.agents))]
         declared.update(id(node) for node in (*servers, *agents))
         if servers or agents:
             yield Cluster(cluster.name, tuple(servers), tuple(agents), True, "declared in .k3s-policy.yaml")  # noqa: FBT003

@@ -7,18 +7,20 @@ and placeholders are no leak. Whatever the nature, sensitive values are masked i
 from __future__ import annotations
 
 import re
+import sys
+from bisect import bisect_right
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from k3s_policy import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.flags import Flag
+    from k3s_policy.flags import Flag, Flags
     from k3s_policy.text import Source, Span, Text
 
-__all__ = ["Nature", "is_short", "is_well_known", "nature", "secret_spans", "secrets"]
+__all__ = ["Nature", "is_short", "is_well_known", "misspelt", "nature", "secret_spans", "secrets"]
 
 
 class Nature(Enum):
@@ -109,24 +111,75 @@ def secrets(flag: Flag | None, value: Text) -> list[Text]:
     return endpoint.secret_parts(value)
 
 
+_PLAUSIBLE_NAME = re.compile(r"-*[a-z]+(?:[-_.][a-z0-9]+)*")
+
+
+def misspelt(option: Text, value: Text | None, table: Flags) -> list[Text]:
+    """Return the credentials in an option that K3s does not know, judged by the flag it most likely means.
+
+    `tokn: 4f1c9a7b` holds one as `token` does, and so may the option itself: `-t4f1c9a7b`, `--token:4f1c9a7b`.
+    """
+    name = str(option)
+    meant = table.get(table.nearest(name) or "")
+    glued = _behind_name(option, table)
+    found = [glued]
+    if value is not None:
+        found += [value] if glued else secrets(meant, value)
+    elif meant is not None and meant.sensitive and not name.startswith("-"):
+        # A list or a mapping: whatever stands behind the key in its line.
+        found.append(_rest_of_line(option))
+    return [text for text in found if text]
+
+
+def _behind_name(option: Text, table: Flags) -> Text:
+    """Return what is glued to the name of a sensitive flag; an empty Text where nothing is."""
+    name = str(option)
+    nothing = option[len(name) :]
+    if _PLAUSIBLE_NAME.fullmatch(name):
+        return nothing
+    dashes = len(name) - len(name.lstrip("-"))
+    sensitive = {word for flag in table if flag.sensitive for word in (flag.name, *flag.aliases)}
+    word = re.match(r"[A-Za-z0-9_-]*", name[dashes:])
+    meant = table.nearest(word[0]) if word else None
+    if word and meant is not None:
+        return option[dashes + word.end() + 1 :] if meant in sensitive else nothing
+    # `-t4f1c9a7b` is what one writes for other programs; behind two hyphens a `t` begins a word.
+    glued = [one for one in sensitive if name.startswith(one, dashes) and (len(one) > 1 or dashes == 1)]
+    return option[dashes + max(map(len, glued)) :] if glued else nothing
+
+
+def _rest_of_line(at: Text) -> Text:
+    source, end = at.span.source, at.span.end
+    line_end = source.content.find("\n", end)
+    return source.text[end : line_end if line_end >= 0 else None]
+
+
 # --- masking ----------------------------------------------------------------------------------------
 
-# Whole values that only name where the credential comes from: showing them gives nothing away.
+# Whole values that only name where the credential comes from: showing them gives nothing away. `$sEcr3t` may be
+# a password, so a variable's letters have to be of one case.
 _REFERENCE = re.compile(
-    r"\{\{[^'\"{}]*\}\}|\$?\$\{[A-Za-z_][A-Za-z0-9_.]*(?::\?[^}]*)?\}|\$[A-Za-z_][A-Za-z0-9_]*|<[^<>]*>|\*+|x{3,}"
+    r"\{\{[^'\"{}]*\}\}|\$?\$\{[A-Za-z_][A-Za-z0-9_.]*(?::\?[^}]*)?\}|\$(?:[A-Z_][A-Z0-9_]*|(?:k3s|[a-z_])+)|<[^<>]*>|\*+|x{3,}"
 )
-# A second net under what the readers found: whatever looks like a credential in a file that is shown.
-_NAME = r"(?:token|secret|password|passwd|secret[_-]?key|access[_-]?key(?:[_-]id)?|vpn[_-]auth)"
-_QUOTED = r"\"(?:[^\"\n\\]|\\.)*\"?|'[^'\n]*'?"
+# A second net under what the readers found: whatever looks like a credential in a file that is shown. Every part
+# begins with a word or is bounded, so that a long line takes no longer than a short one for each character.
+_NAME = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|(?:access|api|join|private|secret)[_-]?key(?:[_-]id)?|vpn[_-]auth)"
+)
+_QUOTED = r"(?=[\"'])(?:\"(?:[^\"\n\\]|\\.)*\"?|'[^'\n]*'?|\\.)+"
 _LOOKS_SECRET = re.compile(
-    rf"[a-z][a-z0-9+.-]*://[^\s:/@'\"]*:(?P<login>[^\s'\"]+)@"
+    rf"://[^\s:/@'\"]{{0,200}}:(?P<login>[^\s'\"]{{1,1000}})@"
     rf"|(?P<token>K10[0-9a-z]{{8,}}(?:::[^\s'\"]*)?)"
     rf"|(?:^|(?<=[\s'\"`(=]))--?(?:t|(?:[a-z0-9]+-)*{_NAME})(?:=|[ \t]+)(?P<argument>{_QUOTED}|[^\s'\"\\-][^\s'\"\\]*)"
-    rf"|[a-z0-9_.-]*{_NAME}[\"']?[ \t]*=[ \t]*(?P<assigned>{_QUOTED}|[^\s'\"]+)"
-    rf"|[a-z0-9_.-]*{_NAME}[\"']?:[ \t]+(?P<given>{_QUOTED}|[^\s'\"#&*!|>][^\n#]*)",
+    rf"|{_NAME}[\"']?[ \t]*=[ \t]*(?P<assigned>{_QUOTED}|[^\s'\"]+)"
+    rf"|{_NAME}[\"']?:[ \t]+(?P<given>{_QUOTED}|[^\s'\"#&*!|>][^\n#]*)"
+    # Other programs that a line may call beside K3s.
+    rf"|\b(?:sshpass[ \t]+-p|(?:mysql|mariadb)[a-z]*\b[^\n|;]{{0,200}}?[ \t]-p)[ \t]*(?P<typed>{_QUOTED}|[^\s'\"]+)"
+    rf"|\bcurl\b[^\n|;]{{0,200}}?[ \t](?:-u|--user)[ \t=]*[\"']?[^\s:'\"]{{0,200}}:(?P<user>[^\s'\"]+)"
+    rf"|\b(?:Bearer|Basic)[ \t]+(?P<header>[^\s'\"]+)",
     re.IGNORECASE | re.MULTILINE,
 )
-_SECRET_GROUPS = ("login", "token", "argument", "assigned", "given")
+_SECRET_GROUPS = ("login", "token", "argument", "assigned", "given", "typed", "user", "header")
 
 
 def secret_spans(source: Source, found: Iterable[Span]) -> tuple[Span, ...]:
@@ -137,8 +190,8 @@ def secret_spans(source: Source, found: Iterable[Span]) -> tuple[Span, ...]:
     """
     from k3s_policy.text import Span  # noqa: PLC0415  for annotations the module does not need it
 
-    places = [(span.start, span.end) for span in found]
-    places.extend(_looks_secret(source.content))
+    known = sorted((span.start, span.end) for span in found if span.start < span.end)
+    places = [*known, *_looks_secret(source.content, known)]
     merged: list[Span] = []
     for start, end in sorted(places):
         if end <= start or _REFERENCE.fullmatch(source.content, start, end):
@@ -150,7 +203,7 @@ def secret_spans(source: Source, found: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(merged)
 
 
-def _looks_secret(content: str) -> Iterator[tuple[int, int]]:
+def _looks_secret(content: str, known: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for match in _LOOKS_SECRET.finditer(content):
         for group in _SECRET_GROUPS:
             if written := match[group]:
@@ -158,4 +211,12 @@ def _looks_secret(content: str) -> Iterator[tuple[int, int]]:
                 if written[0] in "\"'":
                     start += 1
                     end -= len(written) > 1 and written[-1] == written[0]
-                yield start, start + len(content[start:end].rstrip())
+                # What is given goes on to the end of the line: a reader that knows better is believed.
+                if group != "given" or not _lies_in(start, known):
+                    yield start, start + len(content[start:end].rstrip())
+
+
+def _lies_in(offset: int, places: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of some places, sorted, holds an offset."""
+    number = bisect_right(places, (offset, sys.maxsize)) - 1
+    return number >= 0 and places[number][0] <= offset < places[number][1]

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from k3s_policy.text import Text
 
 __all__ = ["Endpoint", "Parameter", "parse", "secret_parts"]
@@ -112,8 +115,9 @@ def _parameters(query: Text) -> tuple[Parameter, ...]:
     return tuple(parameters)
 
 
-_URL_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<login>[^\s'\"]*)@")
 _SECRET_PARAMETER = re.compile(r"(?i)^(?:password|passwd|pwd|sslpassword|token|secret.*|.*password)$")
+_MYSQL_ADDRESS = re.compile(r"\w*(?:\([^()]*\))?")
+_NEXT_URL = re.compile(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def secret_parts(text: Text) -> list[Text]:
@@ -128,25 +132,24 @@ def secret_parts(text: Text) -> list[Text]:
         return []
     endpoint = parse(text)
     found = [parameter.value for parameter in endpoint.parameters if _SECRET_PARAMETER.match(str(parameter.name))]
-    if endpoint.password:
+    if endpoint.backend == "mysql" and endpoint.password and _MYSQL_ADDRESS.fullmatch(str(endpoint.address)):
         found.append(endpoint.password)
-    elif endpoint.user and str(endpoint.scheme) == "nats":
-        found.append(endpoint.user)
-    if "?" in value and value.rfind("@") > value.find("?") and endpoint.backend != "mysql":
-        # `?` or `#` in the password: a URL parser sees a query, the user meant a password.
-        match = _URL_LOGIN.match(value)
-        if match and ":" in match["login"]:
-            found.append(text[match.start("login") + match["login"].find(":") + 1 : match.end("login")])
-    if value.count("://") > 1:
-        found.extend(_each_login(text))
+    else:
+        found.extend(_each_password(text))
     return [part for part in found if part]
 
 
-def _each_login(text: Text) -> list[Text]:
-    """Return the password of each URL in a comma list."""
-    passwords = []
-    for url in text.split(","):
-        match = _URL_LOGIN.search(str(url))
-        if match and ":" in match["login"]:
-            passwords.append(url[match.start("login") + match["login"].find(":") + 1 : match.end("login")])
-    return passwords
+def _each_password(text: Text) -> Iterator[Text]:
+    """Yield the password of each URL in a list, whatever it holds that should have been percent-encoded.
+
+    `?`, `#` or `/` in it ends the authority for a URL parser, but the user meant a password.
+    """
+    starts = [0, *(match.start() for match in _NEXT_URL.finditer(str(text))), len(text)]
+    for start, end in pairwise(starts):
+        scheme, separator, rest = text[start:end].partition("://")
+        login, at, _ = (rest if separator else text[start:end]).rpartition("@")
+        _, colon, password = login.partition(":")
+        if colon:
+            yield password
+        elif at and str(scheme).endswith("nats"):
+            yield login

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from k3s_policy.flags import Flag, Flags
     from k3s_policy.text import Text
 
-__all__ = ["Argument", "ConfigEntry", "Lowered", "Variable", "config_entries", "from_arguments", "from_config", "from_environment"]
+__all__ = ["Argument", "ConfigEntry", "Lowered", "Variable", "config_entries", "from_arguments", "from_config", "from_environment", "replaced"]
 
 
 class Argument(NamedTuple):
@@ -141,15 +141,7 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
 
     A later key replaces an earlier one entirely, lists too; `key+` adds to what was collected so far.
     """
-    collected: dict[str, list[ConfigEntry]] = {}
-    for entries in files:
-        for entry in entries:
-            name = str(entry.key)
-            before = collected.get(name, [])
-            if not entry.appends:
-                # What stands in another branch, or outside of this one, is not replaced by it.
-                before = [earlier for earlier in before if not set(entry.when) <= set(earlier.when)]
-            collected[name] = [*before, entry]
+    collected, _ = _collected(files)
     lowered = Lowered()
     for name, kept in collected.items():
         flag = _flag(name, role, flags) if len(name) > 1 or name in _SHORT_KEYS else None
@@ -165,6 +157,26 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
                 for item in _items(entry.value)
             )
     return lowered
+
+
+def replaced(files: Iterable[Iterable[ConfigEntry]]) -> list[ConfigEntry]:
+    """Return the entries that K3s never sees, because a later one takes their place; they stand there all the same."""
+    return _collected(files)[1]
+
+
+def _collected(files: Iterable[Iterable[ConfigEntry]]) -> tuple[dict[str, list[ConfigEntry]], list[ConfigEntry]]:
+    """Return what counts of each key, and what a later entry of its key replaces."""
+    collected: dict[str, list[ConfigEntry]] = {}
+    lost: list[ConfigEntry] = []
+    for entries in files:
+        for entry in entries:
+            before = collected.get(str(entry.key), [])
+            if not entry.appends:
+                # What stands in another branch, or outside of this one, is not replaced by it.
+                lost.extend(earlier for earlier in before if set(entry.when) <= set(earlier.when))
+                before = [earlier for earlier in before if not set(entry.when) <= set(earlier.when)]
+            collected[str(entry.key)] = [*before, entry]
+    return collected, lost
 
 
 _SHORT_KEYS = frozenset("cdilostv")
@@ -183,7 +195,7 @@ def _items(value: Scalar | Sequence | Mapping) -> Iterator[Scalar]:
 
 
 def from_environment(variables: Iterable[Variable], role: str | None, flags: Flags) -> Lowered:
-    """Lower environment variables; an empty one counts as not set."""
+    """Lower environment variables; an empty one sets a text to the empty text, and counts as not set for the rest."""
     lowered = Lowered()
     for variable in variables:
         name = str(variable.name)
@@ -193,6 +205,6 @@ def from_environment(variables: Iterable[Variable], role: str | None, flags: Fla
         lowered.settings.extend(
             Setting(flag, variable.name, variable.value, Origin.ENVIRONMENT, variable.form, variable.when, variable.tag)
             for flag in found
-            if variable.value
+            if variable.value or (flag.kind is Kind.STRING and flag.removed is None)
         )
     return lowered

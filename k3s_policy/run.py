@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from k3s_policy import credential
 from k3s_policy.assemble import assemble
 from k3s_policy.discover import discover, needles, read
-from k3s_policy.finding import Confidence, Finding, Report, ScanError
+from k3s_policy.finding import CheckFailedError, Confidence, Finding, Related, Report, ScanError
 from k3s_policy.flags import flags
 from k3s_policy.model import Credential, Invocation
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.readers import dispatch
+from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.rule import load as load_rule
 from k3s_policy.rule import names
 from k3s_policy.text import Source
@@ -21,7 +22,6 @@ from k3s_policy.text import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from k3s_policy.assemble import Assembly
     from k3s_policy.discover import Candidate, Discovery
     from k3s_policy.fragment import Fragment
     from k3s_policy.model import Subject
@@ -59,7 +59,7 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     """Judge what lies below some paths.
 
     `progress` is called with the number of files looked at so far and their total. A check that raises stops
-    the scan: RuntimeError names the rule and the place.
+    the scan: CheckFailedError names the rule and the place.
     """
     if request.standard_input is not None:
         name, content = request.standard_input
@@ -88,7 +88,10 @@ def examine(found: Iterable[Source], policy: Policy, options: Options | None = N
     assembly = assemble(fragments, options or Options(), policy.version)
     findings = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
     findings = [finding for finding in findings if finding.confidence >= policy.minimal_confidence]
-    secrets = _secrets({source for finding in findings for source in _sources_of(finding)}, assembly)
+    credentials = _credentials(assembly.subjects) if findings else {}
+    shown = {source for finding in findings for source in _sources_of(finding)}
+    secrets = {source: credential.secret_spans(source, _spans_in(source, credentials)) for source in shown}
+    findings = [_told_without(credentials.get(finding.span.source, ()), finding) for finding in findings]
     return Report(
         findings=tuple(_fingerprinted(findings, secrets)),
         errors=(),
@@ -181,7 +184,7 @@ def _problems(rule: Rule, subject: Subject) -> list[Problem]:
         place = getattr(subject, "at", None)
         where = f" at {place.span.source.path}:{place.span.line}" if place is not None else ""
         # The message of the error may hold what the file holds: only its type is told.
-        raise RuntimeError(f"the rule {rule.name} failed{where}: {type(error).__name__}") from None
+        raise CheckFailedError(f"the rule {rule.name} failed{where}: {type(error).__name__}") from None
 
 
 def _finding(rule: Rule, problem: Problem) -> Finding:
@@ -222,26 +225,48 @@ def _sources_of(finding: Finding) -> Iterator[Source]:
         yield related.span.source
 
 
-def _secrets(shown: set[Source], assembly: Assembly) -> dict[Source, tuple[Span, ...]]:
-    """Find what must not be shown of each file that a report shows lines of."""
-    spans: dict[Source, list[Span]] = {source: [] for source in shown}
-    for subject in assembly.subjects:
-        for text in _credentials(subject):
-            for span in text.spans:
-                if span.source in spans:
-                    spans[span.source].append(span)
-    return {source: credential.secret_spans(source, found) for source, found in spans.items()}
+def _credentials(subjects: Iterable[Subject]) -> dict[Source, list[Text]]:
+    """Collect the credentials of everything that was read, by the files they are written in."""
+    found: dict[Source, list[Text]] = {}
+    for subject in subjects:
+        for text in _credentials_of(subject):
+            for source in {run.source for run in text.runs}:
+                found.setdefault(source, []).append(text)
+    return found
 
 
-def _credentials(subject: Subject) -> Iterator[Text]:
+def _credentials_of(subject: Subject) -> Iterator[Text]:
     if isinstance(subject, Invocation):
         for setting in subject.settings:
             yield from credential.secrets(setting.flag, setting.value)
         for option in subject.unrecognised:
-            if option.value is not None:
-                yield from credential.secrets(None, option.value)
+            yield from credential.misspelt(option.at, option.value, flags())
     elif isinstance(subject, Credential):
         yield subject.value
+
+
+def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:
+    for text in credentials.get(source, ()):
+        yield from (span for span in text.spans if span.source is source)
+
+
+def _told_without(credentials: Sequence[Text], finding: Finding) -> Finding:
+    """Mask what a finding repeats of its file where that is a credential: the name of an option may hold one."""
+    told = "\0".join((finding.message, finding.help, *(related.message for related in finding.related)))
+    for text in credentials:
+        value = str(text)
+        if len(value) >= _TELLING and value in told and not credential.is_well_known(text):
+            finding = replace(
+                finding,
+                message=finding.message.replace(value, MASK),
+                help=finding.help.replace(value, MASK),
+                related=tuple(Related(span, message.replace(value, MASK)) for span, message in finding.related),
+            )
+    return finding
+
+
+_TELLING = 6
+"""Characters from which on a credential in a message is no word of the message by chance."""
 
 
 def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span, ...]]) -> Iterator[Finding]:
@@ -250,8 +275,6 @@ def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span
         return
     from hashlib import sha256  # noqa: PLC0415  only where something was found
 
-    from k3s_policy.reports.masking import masked  # noqa: PLC0415  likewise
-
     lines: dict[Source, list[str]] = {}
     seen: dict[str, int] = {}
     for finding in findings:
@@ -259,7 +282,7 @@ def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span
         if source not in lines:
             lines[source] = masked(source, secrets.get(source, ())).split("\n")
         line = " ".join(lines[source][finding.span.line - 1].split())
-        content = "\0".join((finding.rule, source.path, line))
+        content = f"{finding.rule}\0{source.path}\0{line}"
         digest = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:24]
         seen[digest] = seen.get(digest, 0) + 1
         yield replace(finding, fingerprint=f"{digest}:{seen[digest]}")

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "syntax_of"]
 
-# A statement that stands alone behind blanks takes its line break with it: Ansible and most of Jinja's users set
-# trim_blocks. `-` and `~` eat the blanks around in either language.
-JINJA = re.compile(r"(?P<statement>\{%.*?%\}(?:\r?\n)?|\{#.*?#\}(?:\r?\n)?)|(?P<expression>\{\{.*?\}\})", re.DOTALL)
+# A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
+# eat the blanks on their side in either language.
+JINJA = re.compile(
+    r"(?P<statement>(?:\s*\{%-|\{%).*?(?:-%\}\s*|%\}(?:\r?\n)?)|\{#.*?#\}(?:\r?\n)?)"
+    r"|(?P<expression>\{\{.*?\}\})",
+    re.DOTALL,
+)
 """Jinja, as Ansible uses it, and Go templates, whose expressions look the same."""
 
 TERRAFORM = re.compile(
-    r"(?P<escaped>\$\$\{|%%\{)|(?P<statement>%\{[^{}]*\})|(?P<expression>\$\{(?:[^{}]|\{[^{}]*\})*\})", re.DOTALL
+    r"(?P<escaped>\$\$\{|%%\{)"
+    r"|(?P<statement>(?:[ \t]*%\{~|%\{)[^{}]*?(?:~\}[ \t]*(?:\r?\n)?|\}))"
+    r"|(?P<expression>\$\{(?:[^{}]|\{[^{}]*\})*\})",
+    re.DOTALL,
 )
 """Terraform's templatefile: `${ }` and `%{ }`; `$${` stands for a literal `${`."""
 

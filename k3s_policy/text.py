@@ -11,16 +11,20 @@ taken for one another, not by a cache, not by a dictionary.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable, Iterator
 
 __all__ = ["Run", "Source", "Span", "Text", "join"]
+
+# `str.splitlines` also knows breaks that no format here has.
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +36,11 @@ class Source:
     """
 
     path: str
-    content: str
+    content: str = field(repr=False)
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        starts = [0]
-        starts.extend(offset + 1 for offset, character in enumerate(self.content) if character == "\n")
-        return starts
+        return [0, *(match.end() for match in re.finditer("\n", self.content))]
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1; a byte-order mark has no column of its own."""
@@ -62,9 +64,12 @@ class Source:
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """A stretch of a Source; `end` is the offset after its last character."""
+    """A stretch of a Source; `end` is the offset after its last character.
 
-    source: Source = field(compare=False)
+    Only stretches of one Source have an order; those of two are never equal.
+    """
+
+    source: Source
     start: int
     end: int
 
@@ -113,29 +118,33 @@ class Run(NamedTuple):
     text: str
     known: bool = True
 
+    def __repr__(self) -> str:
+        # Never the characters: a traceback must not show a credential.
+        return f"<Run of {len(self.text)} characters at {self.source.path}[{self.start}:{self.end}]>"
+
     @property
     def verbatim(self) -> bool:
         """Whether each character has an offset of its own."""
         return self.end - self.start == len(self.text)
 
-    def cut(self, start: int, end: int) -> Run:
+    def cut(self, start: int, end: int) -> tuple[Run, ...]:
         """Return the part between two positions of `text`."""
         if start == 0 and end == len(self.text):
-            return self
+            return (self,)
         if self.verbatim:
-            return Run(self.source, self.start + start, self.start + end, self.text[start:end], self.known)
-        return Run(self.source, self.start, self.end, self.text[start:end], self.known)
+            return (Run(self.source, self.start + start, self.start + end, self.text[start:end], self.known),)
+        return _standing(self.source, self.start, self.end, self.text[start:end], self.known)
 
 
-def _split_lines(value: str) -> list[str]:
-    """Split after `\\n`, `\\r\\n` and `\\r` only: `str.splitlines` also knows breaks that no format here has."""
-    lines = []
-    start = 0
-    for offset, character in enumerate(value):
-        if character == "\n" or (character == "\r" and value[offset + 1 : offset + 2] != "\n"):
-            lines.append(value[start : offset + 1])
-            start = offset + 1
-    return [*lines, value[start:]] if start < len(value) else lines
+def _standing(source: Source, start: int, end: int, text: str, known: bool) -> tuple[Run, ...]:  # noqa: FBT001
+    """Return runs in which each character stands for the whole of a stretch.
+
+    They are two where the characters are by chance as many as the stretch is long: in one run each would be
+    taken for the character at its offset.
+    """
+    if len(text) != end - start or len(text) < 2:
+        return (Run(source, start, end, text, known),)
+    return (Run(source, start, end, text[:1], known), Run(source, start, end, text[1:], known))
 
 
 class Text:
@@ -145,9 +154,12 @@ class Text:
     results of `find` count the characters of this Text.
     """
 
-    __slots__ = ("_value", "runs")
+    __slots__ = ("_starts", "_value", "runs")
 
     runs: tuple[Run, ...]
+    _value: str
+    _starts: list[int] | None
+    """Where in the Text each run begins; made when a Text of many runs is first cut."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
         kept = tuple(runs)
@@ -157,13 +169,16 @@ class Text:
             kept = tuple(run for run in kept if run.text) or kept[:1]
         object.__setattr__(self, "runs", kept)
         object.__setattr__(self, "_value", kept[0].text if len(kept) == 1 else "".join(run.text for run in kept))
+        object.__setattr__(self, "_starts", None)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"Text is frozen: cannot set {name} to {value!r}")
+    def __setattr__(self, name: str, _: object) -> None:
+        raise AttributeError(f"Text is frozen: cannot set {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Text is frozen: cannot delete {name}")
 
     def __str__(self) -> str:
-        value: str = self._value
-        return value
+        return self._value
 
     def __repr__(self) -> str:
         # Never the characters: a traceback must not show a credential.
@@ -178,23 +193,33 @@ class Text:
 
     def __getitem__(self, index: int | slice) -> Text:
         if isinstance(index, int):
-            index = slice(index, index + 1 if index != -1 else None)
-        start, stop, step = index.indices(len(self))
+            index = self._only(index)
+        start, stop, step = index.indices(len(self._value))
         if step != 1:
             raise ValueError("a Text is cut in one piece")
-        stop = max(start, stop)
-        if start == stop:
+        if start >= stop:
             return Text((self._place(start),))
-        pieces = []
-        position = 0
-        for run in self.runs:
-            after = position + len(run.text)
-            if after > start and position < stop:
-                pieces.append(run.cut(max(start - position, 0), min(stop, after) - position))
-            position = after
-            if position >= stop:
-                break
+        if len(self.runs) == 1:
+            return Text(self.runs[0].cut(start, stop))
+        starts = self._run_starts()
+        pieces: list[Run] = []
+        for number in range(bisect_right(starts, start) - 1, bisect_left(starts, stop)):
+            run, begin = self.runs[number], starts[number]
+            pieces.extend(run.cut(max(start - begin, 0), min(stop - begin, len(run.text))))
         return Text(pieces)
+
+    def _only(self, position: int) -> slice:
+        """Return the slice that holds one character. Raises IndexError where there is none, as `str` does."""
+        if not -len(self) <= position < len(self):
+            raise IndexError("position out of range")
+        return slice(position, position + 1 if position != -1 else None)
+
+    def _run_starts(self) -> list[int]:
+        if self._starts is None:
+            starts = list(accumulate((len(run.text) for run in self.runs[:-1]), initial=0))
+            object.__setattr__(self, "_starts", starts)
+            return starts
+        return self._starts
 
     def __add__(self, other: Text) -> Text:
         return Text((*self.runs, *other.runs))
@@ -204,12 +229,13 @@ class Text:
 
     def _place(self, position: int) -> Run:
         """Return the empty run in front of the character at `position`, or behind the last one."""
-        for run in self.runs:
-            if position < len(run.text):
-                return run.cut(position, position)
-            position -= len(run.text)
-        last = self.runs[-1]
-        return Run(last.source, last.end, last.end, "", last.known)
+        if position >= len(self._value):
+            last = self.runs[-1]
+            return Run(last.source, last.end, last.end, "", last.known)
+        starts = self._run_starts()
+        number = bisect_right(starts, position) - 1
+        (place,) = self.runs[number].cut(position - starts[number], position - starts[number])
+        return place
 
     @property
     def span(self) -> Span:
@@ -287,9 +313,11 @@ class Text:
     def lines(self) -> Iterator[Text]:
         r"""Lines without their breaks; `\n`, `\r\n` and a lone `\r` end a line."""
         position = 0
-        for line in _split_lines(str(self)):
-            yield self[position : position + len(line.rstrip("\r\n"))]
-            position += len(line)
+        for match in _LINE_BREAK.finditer(str(self)):
+            yield self[position : match.start()]
+            position = match.end()
+        if position < len(self):
+            yield self[position:]
 
     def cut(self, match: re.Match[str], group: int | str = 0) -> Text:
         """Return what a pattern matched in `str(self)`."""
@@ -299,11 +327,7 @@ class Text:
     def stand_in(self, value: str, *, known: bool = True) -> Text:
         """Return a Text of other characters, each of which stands for the whole of this one, at its place."""
         span = self.span
-        if len(value) != span.end - span.start or len(value) < 2:
-            return Text((Run(span.source, span.start, span.end, value, known),))
-        # As long as what is written by chance: in two runs, lest each character be taken for the one at its offset.
-        parts = (value[:1], value[1:])
-        return Text(Run(span.source, span.start, span.end, part, known) for part in parts)
+        return Text(_standing(span.source, span.start, span.end, value, known))
 
     def unknown(self) -> Text:
         """Return the same characters, marked as not being the value yet."""

@@ -155,6 +155,7 @@ def _pure_events(content: str) -> Iterator[Any]:
 
 
 _MAXIMAL_DEPTH = 200
+_SYNTAX = re.compile(r"'([\]\[{},:?-]|<[a-z ]+>)'")
 _PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
 
 
@@ -182,9 +183,11 @@ class _Composer:
     def _error(self, error: Exception) -> YamlError:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         offset = mark.index if mark is not None else getattr(error, "position", 0)
-        offset = max(0, min(offset, len(self._text)))
+        # Where the text ends too early, the last character is the place, not the line that is not there any more.
+        offset = max(0, min(offset, len(str(self._text).rstrip()) - 1))
         reason = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "not valid YAML")
         # Parsers quote what they met ("found undefined alias 'x'"): syntax may be said, content may not.
+        reason = _SYNTAX.sub(r"`\1`", reason)
         reason = re.sub(r"\s*(['\"]).*\1", "", reason, flags=re.DOTALL).split("\n", 1)[0].strip().rstrip(",")
         return YamlError(reason or "not valid YAML", self._text[offset : offset + 1])
 

@@ -96,7 +96,8 @@ def _problem(invocation: Invocation, half: _Half, missing: str) -> Problem:
         message = f"{half.name} without {missing}, and no external datastore to use either"
         severity = Severity.MEDIUM
     else:
-        message = f"{half.name} without {missing}: the server does not start"
+        who = "the server" if datastore else "a server with an external datastore"
+        message = f"{half.name} without {missing}: {who} does not start"
         severity = Severity.HIGH
     return Problem(half.place, message, f"add {missing}", severity, confidence)
 
@@ -105,7 +106,8 @@ def _backend(invocation: Invocation, when: When) -> str | None:
     """Return the kind of datastore, None where it is not known."""
     setting = invocation.last("datastore-endpoint", when)
     if setting is None:
-        return None if invocation.unseen or not invocation.settings else "sqlite"
+        embedded = invocation.last("cluster-init", when) or invocation.last("server", when)
+        return "sqlite" if embedded or not invocation.unseen else None
     if not setting.known and not any(str(setting.value).startswith(scheme) for scheme in ("mysql:", "postgres", "http", "nats:")):
         return None
     return endpoint.parse(setting.value).backend

@@ -1,4 +1,4 @@
-"""A credential stands in `Environment=` of a systemd unit, where every local user can read it.
+"""A credential stands in Environment= of a systemd unit, where every local user can read it.
 
 systemd shows the environment of a unit to everyone (`systemctl show k3s`), and unit files are world-readable.
 The install script keeps `K3S_*` variables in `/etc/systemd/system/k3s.service.env` with mode 0600 for this

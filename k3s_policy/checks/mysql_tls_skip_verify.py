@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _FILES = ("datastore-cafile", "datastore-certfile", "datastore-keyfile")
 # The first release of each line whose kine lets `tls=` win over the files.
-_ENDPOINT_WINS = (Version(1, 35, 6), Version(1, 36, 2))
+_ENDPOINT_WINS = (Version(1, 33, 13), Version(1, 34, 9), Version(1, 35, 6), Version(1, 36, 2))
 
 
 @rule(
@@ -47,6 +47,8 @@ _ENDPOINT_WINS = (Version(1, 35, 6), Version(1, 36, 2))
 def check(invocation: Invocation) -> Problems:
     """Report the `tls` parameter of each endpoint that turns verification off."""
     for setting in invocation.all("datastore-endpoint"):
+        if invocation.last("datastore-endpoint", setting.when) is not setting:
+            continue  # a stronger one replaces it: K3s never sees this one
         parsed = endpoint.parse(setting.value)
         parameter = parsed.parameter("tls") if parsed.backend == "mysql" else None
         if parameter is None or not parameter.value.known or parameter.decoded.lower() != "skip-verify":
@@ -74,6 +76,4 @@ def check(invocation: Invocation) -> Problems:
 
 def _endpoint_wins(version: Version) -> bool:
     """Whether this release ignores the files beside `tls=`: kine 0.16 and newer."""
-    if version.line < (1, 35):
-        return False
     return any(version.line == first.line and version >= first for first in _ENDPOINT_WINS) or version.line > (1, 36)

@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING
 
 from k3s_policy import credential
 from k3s_policy.credential import Nature
+from k3s_policy.flags import flags
 from k3s_policy.model import Credential, Form, Origin
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
-    from k3s_policy.flags import Flag
-    from k3s_policy.model import Invocation
+    from k3s_policy.model import Invocation, Setting
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
@@ -45,18 +45,30 @@ def check(subject: Invocation | Credential) -> Problems:
     """Report literal credentials in config files, environment files, scripts and manifests."""
     if isinstance(subject, Credential):
         if credential.nature(subject.value, subject.tag) is Nature.LITERAL:
-            yield _problem(subject.what, subject.value, subject.at, None)
+            yield _problem(subject.what, subject.value, subject.at, None, whole=True)
         return
     for setting in subject.settings:
         if setting.origin is Origin.ARGUMENT or setting.form is Form.UNIT_ENVIRONMENT:
             continue  # credential-on-command-line and credential-in-unit-environment speak of these
         for secret in credential.secrets(setting.flag, setting.value):
             if credential.nature(secret, setting.tag) is Nature.LITERAL:
-                yield _problem(str(setting.at), secret, setting.at, setting.flag)
+                yield _problem(str(setting.at), secret, setting.at, _alternative(setting), whole=_is_whole(setting))
 
 
-def _problem(name: str, secret: Text, at: Text, flag: Flag | None) -> Problem:
-    whole = flag is None or (flag.sensitive and not flag.embeds_credentials)
+def _is_whole(setting: Setting) -> bool:
+    """Whether the whole value is the credential, not a part of an endpoint or URL."""
+    return setting.flag.sensitive and not setting.flag.embeds_credentials
+
+
+def _alternative(setting: Setting) -> str | None:
+    """Return the option, or among variables the variable, that names a file with the credential."""
+    alternative = setting.flag.file_alternative
+    if alternative and setting.origin is Origin.ENVIRONMENT:
+        return flags().variable_for(alternative)
+    return alternative
+
+
+def _problem(name: str, secret: Text, at: Text, alternative: str | None, *, whole: bool) -> Problem:
     what = f"the value of {name}" if whole else f"the password in {name}"
     if credential.is_well_known(secret):
         remark = ", and it is an example that everybody knows"
@@ -64,7 +76,6 @@ def _problem(name: str, secret: Text, at: Text, flag: Flag | None) -> Problem:
         remark = ", and it is short enough to be guessed"
     else:
         remark = ""
-    alternative = flag.file_alternative if flag else None
     advice = f"name a file with {alternative}" if alternative else "fill it in from a secret store"
     used_elsewhere = at.span.source is not secret.span.source or at.span.line != secret.span.line
     return Problem(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from k3s_policy.flags import Removal
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.rule import Problems
+    from k3s_policy.version import Version
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/release-notes/v1.26.X"))
@@ -58,20 +59,31 @@ def _flag_problem(invocation: Invocation, setting: Setting, removal: Removal) ->
     if variable:
         message = f"K3s ignores `{name}` since {removal.since}: it starts without this setting"
         return Problem(setting.at, message, advice, Severity.MEDIUM)
-    refused = setting.origin is Origin.ARGUMENT or invocation.role == "agent"
+    refused = setting.origin is Origin.ARGUMENT or invocation.role == "agent" or _is_fatal(removal, invocation.version)
     outcome = "K3s does not start with it" if refused else "a server skips it with a warning"
     message = f"`{name}` was removed in {removal.since}; {outcome}"
     return Problem(setting.at, message, advice, Severity.HIGH if refused else Severity.MEDIUM)
 
 
 def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
-    if setting.flag.kind is Kind.BOOL:
+    flag = setting.flag
+    if flag.kind is Kind.BOOL:
         return
-    gone = setting.flag.value_gone(str(setting.value), invocation.version)
+    if flag.kind is not Kind.LIST and invocation.last(flag.name, setting.when) is not setting:
+        return  # a stronger value replaces it: K3s never sees this one
+    gone = flag.value_gone(str(setting.value), invocation.version)
     if gone is not None:
-        message = f"{setting.flag.name} no longer knows this value since {gone.removal.since}; K3s does not start with it"
+        message = f"{flag.name} no longer knows this value since {gone.removal.since}; K3s does not start with it"
         advice = f"use {gone.removal.replacement}" if gone.removal.replacement else ""
         yield Problem(setting.place, message, advice, Severity.HIGH)
+
+
+def _is_fatal(removal: Removal, version: Version | None) -> bool:
+    """Whether this release still knows the flag, and does not start with it wherever it is given."""
+    from k3s_policy.version import Version  # noqa: PLC0415  only for options that are gone
+
+    last = Version.parse(removal.removed)
+    return removal.fatal is not None and version is not None and last is not None and version < last
 
 
 def _variable(replacement: str) -> str:

@@ -62,12 +62,18 @@ def check(cluster: Cluster) -> Problems:
     place = (first.invocation.at, f"the first server has neither cluster-init nor datastore-endpoint ({cluster.evidence})")
     if joiners:
         _, join = joiners[0]
-        message = f"this server cannot join {first.name}, which runs the embedded SQLite"
+        message = f"this server cannot join {_name(first, join)}, which runs the embedded SQLite"
         yield Problem(join.place, message, _HELP, confidence=confidence, related=(place,))
     else:
         second = firsts[1]
         message = f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {first.name}"
         yield Problem(second.invocation.at, message, _HELP, confidence=confidence, related=(place,))
+
+
+def _name(first: Node, join: Setting) -> str:
+    """Say which server is meant: by its file, and by its line where the other stands in the same file."""
+    span = first.invocation.at.span
+    return f"{first.name}:{span.line}" if join.at.span.source is span.source else first.name
 
 
 def _join(invocation: Invocation) -> Setting | None:

@@ -51,6 +51,9 @@ _TEMPLATE = re.compile(r"\{\{|\{%|<%|%\{|(?m:^\s*\$\{)")
 _KEY = re.compile(r"(?m)^([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:(?:[ \t]|$)")
 
 
+_INDENTED_KEY = re.compile(r"(?m)^[ \t]*([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:")
+
+
 def path_claims(path: str) -> bool:
     """Whether a path alone makes a file K3s's: below `rancher/k3s/`, where K3s looks for it."""
     return _PATH.search(path) is not None
@@ -138,4 +141,4 @@ def is_drop_in(path: str) -> bool:
 
 def may_be_skipped(content: str) -> bool:
     """Whether a YAML text can be neither a config nor a manifest of K3s, so that composing it is in vain."""
-    return "k3s" not in content and _KEY.search(content) is None
+    return "k3s" not in content and set(_INDENTED_KEY.findall(content)).isdisjoint(flags().hyphenated)

@@ -9,7 +9,7 @@ from k3s_policy.fragment import Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.readers import config
-from k3s_policy.text import Text
+from k3s_policy.text import Run, Text
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
 from k3s_policy.version import Version
 
@@ -94,7 +94,7 @@ def _container(container: Mapping) -> Iterator[Fragment]:
     yield Start(
         at=image.text,
         role=role,
-        arguments=tuple(Argument(word) for word in words),
+        arguments=tuple(Argument(_expanded(word)) for word in words),
         form=Form.CONTAINER,
         variables=tuple(_variables(container)),
         version=Version.parse(match["tag"] or ""),
@@ -130,7 +130,7 @@ def _expanded(value: Text) -> Text:
     """Mark `$(NAME)`, which the kubelet replaces by another variable."""
     if "$(" not in str(value):
         return value
-    runs = []
+    runs: list[Run] = []
     position = 0
     for match in re.finditer(r"\$\([A-Za-z_][A-Za-z0-9_.-]*\)", str(value)):
         runs.extend(value[position : match.start()].runs)
@@ -172,7 +172,7 @@ def _embedded(text: Text, path: str, key: str) -> Iterator[Fragment]:
         return
     document = read_yaml(text)
     if isinstance(document.root, Mapping) and config.is_config(document.root, key):
-        yield from config.read_document(text, document, f"{path}#{key}", host=f"{path}#{key}", claimed=True)
+        yield from config.read_document(text, document, f"{path}#{key}", host=f"{path}#{text.span.start}", claimed=True)
 
 
 def _decoded(value: Text) -> Text | None:
