@@ -1,26 +1,32 @@
 """The command line: arguments in, exit code out.
 
 Exit codes, the same in every format: 0 nothing found at or over `--fail-on`, 1 findings, 2 wrong usage, a file
-that cannot be read, or an internal error. 2 outranks 1.
+that cannot be read, or an internal error. 2 outranks 1. A process that is interrupted or loses the reader of its
+output ends with 128 and the signal's number, as programs do that the signal ends.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
-from k3s_policy.finding import Confidence, Severity
+from k3s_policy.finding import CheckFailedError, Confidence, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from k3s_policy.finding import Report
+    from k3s_policy.finding import Report, ScanError
     from k3s_policy.run import Request
     from k3s_policy.version import Version
 
 __all__ = ["main", "run"]
+
+_INTERRUPTED = 128 + 2
+_READER_GONE = 128 + 13
 
 FORMATS = ("text", "json", "sarif")
 LEVELS = ("low", "medium", "high")
@@ -30,82 +36,101 @@ class UsageError(Exception):
     """The arguments cannot be used; the message says why."""
 
 
+class OutputError(OSError):
+    """Standard output takes nothing."""
+
+
 def run() -> NoReturn:
     """Run the command as installed: the arguments of the process, its exit code."""
+    # A stream that the caller closed is None.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for as long as the process lives
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  likewise
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
-        code = 130
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): that is no error of ours.
+        code = _INTERRUPTED
+    except OSError as error:
+        # Should the reader of our output have gone (`| head`), that is no error of ours.
+        gone = error.errno == errno.EPIPE
+        code = _READER_GONE if gone else 2
+        if not gone:
+            _complain(f"error: cannot write the report: {error.strerror}")
+        # What is left in the buffer would be written again as Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the arguments ask for and return the exit code."""
-    options = _parser().parse_args(arguments)
-    action: Callable[[argparse.Namespace], int] = options.action
+    """Do what the arguments ask for and return the exit code. Raises OutputError where that cannot be shown."""
     try:
+        options = _parser().parse_args(arguments)
+        action: Callable[[argparse.Namespace], int] = options.action
         return action(options)
+    except SystemExit as end:
+        return int(end.code or 0)
     except UsageError as error:
-        print(f"k3s-policy: error: {error}", file=sys.stderr)
+        _complain(f"error: {error}")
+    except OutputError:
+        raise
     except Exception as error:  # noqa: BLE001  a traceback could show what a file holds
-        reason = str(error) if type(error) is RuntimeError else type(error).__name__
-        print(f"k3s-policy: internal error: {reason}", file=sys.stderr)
+        reason = str(error) if isinstance(error, CheckFailedError) else type(error).__name__
+        _complain(f"internal error: {reason}")
     return 2
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"k3s-policy: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="k3s-policy", description="Find mistakes in K3s configuration kept in Git, at their exact characters."
+        prog="k3s-policy",
+        description="Find mistakes in K3s configuration kept in Git, at their exact characters.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_scan(commands)
-    explain = commands.add_parser("explain", help="show the documentation of a rule")
+    _add_scan(commands.add_parser("scan", help="scan files and folders", allow_abbrev=False))
+    explain = commands.add_parser("explain", help="show the documentation of a rule", allow_abbrev=False)
     explain.add_argument("rule", metavar="RULE", help="the rule's name, for instance plaintext-credential")
     explain.set_defaults(action=_explain)
-    rules = commands.add_parser("rules", help="list the rules")
+    rules = commands.add_parser("rules", help="list the rules", allow_abbrev=False)
     rules.add_argument("--format", choices=("text", "json"), default="text", help="how to list them (default: text)")
     rules.set_defaults(action=_rules)
     return parser
 
 
-def _add_scan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    scan = commands.add_parser("scan", help="scan files and folders")
+def _add_scan(scan: argparse.ArgumentParser) -> None:
     scan.set_defaults(action=_scan)
-    scan.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="file, folder, or - for standard input")
-    scan.add_argument("--tracked", action="store_true", help="leave out files that git does not track")
-    scan.add_argument("--files-only", action="store_true", help="judge only the files named, without the rest of the repository")
-    scan.add_argument("--list-files", action="store_true", help="show which files would be judged, and exit")
-    scan.add_argument("--stdin-filename", metavar="PATH", help="what to call standard input; its name decides how it is read")
-    output = scan.add_argument_group("output")
-    output.add_argument("--format", choices=FORMATS, default="text", help="format on standard output (default: text)")
-    output.add_argument(
-        "--output", action="append", default=[], metavar="[FORMAT:]FILE", help="write a report to a file; may be repeated"
-    )
-    output.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="color the text (default: auto)")
-    output.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
-    judging = scan.add_argument_group("judging")
-    judging.add_argument("--select", action="append", metavar="RULE[,RULE]", help="judge by these rules only")
-    judging.add_argument("--ignore", action="append", metavar="RULE[,RULE]", help="leave these rules out")
-    judging.add_argument(
-        "--k3s-version", metavar="VERSION", help="the K3s release that runs, for instance v1.33.4+k3s1 (default: the newest)"
-    )
-    judging.add_argument("--min-confidence", choices=LEVELS, default="low", help="leave out less certain findings")
-    code = scan.add_argument_group("exit code")
-    code.add_argument("--fail-on", choices=LEVELS, default="low", help="lowest severity that makes the exit code 1 (default: low)")
-    code.add_argument("--exit-zero", action="store_true", help="exit 0 whatever is found; errors still exit 2")
+    add = scan.add_argument
+    add("paths", nargs="*", default=["."], metavar="PATH", help="file, folder, or - for standard input")
+    add("--tracked", action="store_true", help="leave out files that git does not track")
+    add("--files-only", action="store_true", help="judge only the files named, without the rest of the repository")
+    add("--list-files", action="store_true", help="show which files would be judged, and exit")
+    add("--stdin-filename", metavar="PATH", help="what to call standard input; its name decides how it is read")
+    add = scan.add_argument_group("output").add_argument
+    add("--format", choices=FORMATS, default="text", help="format on standard output (default: text)")
+    output = "write a report to a file, in the format of its suffix unless given; may be repeated"
+    add("--output", action="append", default=[], metavar="[FORMAT:]FILE", help=output)
+    add("--color", choices=("auto", "always", "never"), default="auto", help="color the text (default: auto)")
+    add("--no-progress", action="store_true", help="show no progress on a terminal")
+    add = scan.add_argument_group("judging").add_argument
+    add("--select", action="append", metavar="RULE[,RULE]", help="judge by these rules only")
+    add("--ignore", action="append", metavar="RULE[,RULE]", help="leave these rules out")
+    release = "the K3s release that runs, for instance v1.33.4+k3s1 (default: the newest)"
+    add("--k3s-version", metavar="VERSION", help=release)
+    add("--min-confidence", choices=LEVELS, default="low", help="leave out less certain findings")
+    add = scan.add_argument_group("exit code").add_argument
+    add("--fail-on", choices=LEVELS, default="low", help="lowest severity that makes the exit code 1 (default: low)")
+    add("--exit-zero", action="store_true", help="exit 0 whatever is found; errors still exit 2")
 
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from k3s_policy.run import tool_version  # noqa: PLC0415  the pipeline is not needed to parse arguments
 
-        print(f"k3s-policy {tool_version()}")
+        sys.stdout.write(f"k3s-policy {tool_version()}\n")
         parser.exit()
 
 
@@ -113,35 +138,48 @@ class _Version(argparse.Action):
 
 
 def _scan(options: argparse.Namespace) -> int:
-    from k3s_policy.run import scan, sources  # noqa: PLC0415  loaded when there is something to scan
+    from k3s_policy.run import scan  # noqa: PLC0415  loaded when there is something to scan
 
     outputs = [_output(value) for value in options.output]
     request = _request(options)
     if options.list_files:
-        for path in sources(request):
-            print(path)
-        return 0
-    meter = _meter(options)
-    report = scan(request, meter)
-    if meter is not None:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        return _list_files(request, options)
+    meter = _Meter() if _shows_progress(options) else None
+    try:
+        report = scan(request, meter.show if meter else None)
+    finally:
+        if meter:
+            meter.clear()
     for form, path in outputs:
-        try:
-            with open(path, "w", encoding="utf-8", newline="\n") as file:
-                file.write(_rendered(form, report, options, color=False))
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    _print(_rendered(options.format, report, options, color=_colored(options.color)))
+        _write(path, _rendered(form, report, options, color=False))
+    _print(_rendered(options.format, report, options, color=_colored(options.color)), options.format)
     if not report.files_read and not report.errors:
-        print("k3s-policy: nothing to scan: no K3s configuration found", file=sys.stderr)
+        _complain("nothing to scan: no K3s configuration found")
     if options.format != "text":
-        for problem in report.errors:
-            place = f"{problem.path}: " if problem.path else ""
-            print(f"k3s-policy: error: {place}{problem.message}", file=sys.stderr)
+        _complain_of(report.errors)
     if report.errors:
         return 2
     worst = max((finding.severity for finding in report.findings), default=0)
     return int(worst >= Severity[options.fail_on.upper()] and not options.exit_zero)
+
+
+def _list_files(request: Request, options: argparse.Namespace) -> int:
+    from k3s_policy.reports.frame import visible  # noqa: PLC0415  rarely asked for
+    from k3s_policy.run import sources  # noqa: PLC0415  likewise
+
+    paths, errors = sources(request)
+    shown = _shown(options)
+    _print("".join(f"{visible(shown(path))}\n" for path in paths))
+    _complain_of(errors)
+    return 2 if errors else 0
+
+
+def _complain_of(errors: Iterable[ScanError]) -> None:
+    from k3s_policy.reports.frame import visible  # noqa: PLC0415  only for errors
+
+    for error in errors:
+        place = ":".join(str(part) for part in (error.path, error.line, error.column) if part is not None)
+        _complain(f"error: {visible(f'{place}: {error.message}' if place else error.message)}")
 
 
 def _request(options: argparse.Namespace) -> Request:
@@ -204,12 +242,20 @@ def _standard_input(options: argparse.Namespace) -> tuple[str, str] | None:
 def _output(value: str) -> tuple[str, str]:
     """Split `sarif:report.sarif`; without a format the suffix decides."""
     form, colon, path = value.partition(":")
+    if form in FORMATS and not path:
+        raise UsageError(f"--output {value} names no file: write --output {form}:FILE, or --format {form}")
     if colon and form in FORMATS:
-        if not path:
-            raise UsageError(f"--output {value} names no file")
         return form, path
     suffix = value.rpartition(".")[2].lower()
     return (suffix if suffix in FORMATS else "text"), value
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _rendered(form: str, report: Report, options: argparse.Namespace, *, color: bool) -> str:
@@ -237,38 +283,55 @@ def _shown(options: argparse.Namespace) -> Callable[[str], str]:
     return lambda path: path if os.path.isabs(path) else os.path.relpath(os.path.join(top, path), here)
 
 
-def _print(text: str) -> None:
-    """Write text whatever the terminal's encoding: what it cannot show is escaped."""
+def _print(text: str, form: str = "text") -> None:
+    """Write to standard output, whatever the encoding of the terminal: text that it cannot show is escaped."""
+    if form != "text" and isinstance(sys.stdout, TextIOWrapper):
+        # Programs expect UTF-8, also where the locale is another.
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     try:
         sys.stdout.write(text)
     except UnicodeEncodeError:
         encoding = sys.stdout.encoding or "ascii"
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    except OSError as error:
+        raise OutputError(error.errno, error.strerror) from None
 
 
 def _colored(choice: str) -> bool:
     if choice != "auto":
         return choice == "always"
-    if os.environ.get("NO_COLOR"):
+    told = os.environ.get
+    if told("NO_COLOR") or told("CLICOLOR") == "0":
         return False
-    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0":
+    if told("FORCE_COLOR", "0") not in ("", "0") or told("CLICOLOR_FORCE", "0") not in ("", "0"):
         return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and told("TERM") != "dumb"
 
 
-def _meter(options: argparse.Namespace) -> Callable[[int, int], None] | None:
-    """Return what shows progress on a terminal once a scan takes long, None where there is none to show it."""
-    if options.no_progress or not sys.stderr.isatty() or options.list_files:
-        return None
-    from time import monotonic  # noqa: PLC0415  only on a terminal
+def _shows_progress(options: argparse.Namespace) -> bool:
+    return not options.no_progress and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    start = monotonic()
 
-    def show(number: int, total: int) -> None:
-        if monotonic() - start > 1:
-            print(f"\r\x1b[K{number} of {total} files", end="", file=sys.stderr, flush=True)
+class _Meter:
+    """Shows on a terminal how far a scan is, once it takes long."""
 
-    return show
+    def __init__(self) -> None:
+        from time import monotonic  # noqa: PLC0415  only on a terminal
+
+        self._now = monotonic
+        self._quiet_until = monotonic() + 1
+        self._shown = False
+
+    def show(self, number: int, total: int) -> None:
+        if self._now() > self._quiet_until:
+            sys.stderr.write(f"\r\x1b[K{number} of {total} files")
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 # --- rules ----------------------------------------------------------------------------------------------
@@ -303,7 +366,7 @@ def _rules(options: argparse.Namespace) -> int:
             }
             for card in cards
         ]
-        _print(json.dumps({"version": 1, "rules": rows}, indent=2, ensure_ascii=False) + "\n")
+        _print(json.dumps({"version": 1, "rules": rows}, indent=2, ensure_ascii=False) + "\n", "json")
         return 0
     width = max(len(card.name) for card in cards)
     _print("".join(f"{card.name:{width}}  {card.severity.word:6}  {card.summary}\n" for card in cards))

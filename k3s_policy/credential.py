@@ -206,14 +206,19 @@ def secret_spans(source: Source, found: Iterable[Span]) -> tuple[Span, ...]:
 def _looks_secret(content: str, known: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for match in _LOOKS_SECRET.finditer(content):
         for group in _SECRET_GROUPS:
-            if written := match[group]:
-                start, end = match.span(group)
-                if written[0] in "\"'":
-                    start += 1
-                    end -= len(written) > 1 and written[-1] == written[0]
-                # What is given goes on to the end of the line: a reader that knows better is believed.
-                if group != "given" or not _lies_in(start, known):
-                    yield start, start + len(content[start:end].rstrip())
+            written = match[group]
+            if not written:
+                continue
+            start, end = match.span(group)
+            if written[0] in "\"'":
+                start += 1
+                end -= len(written) > 1 and written[-1] == written[0]
+            reference = _REFERENCE.match(content, start)
+            if reference and reference.end() >= end:
+                continue  # `--token {{ token }}` is one word for who fills it in, and three for the pattern
+            # What is given goes on to the end of the line: a reader that knows better is believed.
+            if group != "given" or not _lies_in(start, known):
+                yield start, start + len(content[start:end].rstrip())
 
 
 def _lies_in(offset: int, places: Sequence[tuple[int, int]]) -> bool:

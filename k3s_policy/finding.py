@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Source, Span
 
-__all__ = ["Confidence", "Finding", "Related", "Report", "RuleCard", "ScanError", "Severity"]
+__all__ = ["CheckFailedError", "Confidence", "Finding", "Related", "Report", "RuleCard", "ScanError", "Severity"]
+
+
+class CheckFailedError(RuntimeError):
+    """A check raised; says which rule's, about what place, and nothing of what the file holds."""
 
 
 class Severity(IntEnum):

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from k3s_policy.flags import Flag, Flags
     from k3s_policy.text import Text
 
-__all__ = ["Argument", "ConfigEntry", "Lowered", "Variable", "config_entries", "from_arguments", "from_config", "from_environment", "replaced"]
+__all__ = [
+    "Argument",
+    "ConfigEntry",
+    "Lowered",
+    "Variable",
+    "config_entries",
+    "from_arguments",
+    "from_config",
+    "from_environment",
+    "replaced",
+]
 
 
 class Argument(NamedTuple):
@@ -92,10 +102,14 @@ def _is_open(word: Text) -> bool:
     return first is not None and not first.known
 
 
-def _option(word: Argument, queue: list[Argument], role: str | None, flags: Flags, form: Form, lowered: Lowered) -> None:  # noqa: PLR0913
+def _option(  # noqa: PLR0913, PLR0917  the state of one parse
+    word: Argument, queue: list[Argument], role: str | None, flags: Flags, form: Form, lowered: Lowered
+) -> None:
     dashes = 2 if word.text.startswith("--") else 1
     option, equals, given = word.text.partition("=")
     name = str(option)[dashes:]
+    if name in _HELP:
+        return
     flag = _flag(name, role, flags)
     value: Text | None = given if equals else None
     if flag is not None:
@@ -111,6 +125,10 @@ def _option(word: Argument, queue: list[Argument], role: str | None, flags: Flag
         # Nobody knows whether it takes a value; one that does not look like a flag most likely is it.
         value = _next_value(word, queue)
     lowered.unrecognised.append(Unrecognised(name, option, value, Origin.ARGUMENT, form, word.when))
+
+
+_HELP = frozenset({"help", "h"})
+"""Every command of urfave/cli has this flag: it prints help and ends."""
 
 
 def _next_value(word: Argument, queue: list[Argument]) -> Text | None:

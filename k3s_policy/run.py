@@ -104,11 +104,16 @@ def examine(found: Iterable[Source], policy: Policy, options: Options | None = N
     )
 
 
-def sources(request: Request) -> list[str]:
-    """Return the paths of the files that hold something of K3s's, as `--list-files` shows them."""
-    discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
-    read_sources = _read(discovery, [], None)
-    return [source.path for source in read_sources if next(dispatch.read(source), None) is not None]
+def sources(request: Request) -> tuple[list[str], list[ScanError]]:
+    """Return the paths of the files that hold something of K3s's, and what kept others from being looked at."""
+    if request.standard_input is not None:
+        found: Iterable[Source] = [Source(*request.standard_input)]
+        errors = []
+    else:
+        discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
+        errors = list(discovery.problems)
+        found = _read(discovery, errors, None)
+    return [source.path for source in found if next(dispatch.read(source), None) is not None], errors
 
 
 def tool_version() -> str:
@@ -180,7 +185,7 @@ def judge(subjects: Iterable[Subject], rules: Sequence[Rule]) -> list[Finding]:
 def _problems(rule: Rule, subject: Subject) -> list[Problem]:
     try:
         return list(rule.check(subject))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever a check may raise
         place = getattr(subject, "at", None)
         where = f" at {place.span.source.path}:{place.span.line}" if place is not None else ""
         # The message of the error may hold what the file holds: only its type is told.

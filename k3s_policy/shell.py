@@ -16,9 +16,10 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.branch import ALWAYS, Branch, When
+from k3s_policy.shell_builtins import NAME, run_builtin
 from k3s_policy.shell_outline import Outline, draw
 from k3s_policy.shell_variables import Assignment, Binding, Environment, Part, Variables, Word, both
-from k3s_policy.shell_words import Piece, join, pieces, shape_of, split_words
+from k3s_policy.shell_words import Piece, concatenate, pieces, shape_of, split_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -72,6 +73,7 @@ class Script:
 
 def read_script(text: Text) -> Script:
     """Read a shell script. Never fails: what cannot be understood is passed over and told in `broken`."""
+    text = text[1:] if text.startswith(_BYTE_ORDER_MARK) else text
     pages: dict[int, _Page] = {}
     walk = _Walk(pages, {})
     walk.script(text, _Place(), walk.variables)
@@ -92,16 +94,16 @@ def _parser() -> Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
 
+_BYTE_ORDER_MARK = "\ufeff"
 _ASSIGNED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<index>\[[^\]\n]*\])?(?P<operator>\+?=)")
-_REDIRECTION = re.compile(r"(?P<descriptor>[0-9]*)(?P<operator><<<|<<-?|>>|>&|>\||<&|<>|[<>]|&>>|&>)")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_REDIRECTION = re.compile(r"<<<|<<-?|>>|>&|>\||<&|<>|[<>]|&>>|&>")
+_MISPLACED = re.compile(r"[);&|]+|[^\n]*\n?")
 _NOT_A_COMMAND = ("[[", "((")
-_TESTS = {"[", "[[", "test"}
-_DECLARATIONS = {"export", "declare", "local", "readonly", "typeset"}
+_TEST = re.compile(r"\[\[|\(\(|(?:\[|test)(?:[ \t]|$)")
 _LOCAL = {"declare", "local", "typeset"}
 _LOOSE = {"word", "concatenation", "number", "command_name", "variable_name", "extglob_pattern", "regex"}
+_BESIDE_STATEMENTS = {*_LOOSE, "comment", "file_redirect"}
 _BESIDE_WORDS = {"file_redirect", "variable_assignment", "comment"}
-_VALUED = {"read": "dinNptu", "mapfile": "dnOsuCc", "readarray": "dnOsuCc"}
 
 
 class _Page:
@@ -202,29 +204,34 @@ class _PageWalk:
 
     def statements(self, nodes: Iterable[Node], place: _Place, variables: Variables) -> None:
         """Go through statements in their order; tokens between them are passed over."""
-        loose: list[Node] = []
         for node in nodes:
-            if node.type in _LOOSE:
-                loose.append(node)
+            if not node.is_named or node.type in _BESIDE_STATEMENTS:
                 continue
-            self._loose(loose, place, variables)
-            if node.is_named and node.type != "comment":
-                self._statement(node, place, variables)
-        self._loose(loose, place, variables)
+            if place.depth > DEEPEST:
+                self.walk.broken.append(self._cut(node.start_byte, node.end_byte))
+            elif node.is_error:
+                self._error(node, place.deeper(), variables)
+            else:
+                self._chain(_pipelines(node), place.deeper(), variables)
 
-    def _statement(self, node: Node, place: _Place, variables: Variables) -> None:
-        if place.depth > DEEPEST:
-            self.walk.broken.append(self._cut(node.start_byte, node.end_byte))
-        elif node.is_error:
-            self.statements(node.children, place.deeper(), variables)
+    def _error(self, node: Node, place: _Place, variables: Variables) -> None:
+        """Go through what the grammar could not place.
+
+        Where words of it are loose, whole commands may have been lost: what follows the misplaced operator,
+        or else the line, is read once more by itself.
+        """
+        nodes = node.children
+        # Words of the stencil have become tokens of that name.
+        if any(child.type in _LOOSE or not child.type.strip("a") for child in nodes):
+            text = self._cut(node.start_byte, node.end_byte)
+            misplaced = _MISPLACED.match(str(text))
+            rest = misplaced.end() if misplaced else len(text)
+            nodes = [child for child in nodes if child.end_byte <= node.start_byte + rest]
+            self.statements(nodes, place, variables)
+            if rest < len(text):
+                self.walk.script(text[rest:], place, variables)
         else:
-            self._chain(_pipelines(node), place.deeper(), variables)
-
-    def _loose(self, nodes: list[Node], place: _Place, variables: Variables) -> None:
-        """Read words that stand in no command, because something around them is broken."""
-        if nodes:
-            self._simple(nodes, place, variables)
-            nodes.clear()
+            self.statements(nodes, place, variables)
 
     def _chain(self, pipelines: list[_Pipeline], place: _Place, variables: Variables) -> None:
         """Go through pipelines joined by `&&` and `||`.
@@ -240,11 +247,9 @@ class _PageWalk:
             elif operator.type == "&&":
                 while end < len(pipelines) and _operator(pipelines[end]) == "&&":
                     end += 1
-                arms = [pipelines[at:end], pipelines[end : end + 1]]
+                arms = [self._all(arm) for arm in (pipelines[at:end], pipelines[end : end + 1]) if arm]
                 end += 1
-                self._fork(
-                    operator, [self._all(arm) for arm in arms if arm], place, variables, exhaustive=bool(arms[1])
-                )
+                self._fork(operator, arms, place, variables, exhaustive=len(arms) > 1)
             else:
                 self._fork(operator, [self._all(pipelines[at:end])], place, variables, exhaustive=False)
             at = end
@@ -260,8 +265,7 @@ class _PageWalk:
         if len(pipeline.stages) != 1 or pipeline.stages[0].node.type != "command":
             return False
         node = pipeline.stages[0].node
-        first = self.page.shape[node.start_byte : node.end_byte].split(maxsplit=1)[0]
-        return first in _TESTS or first.startswith(_NOT_A_COMMAND)
+        return bool(_TEST.match(self.page.shape, node.start_byte, node.end_byte))
 
     def _fork(
         self,
@@ -401,6 +405,8 @@ class _PageWalk:
         prefix = [node for node in nodes if node.type == "variable_assignment"]
         spots = [(node.start_byte, node.end_byte) for node in nodes if node.type not in _BESIDE_WORDS]
         redirects, fed, more = self._redirections(redirections, place, variables)
+        while spots and self.page.outline.stencil[slice(*spots[0])].strip("a"):
+            self.walk.broken.append(self._cut(*spots.pop(0)))  # a stray `fi`, read as the name of a command
         found = [self.page.pieces(start, end) for start, end in sorted([*spots, *more])]
         if spots and self.page.shape.startswith(_NOT_A_COMMAND, spots[0][0]):
             for one in found:
@@ -422,7 +428,8 @@ class _PageWalk:
             inside=place.inside,
         )
         self.walk.commands.append(command)
-        _apply(command, variables)
+        name, *arguments = (str(word.text) for word in words)
+        run_builtin(name, arguments, variables)
 
     def _redirections(
         self,
@@ -436,21 +443,21 @@ class _PageWalk:
         more: list[tuple[int, int]] = []
         for node in nodes:
             found = _REDIRECTION.match(self.page.shape, node.start_byte)
-            targets = [child for child in node.children if child.is_named and child.type != "file_descriptor"]
+            targets = [child for child in node.children if child.is_named]
             if found is None or not targets:
                 continue
             more += [(target.start_byte, target.end_byte) for target in targets[1:]]
-            operator = found["operator"]
+            operator = found[0]
             if operator in {"<<", "<<-"}:
-                fed += self._here_document(found.start("operator"), place, variables)
+                fed += self._here_document(node.start_byte, place, variables)
                 redirects.append(Redirect(operator, None))
                 continue
             target = self._target(targets[0], place, variables)
             if operator == "<<<":
                 fed.append(target.text)
             implied = "1" if operator.startswith(">") else "0"
-            descriptor = found["descriptor"] if found["descriptor"] != implied else ""
-            redirects.append(Redirect(descriptor + operator, target))
+            descriptor = self.page.outline.descriptors.get(node.start_byte, implied)
+            redirects.append(Redirect(operator if descriptor == implied else descriptor + operator, target))
         return redirects, tuple(fed), more
 
     def _target(self, node: Node, place: _Place, variables: Variables) -> Word:
@@ -464,7 +471,7 @@ class _PageWalk:
             return []
         body = self._cut(document.start, document.end)
         if document.tabs:
-            tabs = re.finditer(r"^\t+|\Z", shape_of(body), re.MULTILINE)
+            tabs = re.finditer(r"^\t+", shape_of(body), re.MULTILINE)
             body = _without(body, [match.span() for match in tabs])
         if document.literal:
             return [body]
@@ -489,15 +496,12 @@ class _PageWalk:
 
     # Assignments
 
-    def _assign(self, node: Node, place: _Place, variables: Variables, *, exported: bool = False) -> str:
-        """Make an assignment and return the name of its variable."""
+    def _assign(self, node: Node, place: _Place, variables: Variables, *, exported: bool = False) -> None:
         assigned, values = self._evaluate(node, place, variables)
-        name = str(assigned.name)
-        if assigned.indexed:
-            variables.forget(name)
+        if assigned.indexed:  # one element: the rest is not known from here on
+            variables.forget(str(assigned.name))
         else:
             self._bind(assigned, values, variables, exported=exported)
-        return name
 
     def _prefix(self, node: Node, place: _Place, variables: Variables) -> list[Assignment]:
         """Read an assignment in front of a command, which leaves the script's variables alone."""
@@ -519,7 +523,7 @@ class _PageWalk:
             spots = [child for child in array.children if child.type in _LOOSE]
             words = [word for child in spots for word in self._expand(self._pieces(child), place, variables)]
             elements = tuple(Part(word.text, word.when) for word in words)
-            values = [Binding(elements, place.when, array=True)]
+            values = [Binding(elements, place.when, array=True).limited()]
         else:
             pieces_of_value = self.page.pieces(at, max(at, node.end_byte))
             self._substitutions(pieces_of_value, place, variables)
@@ -557,29 +561,41 @@ class _PageWalk:
             options += "".join(str(word.text)[1:] for word in found if word.text.startswith("-"))
             words.append((child, found))
         exported = (keyword.type == "export" and "n" not in options) or "x" in options
-        if "f" in options or "p" in options:
+        if "f" in options or "p" in options:  # functions, or only printed
             return
+        local = keyword.type in _LOCAL and "g" not in options
         for child, found in words:
             if child.type == "variable_assignment":
                 name = _ASSIGNED.match(self.page.shape, child.start_byte)
-                if keyword.type in _LOCAL and name:
+                if local and name:
                     variables.localize(name["name"])
                 self._assign(child, place, variables, exported=exported)
             for word in found:
-                self._declare_word(word, keyword.type, variables, exported=exported)
+                self._declare_word(word, variables, local=local, exported=exported, marks=keyword.type == "export")
 
-    def _declare_word(self, word: Word, keyword: str, variables: Variables, *, exported: bool) -> None:
+    def _declare_word(
+        self,
+        word: Word,
+        variables: Variables,
+        *,
+        local: bool,
+        exported: bool,
+        marks: bool,
+    ) -> None:
+        """Declare the variable a word names: it may be made local, be given a value, or be exported or no longer so."""
         found = _ASSIGNED.match(shape_of(word.text))
         name = found["name"] if found else str(word.text)
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             return
-        if keyword in _LOCAL:
+        if local:
             variables.localize(name)
         if found:
             assigned = _Assigned(word.text.cut(found, "name"), word.text[found.end() :])
             self._bind(assigned, [Binding((Part(assigned.written),), word.when)], variables, exported=exported)
-        elif exported or keyword == "export":
+        elif exported or marks:
             variables.export(name, exported=exported)
+        elif local and variables.in_function:
+            variables.forget(name)
 
     # Text
 
@@ -609,7 +625,7 @@ class _Assigned:
     def _value(self, binding: Binding) -> Text:
         if binding.array or not binding.parts:
             return self.written.unknown()
-        return join([part.text for part in binding.parts])
+        return concatenate([part.text for part in binding.parts])
 
 
 def _pipelines(node: Node) -> list[_Pipeline]:
@@ -670,50 +686,4 @@ def _without(text: Text, spots: list[tuple[int, int]]) -> Text:
     for start, end in [*spots, (len(text), len(text))]:
         parts.append(text[at:start])
         at = end
-    return join(parts)
-
-
-def _apply(command: Command, variables: Variables) -> None:
-    """Do to the variables what a builtin command does to them."""
-    name, *arguments = (str(word.text) for word in command.words)
-    match name:
-        case "exit" | "return":
-            variables.ended = True
-        case "exec":
-            variables.ended = bool(arguments)
-        case "unset":
-            for argument in arguments:
-                variables.unset(argument)
-        case "set":
-            _set(arguments, variables)
-        case "read" | "mapfile" | "readarray" | "getopts" | "printf":
-            for variable in _assigned_by(name, arguments):
-                variables.forget(variable)
-        case _:
-            pass
-
-
-def _set(arguments: list[str], variables: Variables) -> None:
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        if argument == "--":
-            return
-        if re.fullmatch(r"[-+][a-z]*a[a-z]*", argument) or (argument in {"-o", "+o"} and following == "allexport"):
-            variables.exports_all = argument.startswith("-")
-
-
-def _assigned_by(name: str, arguments: list[str]) -> Iterator[str]:
-    """Find the variables that `read`, `mapfile`, `getopts` or `printf -v` give a value nobody can know here."""
-    if name == "printf":
-        yield from arguments[1:2] if arguments[:1] == ["-v"] else ()
-        return
-    if name == "getopts":
-        yield from ("OPTARG", *arguments[1:2])
-        return
-    valued = False
-    for argument in arguments:
-        if argument.startswith("-") and len(argument) > 1:
-            valued = argument[-1] in _VALUED[name] and argument[-1] != "a"
-        elif valued:
-            valued = False
-        elif _NAME.fullmatch(argument):
-            yield argument
+    return concatenate(parts)

@@ -10,6 +10,7 @@ What the words say is read from the script itself.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import NamedTuple
 
 from k3s_policy.shell_words import HERE_DOCUMENT, OPEN, here_document_end, past, past_commands, past_word
@@ -24,13 +25,13 @@ _DANGLING = re.compile(r"[ \t]*(?:\r?\n|$)")
 _TEST_END = re.compile(r"""[\\'"`$]|(?<=[ \t\n])\]\](?=[ \t\r\n;&|)]|$)""")
 
 _OPENING = {"if", "then", "elif", "else", "while", "until", "do", "{"}
-_CLOSING = {"fi", "done", "esac", "}"}
+_CLOSING = {"fi", "done", "esac"}
 _NAMING = {"for", "select", "case", "function"}
 _PASSED_OVER = {"!", "time", "coproc"}
 _DECLARING = {"export", "declare", "local", "readonly", "typeset"}
 
 PATIENCE = 20
-"""How many quotes without a partner are searched for to the end of the script."""
+"""How often something without its partner is searched for to the end of the script."""
 
 
 class HereDocument(NamedTuple):
@@ -47,7 +48,7 @@ class Outline(NamedTuple):
 
     stencil: str
     here_documents: dict[int, HereDocument]  # by the offset of their operator
-    here_strings: frozenset[int]
+    descriptors: dict[int, str]  # the number in front of a redirection, by the offset of its operator
     unclosed: tuple[int, ...]  # quotes without a partner, redirections without a target
 
 
@@ -58,7 +59,7 @@ def draw(shape: str) -> Outline:
     return Outline(
         "".join(drawing.parts),
         drawing.here_documents,
-        frozenset(drawing.here_strings),
+        drawing.descriptors,
         tuple(drawing.unclosed),
     )
 
@@ -68,18 +69,24 @@ class _Drawing:
 
     `expects` says what the next word is: a command (or the word of a command's language, such as `then`),
     its prefix of assignments, an argument, what a declaration declares, a name, the word after it, or an
-    element of an array.
+    element of an array. `line_break` is what a line break is drawn as here: a `;` where it ends a command,
+    since the grammar now and then takes one for a blank; itself behind a `)`, which may close a pattern.
     """
 
     def __init__(self, shape: str) -> None:
         self.shape = shape
         self.at = 0
         self.expects = "command"
+        self.line_break = " "
         self.parts: list[str] = []
+        self.braces: list[int] = []  # which parts are the braces and parentheses that are open
+        self.parentheses: list[int] = []
+        self.subshell = 0  # which part opened the one closed last
         self.pending: list[tuple[int, re.Match[str]]] = []
         self.here_documents: dict[int, HereDocument] = {}
-        self.here_strings: list[int] = []
+        self.descriptors: dict[int, str] = {}
         self.unclosed: list[int] = []
+        self.subshells = 0  # how often `((` was not arithmetic
         self.target = False
         self.around_array = ""
 
@@ -92,8 +99,8 @@ class _Drawing:
                 self._newline()
             elif comment := _COMMENT.match(shape, self.at):
                 self._put(" ", comment.end())
-            elif shape[self.at] in "<>;&|()" and not self._substitutes():
-                self._operator()
+            elif (operator := _OPERATOR.match(shape, self.at)) and not self._substitutes():
+                self._operator(operator)
             else:
                 self._word()
 
@@ -112,8 +119,11 @@ class _Drawing:
         return self.shape.startswith(("<(", ">("), self.at)
 
     def _newline(self) -> None:
-        self._keep(self.at + 1)
-        if self.expects not in {"array", "in", "case in"}:
+        if self.expects in {"array", "in", "case in"}:
+            self._put("\n" if self.expects == "in" else " ", self.at + 1)
+        else:
+            self._put(self.line_break, self.at + 1)
+            self.line_break = "\n" if self.line_break == "\n" else " "
             self.expects = "command"
         for operator_at, operator in self.pending:
             body_end, end = here_document_end(self.shape, self.at, operator)
@@ -126,24 +136,26 @@ class _Drawing:
                 self._put(" ", self.at + 1)
         self.pending.clear()
 
-    def _operator(self) -> None:
-        if self.expects in {"command", "name"} and self.shape.startswith("((", self.at) and self._arithmetic():
+    def _operator(self, found: re.Match[str]) -> None:
+        if self.shape.startswith("((", self.at) and self._arithmetic():
             return
-        found = _OPERATOR.match(self.shape, self.at)
-        if found is None:  # cannot be: each of these characters is an operator
-            self._put("a", self.at + 1)
-        elif found[0][0] in "<>" or found[0].startswith("&>"):
+        if found[0][0] in "<>" or found[0].startswith("&>"):
             self._redirection(found)
         else:
             self._control(found)
 
     def _control(self, found: re.Match[str]) -> None:
+        if found[0] == "(":
+            self.parentheses.append(len(self.parts))
+        elif found[0] == ")" and self.parentheses:
+            self.subshell = self.parentheses.pop()
         self._keep(found.end())
-        if self.expects == "array":
-            if found[0] == ")":
-                self.expects = self.around_array
-        else:
+        if self.expects != "array":
             self.expects = "command"
+            self.line_break = "\n" if found[0] == ")" else " "
+        elif found[0] == ")":
+            self.expects = self.around_array
+            self.line_break = ";"
 
     def _redirection(self, found: re.Match[str]) -> None:
         here = HERE_DOCUMENT.match(self.shape, self.at) if found[0] in {"<<", "<<-"} else None
@@ -152,28 +164,32 @@ class _Drawing:
             self.parts.append("<")
             self.at += 1
             self._put("a", here.end())
+            self.line_break = ";"
         elif _DANGLING.match(self.shape, found.end()):
             self.unclosed.append(self.at)
             self._put(" ", found.end())
         else:
-            if found[0] == "<<<":
-                self.here_strings.append(self.at)
-            self.parts.append(found[0] if found[0] not in {"<<<", "<<", "<<-", "<>"} else "<".ljust(len(found[0])))
+            self.parts.append("<".ljust(len(found[0])))  # of the redirections the simplest
             self.at = found.end()
             self.target = True
 
     def _arithmetic(self) -> bool:
+        if self.expects not in {"command", "name"} or self.subshells > PATIENCE:
+            return False
         end = past_commands(self.shape, self.at + 1, arithmetic=True)
         if end == OPEN or not self.shape.endswith("))", self.at, end):
+            self.subshells += 1
             return False
         if self.expects == "name":  # for ((i = 0; i < 3; i++))
             inner = re.sub(r"[^;]", "a", self.shape[self.at + 2 : end - 2])
             self.parts.append(f"(({inner}))")
             self.at = end
             self.expects = "command"
+            self.line_break = "\n"
         else:
             self._put("a", end)
             self.expects = "argument"
+            self.line_break = ";"
         return True
 
     def _word(self) -> None:
@@ -181,11 +197,14 @@ class _Drawing:
         self.unclosed += unclosed
         word = self.shape[self.at : end]
         if word.isdecimal() and self.shape.startswith(("<", ">"), end):
-            self._keep(end)
+            self.descriptors[end] = word
+            self._put(" ", end)
         elif self.target:
             self.target = False
             self._put("a", end)
+            self.line_break = ";"
         else:
+            self.line_break = ";"
             self._place(word, end)
 
     def _place(self, word: str, end: int) -> None:
@@ -195,8 +214,12 @@ class _Drawing:
             case "declaration":
                 if not self._assignment(end):
                     self._put("a", end)
-            case "name" | "case" | "function":
-                self.expects = {"name": "in", "case": "case in", "function": "command"}[self.expects]
+            case "name" | "case":
+                self.expects = "in" if self.expects == "name" else "case in"
+                self._put("a", end)
+            case "function":
+                self.expects = "command"
+                self.line_break = " "
                 self._put("a", end)
             case "in" | "case in":
                 self._after_name(word, end)
@@ -205,6 +228,7 @@ class _Drawing:
 
     def _after_name(self, word: str, end: int) -> None:
         if word == "in":
+            self.line_break = ";" if self.expects == "in" else " "
             self.expects = "argument" if self.expects == "in" else "command"
             self._keep(end)
         else:
@@ -215,7 +239,14 @@ class _Drawing:
         language = self.expects == "command"
         if language and word in _PASSED_OVER:
             self._put(" ", end)
-        elif language and (word in _OPENING or word in _CLOSING):
+        elif language and word in _OPENING:
+            if word == "{":
+                self.braces.append(len(self.parts))
+            self.line_break = " "
+            self._keep(end)
+        elif language and word == "}":
+            self._close_group(end)
+        elif language and word in _CLOSING:
             self._keep(end)
         elif language and word in _NAMING:
             self.expects = word if word in {"case", "function"} else "name"
@@ -232,6 +263,19 @@ class _Drawing:
         else:
             self.expects = "argument"
             self._put("a", end)
+
+    def _close_group(self, end: int) -> None:
+        """Draw a `}`. Behind a `)` the grammar wants a `;` that the shell does not."""
+        brace = self.braces.pop() if self.braces else len(self.parts)
+        blanks = list(takewhile(str.isspace, reversed(self.parts)))
+        behind = self.parts[-1 - len(blanks)] if len(blanks) < len(self.parts) else ""
+        if behind == ")" and not blanks and not "".join(self.parts[brace + 1 : self.subshell]).strip():
+            self.parts[brace] = " "  # {( a )} is ( a )
+            self._put(" ", end)
+            return
+        if behind == ")" and blanks and "\n" not in "".join(blanks):
+            self.parts[-1] = self.parts[-1][:-1] + ";"
+        self._keep(end)
 
     def _past_test(self, at: int) -> int:
         while special := _TEST_END.search(self.shape, at):

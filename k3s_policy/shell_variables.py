@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import ALWAYS, Branch, When, exclusive, possible
-from k3s_policy.shell_words import BLANKS, Piece, join, shape_of
+from k3s_policy.shell_words import BLANKS, Piece, concatenate, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,8 +30,14 @@ __all__ = ["Assignment", "Binding", "Environment", "Part", "Variables", "Word", 
 MOST_COMBINATIONS = 8
 """How many alternatives the inside of one word may have before it counts as not known."""
 
-MOST_BINDINGS = 64
+MOST_BINDINGS = 16
 """How many alternatives a variable may have before it counts as not known."""
+
+MOST_TRIED = 256
+"""How many combinations of bindings are looked at; of variables set in the same arms few can be together."""
+
+MOST_PARTS = 1000
+"""How many parts a value may have before it counts as not known: `X="$X$X"` doubles each time."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,9 @@ class Word:
 class Assignment:
     """A variable given a value: `X=1`, `export X=1`, `X+=1`, `: ${X:=1}`.
 
-    `value` has its quotes removed and its expansions made. With `append` it is the whole value afterwards.
-    The value of an array is its elements as they are written, in parentheses.
+    `value` has its quotes removed and its expansions made; with `append` it is the whole value afterwards.
+    That of an array is its elements as they are written, in parentheses. What stands in front of a command
+    counts as exported: the command finds it in its environment.
     """
 
     name: Text
@@ -98,6 +105,10 @@ class Binding:
             for one, other in pairwise(parts)
         )
 
+    def limited(self) -> Binding:
+        """Return the same, or an unknown one if it has grown beyond measure."""
+        return self if len(self.parts) <= MOST_PARTS else Binding((), self.when)
+
     def alternatives(self) -> list[Binding]:
         """Return bindings without conditional parts that together say the same; an unknown one if too many."""
         if not self.forks:
@@ -107,9 +118,11 @@ class Binding:
         found: dict[tuple[int, ...], Binding] = {}
         for arms in product(*self.forks):
             when = both(self.when, arms)
-            if possible(when):
-                parts = tuple(Part(part.text) for part in self.parts if not exclusive(part.when, when))
-                found.setdefault(tuple(id(part.text) for part in parts), Binding(parts, when, self.array))
+            parts = tuple(Part(part.text) for part in self.parts if not exclusive(part.when, when))
+            same = found.get(key := tuple(id(part.text) for part in parts))
+            if same:  # what differs has no bearing on it
+                when = tuple(branch for branch in when if branch in same.when)
+            found[key] = Binding(parts, when, self.array)
         return list(found.values())
 
     def under(self, arm: Branch) -> Binding:
@@ -235,7 +248,7 @@ class Variables:
             # An array does not come from the environment: one that was never assigned is empty.
             parts = before.parts if before.known or added.array else (written,)
             forks = tuple(dict.fromkeys((*before.forks, *added.forks)))
-            result.append(Binding((*parts, *added.parts), both_when, before.array or added.array, forks))
+            result.append(Binding((*parts, *added.parts), both_when, before.array or added.array, forks).limited())
         return result
 
     # Expansion
@@ -264,7 +277,7 @@ class Variables:
         *,
         apart: bool,
     ) -> list[tuple[dict[str, Binding], When]]:
-        """Choose a binding for each variable, in every way the script can take; none if there are too many.
+        """Choose a binding for each variable, in every way the script can take; none at all if there are too many.
 
         With `apart`, a binding whose parts have conditions counts as several.
         """
@@ -275,7 +288,7 @@ class Variables:
             if apart:
                 bindings = [alternative for binding in bindings for alternative in binding.alternatives()]
             choices.append(bindings or [Binding((), ALWAYS)])
-        if prod(len(bindings) for bindings in choices) > MOST_BINDINGS:
+        if prod(len(bindings) for bindings in choices) > MOST_TRIED:
             return [({}, when)]
         combinations = (
             (dict(zip(names, chosen, strict=True)), both(when, *(binding.when for binding in chosen)))
@@ -290,7 +303,7 @@ class Variables:
             bindings = self._bindings(piece.name, when)
             if len(bindings) == 1 and not bindings[0].forks:
                 chosen[piece.name] = bindings[0]
-        return join([part.text for piece in found for part in _parts(piece, chosen)])
+        return concatenate([part.text for piece in found for part in _parts(piece, chosen)])
 
     def values(self, found: Sequence[Piece], when: When) -> list[Binding]:
         """Return what a variable holds once these pieces have been assigned to it."""
@@ -301,7 +314,7 @@ class Variables:
         for chosen, taken in combinations:
             parts = [part for piece in found for part in _parts(piece, chosen)]
             forks = dict.fromkeys(fork for binding in chosen.values() for fork in binding.forks)
-            values.append(Binding(tuple(parts), taken, forks=tuple(forks)))
+            values.append(Binding(tuple(parts), taken, forks=tuple(forks)).limited())
         return values
 
     def default(self, piece: Piece) -> bool:
@@ -323,18 +336,27 @@ class Variables:
         if not going_on and exhaustive:
             self.ended = True
             going_on = list(arms)
-        for name in dict.fromkeys(name for variables in (self, *(v for _, v in going_on)) for name in variables.bound):
+        for name in self._changed([variables for _, variables in going_on]):
             before = self.bound.get(name, ())
             after = [(arm, variables.bound.get(name, ())) for arm, variables in going_on]
             changed = [(arm, bindings) for arm, bindings in after if bindings is not before]
             untouched = [arm for arm, bindings in after if bindings is before] + ([] if exhaustive else [others])
-            if changed:
-                other = others if len(untouched) > 1 else next(iter(untouched), None)
-                if not self._add(name, before, changed, other):
-                    self._choose(name, before, changed, other)
+            other = others if len(untouched) > 1 else next(iter(untouched), None)
+            if not self._add(name, before, changed, other):
+                self._choose(name, before, changed, other)
         for _, variables in going_on:
             self.exported |= variables.exported
             self.exports_all = self.exports_all or variables.exports_all
+
+    def _changed(self, arms: Iterable[Variables]) -> Iterable[str]:
+        """Return the names of the variables that hold something else in one of these arms."""
+        changed: dict[str, None] = {}
+        for variables in arms:
+            for name, bindings in variables.bound.items():
+                if self.bound.get(name) is not bindings:
+                    changed[name] = None
+            changed |= dict.fromkeys(name for name in self.bound if name not in variables.bound)
+        return changed
 
     def _choose(
         self,
@@ -348,8 +370,8 @@ class Variables:
         if other is not None:
             after += [binding.under(other) for binding in before or nothing]
         if len(after) > MOST_BINDINGS:
-            assignments = tuple(found for binding in after for found in binding.assignments)
-            after = [Binding((), ALWAYS, assignments=assignments)]
+            assignments = [found for binding in after for found in binding.assignments]
+            after = [Binding((), ALWAYS, assignments=tuple(assignments[:MOST_BINDINGS]))]
         self.bind(name, tuple(after))
 
     def _add(
@@ -365,7 +387,8 @@ class Variables:
         base = before[0]
         ahead: list[Part] = []
         behind: list[Part] = []
-        forks = list(base.forks)
+        arms = [arm for arm, _ in changed]
+        forks = [*base.forks, tuple(arms if other is None else [*arms, other])]
         for arm, bindings in changed:
             start = _contains(bindings[0], base) if len(bindings) == 1 else None
             if start is None:
@@ -374,8 +397,6 @@ class Variables:
             ahead += [Part(part.text, both(part.when, (arm,))) for part in parts[:start]]
             behind += [Part(part.text, both(part.when, (arm,))) for part in parts[start + len(base.parts) :]]
             forks += [fork for fork in bindings[0].forks if fork not in forks]
-        arms = [arm for arm, _ in changed]
-        forks.append(tuple(arms if other is None else [*arms, other]))
         assignments = [found for arm, bindings in changed for found in _under(bindings[0].assignments, arm)]
         if other is not None:
             assignments[:0] = _under(base.assignments, other)
@@ -454,7 +475,7 @@ class _Fields:
     def _end(self) -> None:
         if self.texts:
             when = both(self.when, *self.conditions) if self.conditions else self.when
-            self.words.append(Word(join(self.texts), when, self.quoted))
+            self.words.append(Word(concatenate(self.texts), when, self.quoted))
             self.texts, self.conditions, self.quoted = [], [], False
 
     def _expand(self, piece: Piece, binding: Binding) -> None:

@@ -24,8 +24,8 @@ __all__ = [
     "HERE_DOCUMENT",
     "OPEN",
     "Piece",
+    "concatenate",
     "here_document_end",
-    "join",
     "past",
     "past_commands",
     "past_word",
@@ -78,7 +78,7 @@ def shape_of(text: Text) -> str:
     return "".join(run.text if run.known else "a" * len(run.text) for run in text.runs)
 
 
-def join(texts: list[Text]) -> Text:
+def concatenate(texts: list[Text]) -> Text:
     """Return one Text of several, in their order."""
     return texts[0] if len(texts) == 1 else Text(run for text in texts for run in text.runs)
 
@@ -128,6 +128,8 @@ def _past_dollar(shape: str, at: int, *, quoted: bool, depth: int) -> int:
         return past_commands(shape, at + 2, depth=depth + 1)
     if not quoted and shape.startswith('$"', at):
         return _past_double_quotes(shape, at + 2, depth)
+    if shape.startswith("$[", at):  # the old form of $(( ))
+        return shape.find("]", at) + 1 or at + 1
     return _end(_PARAMETER.match(shape, at) or (None if quoted else _ANSI_C.match(shape, at))) or at + 1
 
 
@@ -276,9 +278,8 @@ class _Cut:
             yield Piece(self.text[start + 1 : end - 1], quoted=True)
         elif opening[0] == '"' or (opening == '$"' and not quoted):
             inner = start + (1 if opening[0] == '"' else 2)
-            if inner == end - 1:
-                yield Piece(self.text[inner:inner], quoted=True)
-            yield from self.pieces(inner, end - 1, quoted=True)
+            nothing = Piece(self.text[inner:inner], quoted=True)  # which still makes a word
+            yield from list(self.pieces(inner, end - 1, quoted=True)) or [nothing]
         elif opening == "$'" and not quoted:
             yield Piece(_ansi_c(self.text[start + 2 : end - 1]), quoted=True)
         else:
@@ -326,7 +327,7 @@ def _ansi_c(text: Text) -> Text:
         character = chr(code) if digits else _ANSI_C_LETTERS[escape["letter"]]
         parts += [text[at : escape.start()], text.cut(escape).stand_in(character)]
         at = escape.end()
-    return join([*parts, text[at:]])
+    return concatenate([*parts, text[at:]])
 
 
 def _scripts(text: Text) -> Iterator[Text]:
@@ -348,7 +349,7 @@ def _backquoted(text: Text) -> Text:
     for escape in re.finditer(r"\\([\\`$])", str(text)):
         parts += [text[at : escape.start()], text.cut(escape).stand_in(escape[1])]
         at = escape.end()
-    return join([*parts, text[at:]])
+    return concatenate([*parts, text[at:]])
 
 
 def split_words(text: Text) -> list[Text] | None:
@@ -372,5 +373,5 @@ def split_words(text: Text) -> list[Text] | None:
                 return None
         found = pieces(text[start:at])
         if any(piece.text or piece.quoted for piece in found):
-            words.append(join([piece.text.unknown() if piece.expansion else piece.text for piece in found]))
+            words.append(concatenate([piece.text.unknown() if piece.expansion else piece.text for piece in found]))
     return words

@@ -197,7 +197,7 @@ class _Composer:
             raise ValueError("nested too deeply")
         if kind == "AliasEvent":
             if event.anchor not in self._anchors:
-                raise _undefined_alias(event)
+                raise _refused(event, "found undefined alias")
             # An alias points to where the value was written: its anchor.
             return self._anchors[event.anchor]
         node: Node
@@ -231,10 +231,10 @@ class _Composer:
         return self._text[start.start_mark.index : end.end_mark.index].rstrip()
 
 
-def _undefined_alias(event: Any) -> Exception:  # noqa: ANN401
+def _refused(event: Any, reason: str) -> Exception:  # noqa: ANN401
     from ruamel.yaml.composer import ComposerError  # noqa: PLC0415
 
-    error: Exception = ComposerError(None, None, "found undefined alias", event.start_mark)
+    error: Exception = ComposerError(None, None, reason, event.start_mark)
     return error
 
 
@@ -249,6 +249,9 @@ def _scalar(text: Text, event: Any) -> Scalar:  # noqa: ANN401
     properties = _PROPERTIES.match(str(written)) if event.anchor or event.tag else None
     if properties:
         written = written[properties.end() :]
+    if not event.value.isascii() and re.search(r"[\ud800-\udfff]", event.value):
+        # Half of a surrogate pair, which the pure parser lets pass.
+        raise _refused(event, "found invalid Unicode character escape code")
     style = event.style or ""
     laid = layout.laid(written, event.value, style)
     return Scalar(laid, written.rstrip() if style in ("|", ">") else written, plain=style == "", tag=_tag(event))

@@ -56,7 +56,10 @@ def check(invocation: Invocation) -> Problems:
     """Report each half whose other half is nowhere to be seen."""
     certificates = tuple(_halves(invocation, "datastore-certfile", "sslcert"))
     keys = tuple(_halves(invocation, "datastore-keyfile", "sslkey"))
-    for halves, others, missing in ((certificates, keys, "datastore-keyfile"), (keys, certificates, "datastore-certfile")):
+    for halves, others, missing in (
+        (certificates, keys, "datastore-keyfile"),
+        (keys, certificates, "datastore-certfile"),
+    ):
         for half in halves:
             if not any(_meet(half, other) for other in others) and not _may_hide(invocation, half):
                 yield _problem(invocation, half, missing)
@@ -108,6 +111,8 @@ def _backend(invocation: Invocation, when: When) -> str | None:
     if setting is None:
         embedded = invocation.last("cluster-init", when) or invocation.last("server", when)
         return "sqlite" if embedded or not invocation.unseen else None
-    if not setting.known and not any(str(setting.value).startswith(scheme) for scheme in ("mysql:", "postgres", "http", "nats:")):
+    if not setting.known and not any(
+        str(setting.value).startswith(scheme) for scheme in ("mysql:", "postgres", "http", "nats:")
+    ):
         return None
     return endpoint.parse(setting.value).backend

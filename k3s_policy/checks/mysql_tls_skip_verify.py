@@ -55,16 +55,22 @@ def check(invocation: Invocation) -> Problems:
             continue
         files = [file for name in _FILES if (file := invocation.last(name, setting.when)) and file.value]
         version = invocation.version
+        severity = None
         if files and version and not _endpoint_wins(version):
-            message = f"K3s {version} verifies with the datastore files all the same, but from 1.36.2 and 1.35.6 on"
             severity = Severity.MEDIUM
-            message += " `tls=skip-verify` turns verification off"
+            message = (
+                f"K3s {version} verifies with the datastore files all the same, "
+                "but from 1.36.2 and 1.35.6 on `tls=skip-verify` turns verification off"
+            )
         elif files:
-            message = "`tls=skip-verify` turns off the verification that the datastore files ask for (K3s 1.36.2, 1.35.6 and newer)"
-            severity = None
+            message = (
+                "`tls=skip-verify` turns off the verification that the datastore files ask for "
+                "(K3s 1.36.2, 1.35.6 and newer)"
+            )
         else:
-            message = "`tls=skip-verify` accepts any certificate: whoever stands in between can read and change the datastore"
-            severity = None
+            message = (
+                "`tls=skip-verify` accepts any certificate: whoever stands in between can read and change the datastore"
+            )
         yield Problem(
             parameter.name.upto(parameter.value),
             message,

@@ -59,7 +59,10 @@ def check(cluster: Cluster) -> Problems:
         return
     confidence = Confidence.HIGH if all(_seen(node.invocation) for node in firsts) else Confidence.MEDIUM
     first = firsts[0]
-    place = (first.invocation.at, f"the first server has neither cluster-init nor datastore-endpoint ({cluster.evidence})")
+    place = (
+        first.invocation.at,
+        f"the first server has neither cluster-init nor datastore-endpoint ({cluster.evidence})",
+    )
     if joiners:
         _, join = joiners[0]
         message = f"this server cannot join {_name(first, join)}, which runs the embedded SQLite"

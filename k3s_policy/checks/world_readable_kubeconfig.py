@@ -49,7 +49,9 @@ def check(subject: Invocation | FileMode) -> Problems:
             continue
         mode = int(written, 8)
         if mode & 0o007 and subject.last("write-kubeconfig-mode", setting.when) is setting:
-            yield Problem(setting.place, f"mode {mode & 0o7777:04o} gives the admin kubeconfig to every local user", _HELP)
+            yield Problem(
+                setting.place, f"mode {mode & 0o7777:04o} gives the admin kubeconfig to every local user", _HELP
+            )
 
 
 def _opens(mode: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from k3s_policy import systemd, template
 from k3s_policy.fragment import Start, Unit
 from k3s_policy.lower import Argument, Variable
-from k3s_policy.model import BrokenFile, Form, Unseen
+from k3s_policy.model import BrokenFile, FileMode, Form, Unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ _HEADER = re.compile(r"(?m)^\[(?:Unit|Service|Install)\][ \t\r]*$")
 _RUNS_K3S = re.compile(r"(?m)^[ \t]*Exec[A-Za-z]*[ \t]*=.*(?:\\\r?\n.*)*?\bk3s\b")
 _NAME = re.compile(r"(?:^|/)(?P<name>[^/]+\.service)(?:\.(?:j2|jinja2?|tftpl|tpl|tmpl|template))?$")
 _PROGRAM = re.compile(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
+_CHMOD = re.compile(r"(?:^|/)chmod$")
 _SHELL = re.compile(r"(?:^|/)(?:ba|da|a|z|k)?sh$")
 
 
@@ -69,6 +70,9 @@ def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd
         else:
             given.extend(Variable(one.name, one.value, Form.ENVIRONMENT_FILE) for one in file.variables)
     environment = {str(variable.name): variable.value for variable in given}
+    for key, others in service.commands.items():
+        for command in others if key != "ExecStart" else ():
+            yield from _beside(systemd.expand(command.argv, environment, keep_missing=True))
     commands = service.commands.get("ExecStart", ())
     for command in commands:
         words = systemd.expand(command.argv, environment, keep_missing=True)
@@ -81,6 +85,16 @@ def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd
     if not commands:
         missing = Unseen("arguments", f"{first.path} has no ExecStart=")
         yield Start(first.text[:0], None, (), Form.UNIT, tuple(given), unseen=(*unseen, missing), name=first.name)
+
+
+def _beside(words: list[Text]) -> Iterator[Fragment]:
+    """Read a command that runs before or after K3s: what it does to the files of K3s."""
+    if len(words) >= 3 and _SHELL.search(str(words[0])) and str(words[1]).startswith("-") and "k3s" in str(words[2]):
+        from k3s_policy.readers import script  # noqa: PLC0415  few units have such commands
+
+        yield from script.read(words[2], (), Form.UNIT)
+    elif words and _CHMOD.search(str(words[0])):
+        yield from (FileMode(path, words[1]) for path in words[2:])
 
 
 def _start(words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...], unit: Unit) -> Iterator[Start]:

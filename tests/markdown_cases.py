@@ -1,0 +1,315 @@
+"""Test cases written as Markdown pages that a reader learns from.
+
+Each heading of the second level starts a case: prose tells the fact about K3s, fences hold the files.
+
+    ## The mode is read as octal k3s-version=v1.33.4+k3s1
+
+    ```yaml path=etc/rancher/k3s/config.yaml
+    write-kubeconfig-mode: "0644"
+    ```
+
+    ```findings
+    etc/rancher/k3s/config.yaml:1:1-30 medium mode 0644 gives the admin kubeconfig…
+    ```
+
+A fence with `path=` is a file; the words `crlf`, `bom` and `unterminated` behind the path write it with carriage
+returns, with a byte-order mark, and without its last line break. A fence `options` is `.k3s-policy.yaml`. What is
+expected stands in a fence `findings` or `settings`; `…` at the end of a line stands for the rest of it.
+
+A line of `findings` is `path:line:column-end_column severity message`, or `line:column-end_line:end_column` where it
+goes over several lines. A severity is written `high/medium` where the confidence (the second word) is not high.
+Below it, indented, may stand `related path:line:column message`. A line of another rule than the page's starts with
+its name in brackets, and has that rule judge the case too.
+
+`xfail: reason` at the end of a heading says that the case is known to fail.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import ndiff
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.assemble import assemble
+from k3s_policy.finding import Confidence
+from k3s_policy.model import Agent, BrokenFile, Credential, FileMode, Invocation, Server
+from k3s_policy.options import Options, parse
+from k3s_policy.readers import dispatch
+from k3s_policy.run import Policy, examine
+from k3s_policy.text import Source
+from k3s_policy.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from k3s_policy.branch import When
+    from k3s_policy.finding import Finding
+    from k3s_policy.model import Setting, Subject, Unrecognised
+    from k3s_policy.text import Text
+
+__all__ = ["Case", "Fence", "actual_findings", "actual_settings", "cases", "difference", "fences", "titles"]
+
+ELLIPSIS = "…"
+_OPENING = re.compile(r"(?P<ticks>`{3,})(?P<info>[^`]*)$")
+_XFAIL = re.compile(r"\s+xfail:\s*(?P<reason>.+)$")
+_VERSION = re.compile(r"\s+k3s-version=(?P<version>\S+)")
+_EXPECTED_RULE = re.compile(r"(?m)^\[(?P<rule>[a-z0-9-]+)\] ")
+
+
+class Fence(NamedTuple):
+    """A fenced block: the words behind its backticks, and what stands in it."""
+
+    words: tuple[str, ...]
+    content: str
+
+    @property
+    def language(self) -> str:
+        """The first word of the info string."""
+        return self.words[0] if self.words else ""
+
+    def value(self, name: str) -> str | None:
+        """Return what stands behind `name=` in the info string."""
+        return next((word.removeprefix(f"{name}=") for word in self.words if word.startswith(f"{name}=")), None)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One heading of a page with what stands below it."""
+
+    page: str
+    title: str
+    line: int
+    sources: tuple[Source, ...]
+    options: Options
+    version: Version | None
+    expected: str
+    """The content of the fence `findings` or `settings`."""
+    kind: str
+    xfail: str | None
+
+    @property
+    def other_rules(self) -> tuple[str, ...]:
+        """The rules besides the page's own that the expected findings name."""
+        return tuple(dict.fromkeys(_EXPECTED_RULE.findall(self.expected)))
+
+
+def fences(markdown: str) -> Iterator[Fence]:
+    """Yield the fenced blocks of a page."""
+    lines = iter(markdown.split("\n"))
+    for line in lines:
+        opening = _OPENING.match(line)
+        if opening is None:
+            continue
+        content = []
+        for inner in lines:
+            if inner.startswith(opening["ticks"]) and not inner.strip("`"):
+                break
+            content.append(inner)
+        else:
+            raise ValueError(f"a fence is never closed: {line}")
+        yield Fence(tuple(opening["info"].split()), "".join(f"{inner}\n" for inner in content))
+
+
+def titles(page: Path) -> list[str]:
+    """Return every line of a page that looks like the heading of a case, whatever it stands in."""
+    return re.findall(r"(?m)^## .*", page.read_text(encoding="utf-8"))
+
+
+def cases(page: Path) -> list[Case]:
+    """Return the cases of a page. Raises ValueError where one is not written as it should be."""
+    found = []
+    content = page.read_text(encoding="utf-8")
+    starts = [match.start() for match in re.finditer(r"(?m)^## ", content)]
+    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+        heading, _, body = content[start:end].partition("\n")
+        line = content.count("\n", 0, start) + 1
+        try:
+            found.append(_case(page.stem, heading.removeprefix("## ").strip(), body, line))
+        except ValueError as error:
+            raise ValueError(f"{page.name}:{line}: {error}") from error
+    return found
+
+
+def _case(page: str, title: str, body: str, line: int) -> Case:
+    blocks = list(fences(body))
+    expected = [fence for fence in blocks if fence.language in ("findings", "settings")]
+    if len(expected) != 1:
+        raise ValueError(f"one fence `findings` or `settings` is needed, here are {len(expected)}")
+    xfail = _XFAIL.search(title)
+    title = _XFAIL.sub("", title)
+    version = _VERSION.search(title)
+    sources = tuple(_source(fence) for fence in blocks if fence.value("path") is not None)
+    if not sources:
+        raise ValueError("no file: a fence needs path=")
+    strange = [fence.language for fence in blocks if fence.value("path") is None and fence.language not in _FENCES]
+    if strange:
+        raise ValueError(f"a fence `{strange[0]}` is no file and nothing else that is known")
+    return Case(
+        page=page,
+        title=_VERSION.sub("", title),
+        line=line,
+        sources=sources,
+        options=_options(blocks),
+        version=_known_version(version["version"]) if version else None,
+        expected=expected[0].content,
+        kind=expected[0].language,
+        xfail=xfail["reason"] if xfail else None,
+    )
+
+
+_FENCES = frozenset({"findings", "settings", "options"})
+
+
+def _source(fence: Fence) -> Source:
+    content = fence.content
+    if "unterminated" in fence.words:
+        content = content.removesuffix("\n")
+    if "crlf" in fence.words:
+        content = content.replace("\n", "\r\n")
+    if "bom" in fence.words:
+        content = f"\ufeff{content}"
+    return Source(fence.value("path") or "", content)
+
+
+def _options(blocks: Sequence[Fence]) -> Options:
+    content = next((fence.content for fence in blocks if fence.language == "options"), None)
+    return Options() if content is None else parse(Source(".k3s-policy.yaml", content).text)
+
+
+def _known_version(text: str) -> Version:
+    version = Version.parse(text)
+    if version is None:
+        raise ValueError(f"{text} is no K3s version")
+    return version
+
+
+# --- findings ---------------------------------------------------------------------------------------
+
+
+def actual_findings(case: Case) -> list[str]:
+    """Judge a case by its page's rule, and those its expected findings name; return lines as they are written."""
+    rules = (case.page, *case.other_rules)
+    report = examine(case.sources, Policy(rules, case.version), case.options)
+    return [line for finding in report.findings for line in _finding_lines(finding, case.page)]
+
+
+def _finding_lines(finding: Finding, rule: str) -> Iterator[str]:
+    span = finding.span
+    end = f"{span.end_column}" if span.line == span.end_line else f"{span.end_line}:{span.end_column}"
+    prefix = "" if finding.rule == rule else f"[{finding.rule}] "
+    weight = finding.severity.word
+    if finding.confidence is not Confidence.HIGH:
+        weight = f"{weight}/{finding.confidence.word}"
+    yield f"{prefix}{span.source.path}:{span.line}:{span.column}-{end} {weight} {finding.message}"
+    for related in finding.related:
+        place = related.span
+        yield f"    related {place.source.path}:{place.line}:{place.column} {related.message}"
+
+
+def difference(expected: str, actual: Sequence[str]) -> str:
+    """Return what is not as expected, in the notation of the pages; empty where all is.
+
+    A line ending in `…` is met by any line that goes on from there. Related places count only where the case
+    names some for that finding.
+    """
+    wanted = [line for line in expected.split("\n") if line.strip()]
+    groups, wanted_groups = _grouped(actual), _grouped(wanted)
+    shown: list[str] = []
+    for position, group in enumerate(groups):
+        model = wanted_groups[position] if position < len(wanted_groups) else group
+        lines = group if len(model) > 1 else group[:1]
+        shown.extend(
+            model[number] if number < len(model) and _meets(model[number], line) else line
+            for number, line in enumerate(lines)
+        )
+    return "" if shown == wanted else "\n".join(line.rstrip("\n") for line in ndiff(wanted, shown) if line[0] != "?")
+
+
+def _grouped(lines: Sequence[str]) -> list[list[str]]:
+    """Put the indented lines together with the line they belong to."""
+    groups: list[list[str]] = []
+    for line in lines:
+        if line.startswith("    related ") and groups:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _meets(wanted: str, line: str) -> bool:
+    return line.startswith(wanted.removesuffix(ELLIPSIS)) if wanted.endswith(ELLIPSIS) else line == wanted
+
+
+# --- settings ---------------------------------------------------------------------------------------
+
+
+def actual_settings(case: Case) -> list[str]:
+    """Read and assemble the files of a case; return what is to be judged, one line each."""
+    fragments = [fragment for source in case.sources for fragment in dispatch.read(source)]
+    assembly = assemble(fragments, case.options, case.version)
+    lines = [line for subject in assembly.subjects for line in _subject_lines(subject)]
+    lines.extend(f"note {note}" for note in assembly.notes)
+    lines.extend(f"not judged {path}" for path in assembly.not_judged)
+    return lines
+
+
+def _subject_lines(subject: Subject) -> Iterator[str]:
+    """Show a subject; clusters are for the cases of the rules that judge them."""
+    if isinstance(subject, Invocation):
+        yield from _invocation_lines(subject)
+    elif isinstance(subject, Credential):
+        yield f"credential {subject.what} {_assigned(subject.value)}  ({_word(subject.form.name)} {_place(subject.at)})"
+    elif isinstance(subject, FileMode):
+        yield f"mode {subject.mode} of {subject.path}  ({_place(subject.mode)})"
+    elif isinstance(subject, BrokenFile):
+        yield f"broken {_place(subject.at)} {subject.reader}: {subject.reason}"
+
+
+def _invocation_lines(invocation: Invocation) -> Iterator[str]:
+    kind = {Server: "server", Agent: "agent"}.get(type(invocation), "k3s")
+    version = f" {invocation.version}" if invocation.version else ""
+    yield f"{kind}{version} of {', '.join(invocation.files)}"
+    for setting in invocation.settings:
+        yield f"  {setting.flag.name} {_assigned(setting.value)}  {_origin(setting, setting.value)}"
+    for option in invocation.unrecognised:
+        value = "" if option.value is None else f" {_assigned(option.value)}"
+        yield f"  unknown {option.name}{value}  {_origin(option, option.value)}"
+    for unseen in invocation.unseen:
+        place = f"  ({_place(unseen.at)})" if unseen.at is not None else ""
+        yield f"  unseen {unseen.kind}: {unseen.why}{place}"
+
+
+def _assigned(value: Text) -> str:
+    """Show a value; `~` says that these characters are not the value yet, but a variable or template."""
+    return f"{'=' if value.known else '~'} {value}".replace("\n", "\\n")
+
+
+def _origin(setting: Setting | Unrecognised, value: Text | None) -> str:
+    words = [setting.origin.value]
+    if setting.form.name.lower() != setting.origin.value:
+        words.append(_word(setting.form.name))
+    words.append(_place(setting.at))
+    if value is not None and _line(value) != _line(setting.at):
+        words.append(f"from {_place(value)}")
+    words.extend(_arms(setting.when, setting.at))
+    return f"({' '.join(words)})"
+
+
+def _arms(when: When, at: Text) -> Iterator[str]:
+    for branch in when:
+        yield f"arm {branch.arm} of line {at.span.source.position(branch.fork)[0]}"
+
+
+def _word(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _place(text: Text) -> str:
+    span = text.span
+    return f"{span.source.path}:{span.line}:{span.column}"
+
+
+def _line(text: Text) -> tuple[str, int]:
+    return text.span.source.path, text.span.line

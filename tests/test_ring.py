@@ -1,0 +1,90 @@
+"""Who may know whom, beyond the order of stages: reports, checks and formats know no more than they need."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(__file__).parent.parent / "k3s_policy"
+VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "core", "shared"}
+
+
+def _modules(folder: str = "") -> list[Path]:
+    return sorted(path for path in (PACKAGE / folder).rglob("*.py") if path.name != "__init__.py")
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Yield the dotted names, below the package, that a module imports from."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("k3s_policy"):
+            below = (node.module or "").removeprefix("k3s_policy").removeprefix(".")
+            yield from (f"{below}.{alias.name}".removeprefix(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.name} imports by relative path"
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def test_there_are_modules() -> None:
+    assert len(_modules()) > 30
+    assert len(_modules("checks")) >= 10
+    assert len(_modules("reports")) >= 5
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_name)
+def test_no_module_is_called_something_vague(path: Path) -> None:
+    assert not VAGUE & {part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts}
+
+
+@pytest.mark.parametrize("path", _modules("reports"), ids=_name)
+def test_reports_see_only_the_report(path: Path) -> None:
+    allowed = ("finding.", "text.", "branch.", "data", "reports")
+    assert [name for name in _imports(path) if not name.startswith(allowed)] == []
+
+
+@pytest.mark.parametrize("path", _modules("checks"), ids=_name)
+def test_checks_know_the_model_and_not_each_other(path: Path) -> None:
+    forbidden = ("checks", "readers", "reports", "assemble", "fragment", "run", "cli", "discover", "options")
+    assert [name for name in _imports(path) if name.partition(".")[0] in forbidden] == []
+
+
+@pytest.mark.parametrize("path", _modules("readers"), ids=_name)
+def test_readers_know_nothing_of_judging(path: Path) -> None:
+    forbidden = ("checks", "reports", "assemble", "rule", "finding", "run", "cli", "discover", "options")
+    assert [name for name in _imports(path) if name.partition(".")[0] in forbidden] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in _modules()
+        if any(
+            path.relative_to(PACKAGE).match(pattern)
+            for pattern in ("text.py", "tree.py", "layout.py", "template.py", "shell*.py", "systemd/*.py")
+        )
+    ],
+    ids=_name,
+)
+def test_formats_know_nothing_of_k3s(path: Path) -> None:
+    about_k3s = ("flags", "model", "lower", "fragment", "credential", "endpoint", "readers", "checks", "rule")
+    assert [name for name in _imports(path) if name.partition(".")[0] in about_k3s] == []
+
+
+@pytest.mark.parametrize("path", _modules("checks"), ids=_name)
+def test_a_check_has_one_entry(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    public = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert public == ["check"]
