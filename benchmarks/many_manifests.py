@@ -144,8 +144,10 @@ def make_repository(folder: Path) -> None:
     """Make a git repository of everything in the folder."""
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     author = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@example.com")
-    for words in (("init", "--quiet"), ("add", "."), (*author, "commit", "--quiet", "--message", "Manifests")):
-        subprocess.run(["git", *words], cwd=folder, env=environment, check=True)
+    # So many new objects make git tidy up in the background, where it would meet the removal of the folder.
+    settings = (*author, "-c", "gc.auto=0", "-c", "maintenance.auto=false")
+    for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "Manifests")):
+        subprocess.run(["git", *settings, *words], cwd=folder, env=environment, check=True)
 
 
 def time_scan(folder: Path, command: list[str]) -> float:

@@ -41,6 +41,10 @@ __all__ = ["Assembly", "assemble"]
 
 _CONFIG_AT = re.compile(r"^(?P<root>.*?)(?:^|/)?etc/rancher/k3s/(?:[^/]+)$")
 _UNIT_AT = re.compile(r"^(?P<root>.*?)(?:^|/)?(?:etc|usr/lib|usr/local/lib|lib|run)/systemd/system/[^/]+$")
+_ENVIRONMENT_AT = re.compile(
+    r"^(?P<root>.*?)/?(?:^|(?<=/))etc/"
+    r"(?:(?:default|sysconfig)/(?P<name>k3s[^/]*)|systemd/system/(?P<unit>k3s[^/]*)\.service\.env)$"
+)
 _DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml"
 
 
@@ -82,12 +86,17 @@ def assemble(fragments: Iterable[Fragment], options: Options, version: Version |
     starts = [(start, "") for start in kinds.of(Start)] + started
     for start, path in starts:
         nodes.append(_started_node(start, path, sets, starts, taken, options, version))
-    nodes.extend(_configured_node(one, options, version) for one in sets if id(one) not in taken)
+    loose = _unread(kinds.of(EnvironmentFile), started)
+    for one in sets:
+        if id(one) not in taken:
+            beside = _environments_of(one, loose)
+            loose = [file for file in loose if file not in beside]
+            nodes.append(_configured_node(one, beside, options, version))
     assembly.nodes = tuple(nodes)
     assembly.clusters = tuple(_clusters(nodes, options))
     assembly.subjects = [
         *(node.invocation for node in nodes),
-        *_environments_alone(kinds, started, options, version),
+        *_environments_alone(loose, options, version),
         *(_other(command) for command in kinds.of(OtherCommand)),
         *(_loose(loose, options, version) for loose in kinds.of(LooseOptions)),
         *assembly.clusters,
@@ -257,12 +266,16 @@ def _named_config(start: Start) -> str | None:
     return None
 
 
-def _configured_node(configs: _ConfigSet, options: Options, version: Version | None) -> Node:
-    """Make a node of config files that nothing seen starts."""
-    files = tuple(dict.fromkeys(file.text.span.source.path for file in configs.files))
+def _configured_node(
+    configs: _ConfigSet, environments: Sequence[EnvironmentFile], options: Options, version: Version | None
+) -> Node:
+    """Make a node of config files that nothing seen starts, with the environment files of its host."""
+    texts = [file.text for file in configs.files] + [file.text for file in environments]
+    files = tuple(dict.fromkeys(text.span.source.path for text in texts))
     release = version or _declared_version(files, options) or options.version
     first = configs.files[0]
-    start = Start(first.text[:0], _role_of_keys(configs), (), Form.CONFIG)
+    variables = tuple(variable for file in environments for variable in file.variables)
+    start = Start(first.text[:0], _role_of_keys(configs), (), Form.CONFIG, variables)
     if first.entries:
         start = replace(start, at=first.entries[0].key)
     unseen = [Unseen("arguments", "nothing in the repository starts K3s with this file")]
@@ -322,14 +335,28 @@ def _role_of_arguments(start: Start) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _unread(files: Iterable[EnvironmentFile], started: Sequence[tuple[Start, str]]) -> list[EnvironmentFile]:
+    """Return the environment files that no unit read."""
+    read = {id(variable.name) for start, _ in started for variable in start.variables}
+    return [file for file in files if not any(id(variable.name) in read for variable in file.variables)]
+
+
+def _environments_of(configs: _ConfigSet, files: Sequence[EnvironmentFile]) -> list[EnvironmentFile]:
+    """Return the environment files below the same root, which the unit of the install script reads.
+
+    A root with those of a server and of an agent is a folder for several hosts: nobody knows whose the config is.
+    """
+    root = _root(configs.path) if configs.host is None else None
+    places = ((file, _ENVIRONMENT_AT.match(file.path)) for file in files)
+    found = [(file, place["name"] or place["unit"]) for file, place in places if place and place["root"] == root]
+    return [file for file, _ in found] if len({name for _, name in found}) == 1 else []
+
+
 def _environments_alone(
-    kinds: _Fragments, started: Sequence[tuple[Start, str]], options: Options, version: Version | None
+    files: Iterable[EnvironmentFile], options: Options, version: Version | None
 ) -> Iterator[Invocation]:
     """Yield environment files that no unit read, so that what they hold is judged all the same."""
-    read = {id(variable.name) for start, _ in started for variable in start.variables}
-    for file in kinds.of(EnvironmentFile):
-        if any(id(variable.name) in read for variable in file.variables):
-            continue
+    for file in files:
         start = Start(file.text[:0], None, (), Form.ENVIRONMENT_FILE, file.variables)
         unseen = [Unseen("arguments", "nothing seen reads this file"), Unseen("config", "nothing seen reads this file")]
         path = file.text.span.source.path

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from k3s_policy.finding import CheckFailedError, Confidence, Severity
 
@@ -42,6 +43,8 @@ class OutputError(OSError):
 
 def run() -> NoReturn:
     """Run the command as installed: the arguments of the process, its exit code."""
+    # What a scan makes it keeps to its end, so that looking for garbage is mostly in vain.
+    gc.set_threshold(100_000)
     # A stream that the caller closed is None.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for as long as the process lives
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  likewise
@@ -83,19 +86,31 @@ def _complain(message: str) -> None:
     sys.stderr.write(f"k3s-policy: {message}\n")
 
 
+class _Help(argparse.HelpFormatter):
+    """Help of one width: to ask a terminal for its own, argparse imports what a scan does without."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes options in full only, so that a later one cannot give an old abbreviation a second meaning."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  whatever argparse passes on to a command's parser
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **settings)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="k3s-policy",
-        description="Find mistakes in K3s configuration kept in Git, at their exact characters.",
-        allow_abbrev=False,
+    parser = _Parser(
+        prog="k3s-policy", description="Find mistakes in K3s configuration kept in Git, at their exact characters."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_scan(commands.add_parser("scan", help="scan files and folders", allow_abbrev=False))
-    explain = commands.add_parser("explain", help="show the documentation of a rule", allow_abbrev=False)
+    _add_scan(commands.add_parser("scan", help="scan files and folders"))
+    explain = commands.add_parser("explain", help="show the documentation of a rule")
     explain.add_argument("rule", metavar="RULE", help="the rule's name, for instance plaintext-credential")
     explain.set_defaults(action=_explain)
-    rules = commands.add_parser("rules", help="list the rules", allow_abbrev=False)
+    rules = commands.add_parser("rules", help="list the rules")
     rules.add_argument("--format", choices=("text", "json"), default="text", help="how to list them (default: text)")
     rules.set_defaults(action=_rules)
     return parser

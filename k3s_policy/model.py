@@ -207,6 +207,8 @@ class FileMode:
 
     path: Text
     mode: Text
+    recursive: bool = False
+    """Whether it reaches everything below a folder."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,11 @@
 """The outline of a shell script: what is left for a grammar when words are only words.
 
 tree-sitter-bash knows the structure of scripts well and their small print badly: two here-documents in
-one command, a word after a redirection, `${x.y}` of a template or one unusual quote can make it lose the
-rest of the file. So it is handed a stencil instead: as long as the script, plain ASCII (one byte a
-character, so that its offsets are ours), with every word blackened and every here-document taken out.
-What the words say is read from the script itself.
+one command, a word after a redirection, `${x.y}` of a template or a line break it takes for a blank can
+make it lose the rest of the file. So it is handed a stencil instead: as long as the script, plain ASCII
+(one byte a character, so that its offsets are ours), with every word blackened, every here-document taken
+out, every redirection drawn as `<`, and a `;` where a line ends a command. What the words and redirections
+say is read from the script itself.
 """
 
 from __future__ import annotations
@@ -236,25 +237,9 @@ class _Drawing:
             self._first_word(word, end)
 
     def _first_word(self, word: str, end: int) -> None:
-        language = self.expects == "command"
-        if language and word in _PASSED_OVER:
-            self._put(" ", end)
-        elif language and word in _OPENING:
-            if word == "{":
-                self.braces.append(len(self.parts))
-            self.line_break = " "
-            self._keep(end)
-        elif language and word == "}":
-            self._close_group(end)
-        elif language and word in _CLOSING:
-            self._keep(end)
-        elif language and word in _NAMING:
-            self.expects = word if word in {"case", "function"} else "name"
-            self._keep(end)
-        elif language and word == "[[" and (test := self._past_test(end)):
-            self.expects = "argument"
-            self._put("a", test)
-        elif word in _DECLARING:
+        if self.expects == "command" and self._language(word, end):
+            return
+        if word in _DECLARING:
             self.expects = "declaration"
             self._keep(end)
         elif self._assignment(end):
@@ -264,12 +249,36 @@ class _Drawing:
             self.expects = "argument"
             self._put("a", end)
 
+    def _language(self, word: str, end: int) -> bool:
+        """Draw a word such as `then`, or a `[[ test ]]`, and return whether it is one."""
+        if word in _PASSED_OVER:
+            self._put(" ", end)
+        elif word in _OPENING:
+            if word == "{":
+                self.braces.append(len(self.parts))
+            self.line_break = " "
+            self._keep(end)
+        elif word == "}":
+            self._close_group(end)
+        elif word in _CLOSING:
+            self._keep(end)
+        elif word in _NAMING:
+            self.expects = word if word in {"case", "function"} else "name"
+            self._keep(end)
+        elif word == "[[" and (test := self._past_test(end)):
+            self.expects = "argument"
+            self._put("a", test)
+        else:
+            return False
+        return True
+
     def _close_group(self, end: int) -> None:
         """Draw a `}`. Behind a `)` the grammar wants a `;` that the shell does not."""
-        brace = self.braces.pop() if self.braces else len(self.parts)
+        brace = self.braces.pop() if self.braces else self.subshell
         blanks = list(takewhile(str.isspace, reversed(self.parts)))
         behind = self.parts[-1 - len(blanks)] if len(blanks) < len(self.parts) else ""
-        if behind == ")" and not blanks and not "".join(self.parts[brace + 1 : self.subshell]).strip():
+        around = brace < self.subshell and not "".join(self.parts[brace + 1 : self.subshell]).strip()
+        if behind == ")" and around and not blanks:
             self.parts[brace] = " "  # {( a )} is ( a )
             self._put(" ", end)
             return

@@ -238,6 +238,7 @@ BODIES = [
     ("cat <<EOF\r\na\r\nEOF\r\n", ["a\r\n"]),
     ("cat <<EOF\nEOF\n", [""]),
     ("cat <<EOF\na", ["a"]),
+    ("cat <<EOF", []),
     ("cat <<A <<-'B' && ls\na\nA\n\tb $X\n\tB\n", ["a\n", "b $X\n"]),
     ("cat <<EOF\na \\\nb\nEOF\n", ["a b\n"]),
     ('X=1; cat <<<"a $X"; ', ["a 1"]),
@@ -590,6 +591,7 @@ def test_an_ordinary_script_is_read_fast() -> None:
         ("a;b | c > d & (e)", ["a;b", "|", "c", ">", "d", "&", "(e)"]),
         ("  a\n\tb\r\n", ["a", "b"]),
         ("a '' b", ["a", "", "b"]),
+        ("a \\\n b", ["a", "b"]),
         ("# a", ["#", "a"]),
         ("", []),
         ("a 'b", None),
@@ -667,6 +669,7 @@ SHELL = st.lists(
 @given(SHELL, st.integers(0, 40), st.integers(0, 10))
 @example("X=1\n$X", 0, 0)
 @example("set", 0, 0)
+@example("((a) { b)} )} }", 0, 0)
 def test_any_text_can_be_read(content: str, start: int, length: int) -> None:
     source = Source("x", content)
     text = source.text[:start] + source.text[start : start + length].unknown() + source.text[start + length :]

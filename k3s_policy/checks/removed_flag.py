@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Severity
+from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind
-from k3s_policy.model import Origin
+from k3s_policy.model import Form, Origin
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ def _flag_problem(invocation: Invocation, setting: Setting, removal: Removal) ->
     if not removal.gone(invocation.version):
         message = f"`{name}` still works in {invocation.version} but was removed in {removal.since}"
         return Problem(setting.at, message, advice, Severity.LOW)
+    if setting.form is Form.VARIABLE:
+        message = f"`{name}` was removed in {removal.since}; a K3s of that release or newer does not start with it"
+        return Problem(setting.at, message, advice, Severity.LOW, Confidence.LOW)
+    if variable and _stops_installer(invocation, setting):
+        message = f"K3s ignores `{name}` since {removal.since}, and the install script stops: an agent needs K3S_TOKEN"
+        return Problem(setting.at, message, advice, Severity.HIGH)
     if variable:
         message = f"K3s ignores `{name}` since {removal.since}: it starts without this setting"
         return Problem(setting.at, message, advice, Severity.MEDIUM)
@@ -72,10 +78,20 @@ def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
     if flag.kind is not Kind.LIST and invocation.last(flag.name, setting.when) is not setting:
         return  # a stronger value replaces it: K3s never sees this one
     gone = flag.value_gone(str(setting.value), invocation.version)
-    if gone is not None:
-        message = f"{flag.name} no longer knows this value since {gone.removal.since}; K3s does not start with it"
-        advice = f"use {gone.removal.replacement}" if gone.removal.replacement else ""
-        yield Problem(setting.place, message, advice, Severity.HIGH)
+    if gone is None:
+        return
+    message = f"{flag.name} no longer knows this value since {gone.removal.since}"
+    advice = f"use {gone.removal.replacement}" if gone.removal.replacement else ""
+    if setting.form is Form.VARIABLE:
+        yield Problem(setting.place, message, advice, Severity.LOW, Confidence.LOW)
+    else:
+        yield Problem(setting.place, f"{message}; K3s does not start with it", advice, Severity.HIGH)
+
+
+def _stops_installer(invocation: Invocation, setting: Setting) -> bool:
+    """Whether the install script is run for an agent without a token (K3s install.sh, setup_env)."""
+    tokens = invocation.all("token", "token-file")
+    return setting.form is Form.INSTALLER and invocation.role == "agent" and not tokens
 
 
 def _is_fatal(removal: Removal, version: Version | None) -> bool:

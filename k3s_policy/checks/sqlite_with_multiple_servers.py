@@ -88,9 +88,13 @@ def _join(invocation: Invocation) -> Setting | None:
 def _shares(invocation: Invocation) -> bool:
     """Whether a server has, or may have, a datastore that others can share."""
     for setting in invocation.all("cluster-init"):
+        if invocation.last("cluster-init", setting.when) is not setting:
+            continue  # a stronger one takes it back
         if not setting.known or str(setting.value).lower() in ("true", "t", "1"):
             return True
     for setting in invocation.all("datastore-endpoint"):
+        if invocation.last("datastore-endpoint", setting.when) is not setting:
+            continue
         parsed = endpoint.parse(setting.value)
         if str(setting.value) and parsed.backend != "sqlite":
             return True

@@ -55,7 +55,7 @@ def _problem(invocation: Invocation, option: Unrecognised) -> Problem:
     other = table.get(option.name)
     later = table.later(option.name, role)
     nearest = table.nearest(option.name, role)
-    name = _shown(str(option.at) if argument else option.name)
+    name = f"--{option.name}" if argument else option.name
     if other is not None:
         known_to = " and ".join(f"{known}s" for known in sorted(other.roles))
         message = f"`{name}` is an option of {known_to}; {who} {consequence}"
@@ -67,10 +67,3 @@ def _problem(invocation: Invocation, option: Unrecognised) -> Problem:
         message = f"{who} has no option `{name}` and {consequence}"
         advice = f"did you mean `{nearest}`?" if nearest else ""
     return Problem(option.at, message, advice, Severity.HIGH if refused else Severity.MEDIUM)
-
-
-def _shown(written: str) -> str:
-    """Return an option as far as it is a name: what stands behind a blank or `=` in the same word is a value."""
-    name = re.match(r"-?-?(?:t(?=[^-]{12})|[A-Za-z0-9_.-]*)", written)
-    kept = name[0] if name else ""
-    return kept if kept == written else f"{kept}…"

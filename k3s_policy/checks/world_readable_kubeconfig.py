@@ -40,7 +40,7 @@ _HELP = 'write mode "0600", or "0640" with write-kubeconfig-group'
 def check(subject: Invocation | FileMode) -> Problems:
     """Report modes with a bit for others, as K3s will really set them."""
     if isinstance(subject, FileMode):
-        if re.search(r"(?:^|/)k3s\.ya?ml$", str(subject.path)) and _opens(str(subject.mode)):
+        if _reaches(subject) and _opens(str(subject.mode)):
             yield Problem(subject.mode, f"mode {subject.mode} gives the admin kubeconfig to every local user", _HELP)
         return
     for setting in subject.all("write-kubeconfig-mode"):
@@ -52,6 +52,14 @@ def check(subject: Invocation | FileMode) -> Problems:
             yield Problem(
                 setting.place, f"mode {mode & 0o7777:04o} gives the admin kubeconfig to every local user", _HELP
             )
+
+
+def _reaches(change: FileMode) -> bool:
+    """Whether a change of permissions reaches the kubeconfig: by its name, by a wildcard, through its folder."""
+    path = str(change.path)
+    if change.recursive and re.fullmatch(r"/etc/rancher(?:/k3s)?/?", path):
+        return True
+    return re.search(r"(?:^|/)k3s\.ya?ml$|^/etc/rancher/k3s/\*(?:\.ya?ml)?$", path) is not None
 
 
 def _opens(mode: str) -> bool:

@@ -13,7 +13,7 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import ConfigFile, Note, NotJudged
 from k3s_policy.lower import config_entries
 from k3s_policy.model import BrokenFile
-from k3s_policy.tree import Mapping, read_yaml
+from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,12 @@ def is_rke2(text: Text, root: Mapping | None, path: str) -> bool:
         return False
     if _RKE2_PATH.search(path) or _RKE2_SERVER.search(str(text)):
         return True
-    return root is not None and any(str(key).rstrip("+") in _RKE2_KEYS for key, _ in root.entries)
+    if root is None:
+        return False
+    disabled = root.last("disable")
+    items = disabled.items if isinstance(disabled, Sequence) else (disabled,)
+    names_charts = any(isinstance(item, Scalar) and str(item).startswith("rke2-") for item in items)
+    return names_charts or any(str(key).rstrip("+") in _RKE2_KEYS for key, _ in root.entries)
 
 
 def is_config(root: Mapping, path: str) -> bool:
@@ -100,7 +105,7 @@ def read_document(
     mapping = root if isinstance(root, Mapping) else None
     claimed = claimed or path_claims(path)
     if root is None and document.error is not None:
-        yield from _unparsable(text, document, path, claimed=claimed)
+        yield from _unparsable(text, document, path, host, claimed=claimed)
         return
     if root is not None and mapping is None:
         if claimed and str(root.written).strip():
@@ -108,19 +113,22 @@ def read_document(
                 yield NotJudged(path)
             elif str(text).strip("\ufeff \t\r\n"):
                 yield BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
+            yield ConfigFile(text, (), path, host, open=(text[:0],))
         return
     if mapping is None and not claimed:
         return
     if mapping is not None and not claimed and not is_config(mapping, path):
         return
     if is_rke2(text, mapping, path):
-        yield Note(f"{path}: an RKE2 configuration, left alone")
+        span = text.span
+        place = span.source.path if span.start == 0 else f"{span.source.path}:{span.line}"
+        yield Note(f"{place}: an RKE2 configuration, left alone")
         return
     entries = () if mapping is None else tuple(e for e in config_entries(mapping) if str(e.key) != "sops")
     yield ConfigFile(text, entries, path, host)
 
 
-def _unparsable(text: Text, document: Document, path: str, *, claimed: bool) -> Iterator[Fragment]:
+def _unparsable(text: Text, document: Document, path: str, host: str | None, *, claimed: bool) -> Iterator[Fragment]:
     content = str(text)
     if not claimed:
         table = flags()
@@ -132,6 +140,8 @@ def _unparsable(text: Text, document: Document, path: str, *, claimed: bool) -> 
         yield NotJudged(path)
     elif document.error is not None:
         yield BrokenFile(document.error.at, document.error.reason, "K3s")
+    # What it would set is not known, which whoever concludes from absence has to ask.
+    yield ConfigFile(text, (), path, host, open=(text[:0],))
 
 
 def is_drop_in(path: str) -> bool:

@@ -50,7 +50,7 @@ def _script(source: Source) -> Iterator[Fragment]:
     from k3s_policy.readers import script  # noqa: PLC0415  likewise
 
     path, content = source.path, source.content
-    if script.claims(path, content):
+    if script.claims(path, content) and script.concerns_k3s(content):
         syntax = template.syntax_of(path, content) if script.is_template(path, content) else None
         yield from script.read(template.filled(source.text, syntax) if syntax else source.text)
 

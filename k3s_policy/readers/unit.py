@@ -50,7 +50,9 @@ def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
     yield Unit(text, file, path, unit_name, drop_in is not None, host, syntax is not None)
 
 
-def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd.EnvironmentFile]) -> Iterator[Fragment]:
+def starts(
+    main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd.EnvironmentFile]
+) -> Iterator[Fragment]:
     """Yield what a unit with its drop-ins starts; `files` are the environment files that were found, by path."""
     units = [main, *drop_ins] if main else list(drop_ins)
     first = units[0]
@@ -61,14 +63,9 @@ def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd
     for error in service.errors:
         if error.at and not templates and all(error is not unit.file.error for unit in units):
             yield BrokenFile(error.at, error.message, "systemd")
-    given = [Variable(one.name, one.value, Form.UNIT_ENVIRONMENT) for one in service.environment]
+    given, missing_files = _variables(service, files)
     unseen = [Unseen("arguments", "a template may add arguments", unit.text[:0]) for unit in templates]
-    for reference in service.environment_files:
-        file = files.get(str(reference.path))
-        if file is None:
-            unseen.append(Unseen("environment", f"{reference.path} is not in the repository"))
-        else:
-            given.extend(Variable(one.name, one.value, Form.ENVIRONMENT_FILE) for one in file.variables)
+    unseen.extend(missing_files)
     environment = {str(variable.name): variable.value for variable in given}
     for key, others in service.commands.items():
         for command in others if key != "ExecStart" else ():
@@ -87,6 +84,21 @@ def starts(main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd
         yield Start(first.text[:0], None, (), Form.UNIT, tuple(given), unseen=(*unseen, missing), name=first.name)
 
 
+def _variables(
+    service: systemd.Service, files: dict[str, systemd.EnvironmentFile]
+) -> tuple[list[Variable], list[Unseen]]:
+    """Return what the environment of a service holds, and which of its files were not seen."""
+    given = [Variable(one.name, one.value, Form.UNIT_ENVIRONMENT) for one in service.environment]
+    unseen = []
+    for reference in service.environment_files:
+        file = files.get(str(reference.path))
+        if file is None:
+            unseen.append(Unseen("environment", f"{reference.path} is not in the repository"))
+        else:
+            given.extend(Variable(one.name, one.value, Form.ENVIRONMENT_FILE) for one in file.variables)
+    return given, unseen
+
+
 def _beside(words: list[Text]) -> Iterator[Fragment]:
     """Read a command that runs before or after K3s: what it does to the files of K3s."""
     if len(words) >= 3 and _SHELL.search(str(words[0])) and str(words[1]).startswith("-") and "k3s" in str(words[2]):
@@ -97,7 +109,9 @@ def _beside(words: list[Text]) -> Iterator[Fragment]:
         yield from (FileMode(path, words[1]) for path in words[2:])
 
 
-def _start(words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...], unit: Unit) -> Iterator[Start]:
+def _start(
+    words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...], unit: Unit
+) -> Iterator[Start]:
     place = next((number for number, word in enumerate(words) if not str(word).startswith("-")), None)
     role = str(words[place]) if place is not None else None
     if place is None or (role not in ("server", "agent") and words[place].known):

@@ -24,7 +24,7 @@ from k3s_policy.readers.script.call import (
     upstream_words,
     without_options,
 )
-from k3s_policy.readers.script.collected import collected
+from k3s_policy.readers.script.collected import TELLING_OPTION, collected
 from k3s_policy.shell import read_script
 from k3s_policy.text import join
 
@@ -36,21 +36,22 @@ if TYPE_CHECKING:
     from k3s_policy.shell import Script, Word
     from k3s_policy.text import Text
 
-__all__ = ["claims", "is_template", "read"]
+__all__ = ["claims", "concerns_k3s", "is_template", "read"]
 
 _SUFFIXES = frozenset({"sh", "bash", "zsh", "ksh", "ash"})
 _TEMPLATE_SUFFIXES = frozenset({"tpl", "tftpl", "tmpl", "template", "in"})
 _SHEBANG = re.compile(r"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)(?:ba|da|a|z|k)?sh\b")
-# Statements, and expressions in front of a line: no shell has either, while `docker ps --format '{{.ID}}'` is common.
-_TEMPLATE = re.compile(r"%\{~?\s*(?:if|endif)\b|\{%-?\s*(?:if|endif|for)\b|(?m:^[ \t]*\{\{[^{}\n]*\}\})")
+# Statements, and expressions that are a word by themselves: no shell has either. `--format '{{ .ID }}'` is common.
+_TEMPLATE = re.compile(
+    r"%\{~?\s*(?:if|endif)\b|\{%-?\s*(?:if|endif|for)\b|(?m:(?:^|[ \t=])\{\{[ \t][^{}\n]*\}\}(?=[ \t]|$))"
+)
 _INSTALLER_URL = re.compile(
     r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
 )
-_INSTALLER_FILE = re.compile(r"(?i)(?:^|/)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$")
+_INSTALLER_FILE = re.compile(r"(?i)(?:^|/)(?![^/]*uninstall)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$")
 _GENERIC_INSTALLER = re.compile(r"(?:^|/)install\.sh$")
 _K3S_PROGRAM = re.compile(r"^k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
-_KUBECONFIG = re.compile(r"(?:^|/)k3s\.ya?ml$")
 _REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
 _DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
@@ -70,23 +71,24 @@ def claims(path: str, content: str) -> bool:
     return False
 
 
+def concerns_k3s(content: str) -> bool:
+    """Whether a script names K3s or an option that only K3s has: the others are not worth interpreting."""
+    return "k3s" in content.lower() or TELLING_OPTION.search(content) is not None
+
+
 def is_template(path: str, content: str) -> bool:
     """Whether another program fills the script in first: by its suffix, or by statements no shell has."""
     return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
-def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None, depth: int = 0) -> Iterator[Fragment]:
+def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None) -> Iterator[Fragment]:
     """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file."""
-    if depth > _DEEPEST:
-        return
-    script = read_script(text)
-    span = text.span
-    reading = _Reading(f"{span.source.path}#{span.start}", tuple(given), form, depth)
-    for command in script.commands:
-        call = unwrapped(command, reading.given)
-        if call is not None:
-            reading.take(call)
-    yield from reading.finished(script)
+    yield from _Reading(_host(text), tuple(given), form, 0).read(text)
+
+
+def _host(text: Text) -> str:
+    """Name the host a script runs on by the place of the script."""
+    return f"{text.span.source.path}#{text.span.start}"
 
 
 class _Reading:
@@ -99,15 +101,27 @@ class _Reading:
         self.depth = depth
         self.found: list[Fragment] = []
         self.writings: list[written.Writing] = []
+        self.standard_input: tuple[Text, ...] = ()
         self.places_files = False
         self.downloaded: set[str] = set()
 
-    def take(self, call: Call) -> None:
+    def read(self, text: Text) -> Iterator[Fragment]:
+        """Read a script from its first to its last command."""
+        script = read_script(text)
+        for command in script.commands:
+            call = unwrapped(command, self.given)
+            if call is not None:
+                self._take(call)
+        yield from self._finished(script)
+
+    def _take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
-        self.writings.extend(written.writings(call))
+        self.writings.extend(written.writings(call, self.standard_input))
         name = call.name
         if name in SHELLS or name == "su":
             self._shell(call)
+        elif name == "eval":
+            self._nested(join((word.text for word in call.words), " ")[len("eval ") :], call.variables)
         elif name in _CONTAINER_PROGRAMS and start.runs_container(call):
             self.found.extend(start.container(call))
         elif name in _REMOTE_PROGRAMS:
@@ -118,14 +132,19 @@ class _Reading:
             self.found.extend(start.k3sup(call))
         elif self._is_installer(call.program, call):
             self._install(call, call.words[1:])
-        elif name == "chmod":
+        else:
+            self._file_command(call)
+
+    def _file_command(self, call: Call) -> None:
+        """Take note of downloads, of files put in place, and of permissions."""
+        if call.name == "chmod":
             self.found.extend(_modes(call))
-        elif name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
+        elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
             self.downloaded.update(_download_targets(call))
-        elif name in _PLACING_PROGRAMS and any(_K3S_FOLDER.search(str(word.text)) for word in call.words[1:]):
+        elif call.name in _PLACING_PROGRAMS and any(_K3S_FOLDER.search(str(word.text)) for word in call.words[1:]):
             self.places_files = True
 
-    def finished(self, script: Script) -> Iterator[Fragment]:
+    def _finished(self, script: Script) -> Iterator[Fragment]:
         """Yield everything, with what the script writes and what it only collects in variables."""
         for file in written.gather(self.writings):
             if file.path.endswith(".sh"):
@@ -156,7 +175,7 @@ class _Reading:
         elif call.command.upstream is not None and start.for_installer(call.variables):
             self._install(call, operands)
         else:
-            for text in call.command.input:
+            for text in call.command.input or self.standard_input:
                 self._nested(text, call.variables)
 
     def _is_installer(self, program: str, call: Call) -> bool:
@@ -181,13 +200,18 @@ class _Reading:
             _, operands, inline = shell_options(rest[1:])
             rest = (inline,) if inline is not None else operands
         if rest:
-            self._nested(join((word.text for word in rest), " "), ())
-        for text in call.command.input:
-            self._nested(text, ())
+            # What ssh is fed is the standard input of the command it runs.
+            self._nested(join((word.text for word in rest), " "), (), call.command.input)
+        else:
+            # A shell that is given no command takes its input for a script.
+            for text in call.command.input:
+                self._nested(text, ())
 
-    def _nested(self, text: Text, variables: Iterable[Variable]) -> None:
-        if "k3s" in str(text).lower():
-            self.found.extend(read(text, tuple(variables), self.form, self.depth + 1))
+    def _nested(self, text: Text, variables: Iterable[Variable], standard_input: tuple[Text, ...] = ()) -> None:
+        if self.depth < _DEEPEST and any("k3s" in str(part).lower() for part in (text, *standard_input)):
+            nested = _Reading(_host(text), tuple(variables), self.form, self.depth + 1)
+            nested.standard_input = standard_input
+            self.found.extend(nested.read(text))
 
 
 def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:
@@ -213,7 +237,8 @@ def _download_targets(call: Call) -> Iterator[str]:
 
 
 def _modes(call: Call) -> Iterator[FileMode]:
-    words = [word.text for word in call.words[1:] if not re.match(r"-[RcfvhHLP]+$|--", str(word.text))]
-    for path in words[1:]:
-        if _KUBECONFIG.search(str(path)) and words[0].known:
-            yield FileMode(path, words[0])
+    given = [word.text for word in call.words[1:] if not re.match(r"-[RcfvhHLP]+$|--", str(word.text))]
+    letters = [str(word.text) for word in call.words[1:] if word.text not in given]
+    recursive = any(option == "--recursive" or re.match(r"-[a-zH-Q]*R", option) for option in letters)
+    if given and given[0].known:
+        yield from (FileMode(path, given[0], recursive) for path in given[1:])

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from k3s_policy.shell import Script
     from k3s_policy.text import Text
 
-__all__ = ["collected"]
+__all__ = ["TELLING_OPTION", "collected"]
 
 _FULL_TOKEN = re.compile(r"^K10[0-9a-f]{16,}::")
 _CREDENTIAL_NAME = re.compile(r"^K3S_(?:(?:AGENT_)?TOKEN|CLUSTER_SECRET|(?:DATASTORE|STORAGE)_ENDPOINT|VPN_AUTH)$")
 # Options no other program has. Any one of them makes the words of a variable K3s's.
-_TELLING = re.compile(
+TELLING_OPTION = re.compile(
     r"--(?:datastore-(?:endpoint|cafile|certfile|keyfile)|etcd-s3(?:-[a-z-]+)?|etcd-snapshot-[a-z-]+|flannel-(?:backend|iface|conf)"
     r"|write-kubeconfig(?:-mode|-group)?|cluster-init|no-deploy|disable-agent|disable-cloud-controller|kube-apiserver-arg)(?:=|$)"
 )
@@ -40,7 +40,7 @@ def collected(script: Script, found: Sequence[Fragment]) -> Iterator[Fragment]:
             yield Credential(name, assignment.name, value, Form.VARIABLE)
         elif "--" in str(value):
             words = split_words(value) or []
-            if any(_TELLING.match(str(word)) for word in words):
+            if any(TELLING_OPTION.match(str(word)) for word in words):
                 yield LooseOptions(assignment.name, tuple(Argument(word, assignment.when) for word in words))
 
 

@@ -37,8 +37,7 @@ def for_installer(variables: Iterable[Variable]) -> bool:
 def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None) -> Iterator[Start]:
     """Read a run of the install script with some arguments (K3s install.sh, setup_env)."""
     words = [*_exec_words(call.variables), *(Argument(word.text, word.when) for word in operands)]
-    versions = (Version.parse(str(v.value)) for v in call.variables if str(v.name) == "INSTALL_K3S_VERSION")
-    version = next(versions, None)
+    version = _installed_version(call.variables)
     for head, arguments in _beginnings(words):
         role, rest = _installed_role(head, arguments, call.variables)
         if role not in (*_ROLES, None):
@@ -53,6 +52,15 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
             host=host,
             when=tuple(dict.fromkeys((*call.command.when, *(head.when if head is not None else ())))),
         )
+
+
+def _installed_version(variables: Sequence[Variable]) -> Version | None:
+    """Return the release that is installed: INSTALL_K3S_VERSION wins over a channel that names a line, `v1.30`."""
+    for name in ("INSTALL_K3S_VERSION", "INSTALL_K3S_CHANNEL"):
+        for variable in reversed(variables):
+            if str(variable.name) == name and variable.value:
+                return Version.parse(str(variable.value))
+    return None
 
 
 def _exec_words(variables: Iterable[Variable]) -> Iterator[Argument]:
@@ -133,7 +141,7 @@ def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
         yield OtherCommand(at, name, rest)
 
 
-_K3SUP_AS_K3S = {"--datastore": "--datastore-endpoint", "--tls-san": "--tls-san"}
+_K3SUP_AS_K3S = {"--datastore": "--datastore-endpoint", "--tls-san": "--tls-san", "--token": "--token"}
 
 
 def k3sup(call: Call) -> Iterator[Start]:
@@ -146,7 +154,8 @@ def k3sup(call: Call) -> Iterator[Start]:
         return
     given = list(options(call.words[2:]))
     values = [(str(name), value) for name, value, _ in given if value is not None]
-    versions = [Version.parse(str(value.text)) for name, value in values if name == "--k3s-version"]
+    releases = [str(value.text) for name, value in values if name in ("--k3s-version", "--k3s-channel")]
+    versions = [version for version in map(Version.parse, releases) if version is not None]
     joins = command == "join"
     yield Start(
         at=call.words[1].text,
@@ -174,7 +183,11 @@ def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
 
 def _k3sup_variables(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Variable]:
     for name, value, word in given:
-        if value is not None and str(name) in ("--server-ip", "--server-host"):
+        if value is None:
+            continue
+        if str(name) == "--node-token":
+            yield Variable(name.stand_in("K3S_TOKEN"), value.text, Form.INSTALLER, word.when)
+        elif str(name) in ("--server-ip", "--server-host"):
             url = value.text.stand_in(f"https://{value.text}:6443", known=value.text.known)
             yield Variable(name.stand_in("K3S_URL"), url, Form.INSTALLER, word.when)
 
@@ -187,8 +200,10 @@ def runs_container(call: Call) -> bool:
 def container(call: Call) -> Iterator[Start]:
     """Read `docker run ... rancher/k3s server ...`."""
     words = call.words
-    place = next((n for n, word in enumerate(words) if n > 1 and _IMAGE.search(str(word.text))), None)
-    if place is None or place + 1 == len(words) or str(words[place + 1].text) not in _ROLES:
+    places = (n for n, word in enumerate(words[:-1]) if n > 1 and _IMAGE.search(str(word.text)))
+    # A volume may end in `/k3s` like an image; only behind the image stands what it runs.
+    place = next((n for n in places if str(words[n + 1].text) in _ROLES), None)
+    if place is None:
         return
     variables = []
     for name, value, word in options(words[2:place]):

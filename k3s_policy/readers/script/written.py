@@ -47,8 +47,11 @@ class WrittenFile:
     when: When
 
 
-def writings(call: Call) -> Iterator[Writing]:
-    """Yield what a command writes where, as far as the script says what it prints."""
+def writings(call: Call, standard_input: tuple[Text, ...] = ()) -> Iterator[Writing]:
+    """Yield what a command writes where, as far as the script says what it prints.
+
+    `standard_input` is what the whole script is fed, and so a command that nothing is piped into.
+    """
     targets = [
         (redirect.target.text, redirect.operator == ">>")
         for redirect in call.command.redirects
@@ -57,7 +60,7 @@ def writings(call: Call) -> Iterator[Writing]:
     if call.name == "tee":
         appends = any(str(word.text) in ("-a", "--append") for word in call.words[1:])
         targets.extend((word.text, appends) for word in call.words[1:] if not word.text.startswith("-"))
-    content = _output(call) if targets else None
+    content = _output(call, standard_input) if targets else None
     if content is not None:
         for target, appends in targets:
             yield Writing(target, content, appends, call.command.when)
@@ -106,16 +109,19 @@ def _without_hidden_lines(content: Text) -> tuple[Text, tuple[Text, ...]]:
     return (join(shown, "\n") if shown else content[:0]), hidden
 
 
-def _output(call: Call) -> Text | None:
+def _output(call: Call, standard_input: tuple[Text, ...]) -> Text | None:
     """Return what a command prints, None where the script does not say."""
     if call.command.input:
         return join(call.command.input, "\n")
     if call.name in ("echo", "printf"):
         return _printed(call)
-    if call.name in ("tee", "cat") and call.command.upstream is not None:
-        upstream = unwrapped(call.command.upstream)
-        return _output(upstream) if upstream is not None else None
-    return None
+    if call.name not in ("tee", "cat"):
+        return None
+    if call.command.upstream is None:
+        reads = call.name == "tee" or len(call.words) == 1
+        return join(standard_input, "\n") if standard_input and reads else None
+    upstream = unwrapped(call.command.upstream)
+    return _output(upstream, standard_input) if upstream is not None else None
 
 
 def _printed(call: Call) -> Text | None:
