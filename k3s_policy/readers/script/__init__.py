@@ -48,7 +48,9 @@ _TEMPLATE = re.compile(
 _INSTALLER_URL = re.compile(
     r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
 )
-_INSTALLER_FILE = re.compile(r"(?i)(?:^|/)(?![^/]*uninstall)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$")
+_INSTALLER_FILE = re.compile(
+    r"(?i)(?:^|/)(?![^/]*uninstall)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$"
+)
 _GENERIC_INSTALLER = re.compile(r"(?:^|/)install\.sh$")
 _K3S_PROGRAM = re.compile(r"^k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
