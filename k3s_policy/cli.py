@@ -126,8 +126,8 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
     add("--stdin-filename", metavar="PATH", help="what to call standard input; its name decides how it is read")
     add = scan.add_argument_group("output").add_argument
     add("--format", choices=FORMATS, default="text", help="format on standard output (default: text)")
-    output = "write a report to a file, in the format of its suffix unless given; may be repeated"
-    add("--output", action="append", default=[], metavar="[FORMAT:]FILE", help=output)
+    several = "write a report to a file; may be repeated"
+    add("--output", action="append", default=[], metavar="[FORMAT:]FILE", help=several)
     add("--color", choices=("auto", "always", "never"), default="auto", help="color the text (default: auto)")
     add("--no-progress", action="store_true", help="show no progress on a terminal")
     add = scan.add_argument_group("judging").add_argument
