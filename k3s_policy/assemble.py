@@ -1,18 +1,16 @@
-"""Putting fragments together: which files make one Node, and which Nodes one Cluster.
+"""Putting fragments together: which files make one Node, and what stands by itself.
 
-Evidence, strongest first: `.k3s-policy.yaml`; a script that writes a file and starts K3s; a root, that is,
-paths that end alike (`P/etc/rancher/k3s/config.yaml`, `P/etc/systemd/system/k3s.service`); one folder with at
-most one file of each kind; a `server` URL that names another node. What belongs nowhere stays by itself, and
-what was not seen is kept with the Invocation, so that nothing is concluded from its absence.
+Evidence, strongest first: a script that writes a file and starts K3s; a root, that is, paths that end alike; one
+folder with one file of each kind. What belongs nowhere stays by itself, and what was not seen is kept with the
+Invocation, so that nothing is concluded from its absence.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from k3s_policy import credential, lower
+from k3s_policy import cluster, credential, lower, place
 from k3s_policy.branch import exclusive
 from k3s_policy.flags import flags
 from k3s_policy.fragment import (
@@ -25,7 +23,20 @@ from k3s_policy.fragment import (
     Start,
     Unit,
 )
-from k3s_policy.model import Agent, Cluster, Credential, Form, Invocation, Node, Origin, Server, Setting, Unseen
+from k3s_policy.model import (
+    Agent,
+    BrokenFile,
+    Cluster,
+    Credential,
+    FileMode,
+    Form,
+    Invocation,
+    Node,
+    Origin,
+    Server,
+    Setting,
+    Unseen,
+)
 from k3s_policy.tree import Scalar
 
 if TYPE_CHECKING:
@@ -34,18 +45,25 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Fragment
     from k3s_policy.model import Subject
     from k3s_policy.options import Options
-    from k3s_policy.text import Text
+    from k3s_policy.place import ConfigSet
     from k3s_policy.version import Version
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["Assembly", "Scope", "assemble"]
 
-_CONFIG_AT = re.compile(r"^(?P<root>.*?)(?:^|/)?etc/rancher/k3s/(?:[^/]+)$")
-_UNIT_AT = re.compile(r"^(?P<root>.*?)(?:^|/)?(?:etc|usr/lib|usr/local/lib|lib|run)/systemd/system/[^/]+$")
-_ENVIRONMENT_AT = re.compile(
-    r"^(?P<root>.*?)/?(?:^|(?<=/))etc/"
-    r"(?:(?:default|sysconfig)/(?P<name>k3s[^/]*)|systemd/system/(?P<unit>k3s[^/]*)\.service\.env)$"
-)
-_DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml"
+
+@dataclass(frozen=True)
+class Scope:
+    """What holds for a whole scan."""
+
+    options: Options
+    version: Version | None = None
+    """The release asked for on the command line."""
+    partial: bool = False
+    """Whether only some files of a repository are judged, so that nothing may be concluded from absence."""
+
+    def version_of(self, files: Sequence[str], own: Version | None = None) -> Version | None:
+        """Return the release that files are for; `own` is the one they name themselves."""
+        return self.version or cluster.declared_version(files, self.options) or own or self.options.version
 
 
 @dataclass
@@ -60,195 +78,117 @@ class Assembly:
     not_judged: list[str] = field(default_factory=list)
 
 
-@dataclass(eq=False)
-class _ConfigSet:
-    """A main config file with its drop-ins, in the order K3s reads them."""
+class _Started(NamedTuple):
+    """A start with the unit it stands in, if any, and the files that unit is made of."""
 
-    path: str
-    host: str | None
-    main: list[ConfigFile] = field(default_factory=list)
-    drop_ins: list[ConfigFile] = field(default_factory=list)
-
-    @property
-    def files(self) -> list[ConfigFile]:
-        return [*self.main, *sorted(self.drop_ins, key=lambda file: file.path.rpartition("/")[2].encode())]
-
-
-def assemble(fragments: Iterable[Fragment], options: Options, version: Version | None = None) -> Assembly:
-    """Make nodes and clusters of fragments; `version` is the release asked for on the command line."""
-    kinds = _Fragments(list(fragments))
-    assembly = Assembly(notes=list(dict.fromkeys(note.message for note in kinds.of(Note))))
-    assembly.not_judged = sorted({fragment.path for fragment in kinds.of(NotJudged)})
-    started, broken = _unit_starts(kinds)
-    sets = _config_sets(kinds.of(ConfigFile))
-    taken: set[int] = set()
-    nodes = []
-    starts = [(start, "") for start in kinds.of(Start)] + started
-    for start, path in starts:
-        nodes.append(_started_node(start, path, sets, starts, taken, options, version))
-    loose = _unread(kinds.of(EnvironmentFile), started)
-    for one in sets:
-        if id(one) not in taken:
-            beside = _environments_of(one, loose)
-            loose = [file for file in loose if file not in beside]
-            nodes.append(_configured_node(one, beside, options, version))
-    assembly.nodes = tuple(nodes)
-    assembly.clusters = tuple(_clusters(nodes, options))
-    assembly.subjects = [
-        *(node.invocation for node in nodes),
-        *_environments_alone(loose, options, version),
-        *(_other(command) for command in kinds.of(OtherCommand)),
-        *(_loose(loose, options, version) for loose in kinds.of(LooseOptions)),
-        *assembly.clusters,
-        *_replaced(sets),
-        *kinds.subjects(),
-        *broken,
-    ]
-    return assembly
+    start: Start
+    unit: str = ""
+    files: tuple[str, ...] = ()
 
 
 _Kind = TypeVar("_Kind")
 
 
-class _Fragments:
-    """Fragments by kind."""
+def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
+    """Make nodes and clusters of fragments, and collect what stands by itself."""
+    every = list(fragments)
 
-    def __init__(self, every: list[Fragment]) -> None:
-        self._every = every
+    def of(kind: type[_Kind]) -> list[_Kind]:
+        return [fragment for fragment in every if isinstance(fragment, kind)]
 
-    def of(self, kind: type[_Kind]) -> list[_Kind]:
-        return [fragment for fragment in self._every if isinstance(fragment, kind)]
-
-    def subjects(self) -> Iterator[Any]:
-        from k3s_policy.model import BrokenFile, FileMode  # noqa: PLC0415  named here only
-
-        return (fragment for fragment in self._every if isinstance(fragment, BrokenFile | Credential | FileMode))
+    environments = of(EnvironmentFile)
+    from_units, others = _unit_starts(of(Unit), environments)
+    started = [*(_Started(start) for start in of(Start)), *from_units]
+    sets = place.config_sets(of(ConfigFile))
+    nodes, loose_sets = _started_nodes(started, sets, scope)
+    unread = _unread(environments, started)
+    for one in loose_sets:
+        beside = place.environments_below(one, unread)
+        unread = [file for file in unread if file not in beside]
+        nodes.append(_configured_node(one, beside, scope))
+    clusters = () if scope.partial else tuple(cluster.clusters(nodes, scope.options))
+    return Assembly(
+        tuple(nodes),
+        clusters,
+        [
+            *(node.invocation for node in nodes),
+            *(_environment_alone(file, scope) for file in unread),
+            *(_other(command) for command in of(OtherCommand)),
+            *(_loose(options, scope) for options in of(LooseOptions)),
+            *clusters,
+            *_replaced(sets),
+            *(one for one in (*every, *others) if isinstance(one, BrokenFile | Credential | FileMode)),
+        ],
+        list(dict.fromkeys(note.message for note in of(Note))),
+        sorted({fragment.path for fragment in of(NotJudged)}),
+    )
 
 
 # --- units ----------------------------------------------------------------------------------------------
 
 
-def _unit_starts(kinds: _Fragments) -> tuple[list[tuple[Start, str]], list[Any]]:
-    """Return what each unit with its drop-ins starts, with the unit's path, and what systemd refuses."""
-    units = kinds.of(Unit)
+def _unit_starts(units: Sequence[Unit], files: Sequence[EnvironmentFile]) -> tuple[list[_Started], list[Fragment]]:
+    """Return what each unit with its drop-ins starts, and what else was found in units."""
     if not units:
         return [], []
     from k3s_policy.readers import unit as reader  # noqa: PLC0415  most scans meet no unit
 
-    mains = {unit.path: unit for unit in units if not unit.drop_in}
-    drop_ins: dict[str, list[Unit]] = {}
-    for unit in units:
-        if unit.drop_in:
-            drop_ins.setdefault(unit.path.rpartition(".d/")[0], []).append(unit)
-    starts: list[tuple[Start, str]] = []
-    others: list[Any] = []
-    for path in sorted({*mains, *drop_ins}):
-        files = _environment_files(path, kinds.of(EnvironmentFile))
-        for fragment in reader.starts(mains.get(path), drop_ins.get(path, []), files):
+    groups: dict[str, list[Unit]] = {}
+    for unit in sorted(units, key=lambda one: (one.drop_in, one.path)):
+        groups.setdefault(unit.path.rpartition(".d/")[0] if unit.drop_in else unit.path, []).append(unit)
+    starts: list[_Started] = []
+    others: list[Fragment] = []
+    for path, group in sorted(groups.items()):
+        found: list[EnvironmentFile] = []
+
+        def find(name: str, path: str = path, found: list[EnvironmentFile] = found) -> EnvironmentFile | None:
+            file = place.environment_file(name, path, files)
+            found.extend([file] if file else [])
+            return file
+
+        for fragment in list(reader.starts(group, find)):
             if isinstance(fragment, Start):
-                host = mains[path].host if path in mains else None
-                starts.append((replace(fragment, host=fragment.host or host), path))
+                texts = [unit.text for unit in group] + [file.text for file in found]
+                files_read = tuple(dict.fromkeys(text.span.source.path for text in texts))
+                starts.append(_Started(replace(fragment, host=group[0].host), path, files_read))
             else:
                 others.append(fragment)
     return starts, others
 
 
-class _Found(dict[str, Any]):
-    """Environment files by the path a unit names, matched by root, else by base name in the unit's folder."""
-
-    def __init__(self, unit_path: str, files: Sequence[EnvironmentFile]) -> None:
-        super().__init__()
-        self._root = _root(unit_path)
-        self._folder = unit_path.rpartition("/")[0]
-        self._files = {file.path: file for file in files}
-
-    def get(self, path: str, default: Any = None) -> Any:  # noqa: ANN401
-        host_path = path.lstrip("-")
-        candidates = []
-        if self._root is not None:
-            candidates.append(f"{self._root}/{host_path.lstrip('/')}".lstrip("/"))
-        base = host_path.rpartition("/")[2]
-        candidates.extend((f"{self._folder}/{base}".lstrip("/"), host_path))
-        return next((self._files[one] for one in candidates if one in self._files), default)
-
-
-def _environment_files(unit_path: str, files: Sequence[EnvironmentFile]) -> dict[str, Any]:
-    return _Found(unit_path, files)
-
-
-def _root(path: str) -> str | None:
-    """Return the folder that stands for `/` of the host a file lies on, by the end of its path."""
-    for pattern in (_CONFIG_AT, _UNIT_AT):
-        if match := pattern.match(path):
-            return match["root"].rstrip("/")
-    return None
-
-
-# --- config files -----------------------------------------------------------------------------------------
-
-
-def _config_sets(files: Iterable[ConfigFile]) -> list[_ConfigSet]:
-    sets: dict[tuple[str, str | None], _ConfigSet] = {}
-    for file in files:
-        drop_in = re.search(r"(?i)^(?P<main>.*\.ya?ml)\.d/[^/]+$", file.path)
-        main = drop_in["main"] if drop_in else file.path
-        one = sets.setdefault((main, file.host), _ConfigSet(main, file.host))
-        (one.drop_ins if drop_in else one.main).append(file)
-    return list(sets.values())
-
-
-def _config_of(
-    start: Start, path: str, sets: Sequence[_ConfigSet], starts: Sequence[tuple[Start, str]]
-) -> tuple[list[_ConfigSet], str]:
-    """Find the config files of a start, and say by what."""
-    if start.host is not None and (same := [one for one in sets if one.host == start.host]):
-        return same, "a script writes the config and starts K3s"
-    if start.alone or start.host is not None or not path:
-        return [], ""
-    loose = [one for one in sets if one.host is None]
-    wanted = start.config or _DEFAULT_CONFIG
-    root = _root(path)
-    if root is not None:
-        at = f"{root}/{wanted.lstrip('/')}".lstrip("/")
-        if same := [one for one in loose if one.path == at]:
-            return same, f"both lie below {root or '/'}"
-    folder = path.rpartition("/")[0]
-    beside = [one for one in loose if one.path.rpartition("/")[0] == folder]
-    if start.config is not None:
-        base = wanted.rpartition("/")[2]
-        return [one for one in beside if one.path.rpartition("/")[2] == base], "the config named lies beside the unit"
-    neighbours = [other for _, other in starts if other and other.rpartition("/")[0] == folder]
-    if len(beside) == 1 and len(set(neighbours)) == 1:
-        return beside, "config and unit lie side by side"
-    return [], ""
-
-
 # --- nodes ------------------------------------------------------------------------------------------------
 
 
-def _started_node(  # noqa: PLR0913, PLR0917  what a node is made of
-    start: Start,
-    path: str,
-    sets: Sequence[_ConfigSet],
-    starts: Sequence[tuple[Start, str]],
-    taken: set[int],
-    options: Options,
-    version: Version | None,
-) -> Node:
-    named = _named_config(start)
-    configs, evidence = _config_of(replace(start, config=named), path, sets, starts)
-    taken.update(id(one) for one in configs)
-    unseen = list(start.unseen)
-    if named is not None and not configs:
-        unseen.append(Unseen("config", f"{named} is not in the repository"))
-    elif not configs and not start.alone and any(one.host is None for one in sets):
-        unseen.append(Unseen("config", "a config file of this repository may belong to it"))
-    files = tuple(dict.fromkeys(file.text.span.source.path for one in configs for file in one.files))
-    main = path or start.at.span.source.path
-    files = tuple(dict.fromkeys((main, *files)))
-    release = version or _declared_version(files, options) or start.version or options.version
-    invocation = _invocation(start, configs, unseen, release, files)
-    return Node(invocation, _root(main) or "", (evidence,) if evidence else ())
+def _started_nodes(
+    started: Sequence[_Started], sets: Sequence[ConfigSet], scope: Scope
+) -> tuple[list[Node], list[ConfigSet]]:
+    """Make a node of each start with its config, and return the configs that nothing starts."""
+    units = [one.unit for one in started if one.unit]
+    loose = [one for one in sets if one.host is None]
+    taken: list[ConfigSet] = []
+    nodes = []
+    for one in started:
+        start, unit = one.start, one.unit
+        named = _named_config(start)
+        configs = [config for config in sets if start.host is not None and config.host == start.host]
+        evidence = "a script writes the config and starts K3s"
+        if not configs and unit and not start.alone and start.host is None:
+            configs, evidence = place.configs_for(unit, named, loose, units)
+        taken.extend(configs)
+        unseen = list(start.unseen)
+        if named is not None and not configs:
+            unseen.append(Unseen("config", f"{named} is not in the repository"))
+        elif loose and not configs and not start.alone:
+            unseen.append(Unseen("config", "a config file of this repository may belong to it"))
+        own = one.files or (start.at.span.source.path,)
+        files = tuple(dict.fromkeys((*own, *_sources(configs))))
+        invocation = _invocation(start, configs, unseen, files, scope)
+        nodes.append(Node(invocation, place.root_of(unit) or "", (evidence,) if configs else ()))
+    return nodes, [config for config in sets if config not in taken]
+
+
+def _sources(configs: Iterable[ConfigSet]) -> Iterator[str]:
+    return (file.text.span.source.path for one in configs for file in one.files)
 
 
 def _named_config(start: Start) -> str | None:
@@ -266,24 +206,18 @@ def _named_config(start: Start) -> str | None:
     return None
 
 
-def _configured_node(
-    configs: _ConfigSet, environments: Sequence[EnvironmentFile], options: Options, version: Version | None
-) -> Node:
+def _configured_node(configs: ConfigSet, environments: Sequence[EnvironmentFile], scope: Scope) -> Node:
     """Make a node of config files that nothing seen starts, with the environment files of its host."""
-    texts = [file.text for file in configs.files] + [file.text for file in environments]
-    files = tuple(dict.fromkeys(text.span.source.path for text in texts))
-    release = version or _declared_version(files, options) or options.version
+    files = tuple(dict.fromkeys((*_sources([configs]), *(file.text.span.source.path for file in environments))))
     first = configs.files[0]
+    at = first.entries[0].key if first.entries else first.text[:0]
     variables = tuple(variable for file in environments for variable in file.variables)
-    start = Start(first.text[:0], _role_of_keys(configs), (), Form.CONFIG, variables)
-    if first.entries:
-        start = replace(start, at=first.entries[0].key)
+    start = Start(at, _role_of_keys(configs), (), Form.CONFIG, variables)
     unseen = [Unseen("arguments", "nothing in the repository starts K3s with this file")]
-    invocation = _invocation(start, [configs], unseen, release, files)
-    return Node(invocation, _root(first.path) or "")
+    return Node(_invocation(start, [configs], unseen, files, scope), place.root_of(first.path) or "")
 
 
-def _role_of_keys(configs: _ConfigSet) -> str | None:
+def _role_of_keys(configs: ConfigSet) -> str | None:
     """Return the role that alone has one of the flags set."""
     table = flags()
     found: set[str] = set()
@@ -296,23 +230,25 @@ def _role_of_keys(configs: _ConfigSet) -> str | None:
 
 
 def _invocation(
-    start: Start, configs: Sequence[_ConfigSet], unseen: list[Unseen], version: Version | None, files: tuple[str, ...]
+    start: Start, configs: Sequence[ConfigSet], unseen: list[Unseen], files: tuple[str, ...], scope: Scope
 ) -> Invocation:
+    """Lower everything a start is made of, in K3s's own order."""
+    version = scope.version_of(files, start.version)
     table = flags().as_of(version)
     role = start.role or _role_of_arguments(start)
-    files_of_config = [file for one in configs for file in one.files if not exclusive(file.when, start.when)]
-    config = lower.from_config([file.entries for file in files_of_config], role, table)
-    arguments = lower.from_arguments(start.arguments, role, table, start.form)
+    config_files = [file for one in configs for file in one.files if not exclusive(file.when, start.when)]
     environment = lower.from_environment(start.variables, role, table)
+    config = lower.from_config([file.entries for file in config_files], role, table)
+    arguments = lower.from_arguments(start.arguments, role, table, start.form)
     unseen.extend(Unseen("arguments", "a variable may add arguments", word) for word in arguments.open)
-    unseen.extend(
-        Unseen("config", "a template may add settings", text) for file in files_of_config for text in file.open
-    )
-    kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
-    settings = [*environment.settings, *config.settings, *arguments.settings]
-    settings.extend(_addresses(start))
+    unseen.extend(Unseen("config", "a template may add settings", text) for file in config_files for text in file.open)
+    if scope.partial:
+        kinds = ("arguments", "environment", "config")
+        unseen.extend(Unseen(kind, "only some files are judged", start.at) for kind in kinds)
+    settings = (*environment.settings, *config.settings, *arguments.settings, *_addresses(start))
     unrecognised = (*config.unrecognised, *arguments.unrecognised)
-    return kind(start.at, tuple(settings), unrecognised, tuple(unseen), version, files)
+    kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
+    return kind(start.at, settings, unrecognised, tuple(unseen), version, files)
 
 
 def _addresses(start: Start) -> Iterator[Setting]:
@@ -335,36 +271,23 @@ def _role_of_arguments(start: Start) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _unread(files: Iterable[EnvironmentFile], started: Sequence[tuple[Start, str]]) -> list[EnvironmentFile]:
+# --- what stands by itself --------------------------------------------------------------------------------
+
+
+def _unread(files: Iterable[EnvironmentFile], started: Sequence[_Started]) -> list[EnvironmentFile]:
     """Return the environment files that no unit read."""
-    read = {id(variable.name) for start, _ in started for variable in start.variables}
+    read = {id(variable.name) for one in started for variable in one.start.variables}
     return [file for file in files if not any(id(variable.name) in read for variable in file.variables)]
 
 
-def _environments_of(configs: _ConfigSet, files: Sequence[EnvironmentFile]) -> list[EnvironmentFile]:
-    """Return the environment files below the same root, which the unit of the install script reads.
-
-    A root with those of a server and of an agent is a folder for several hosts: nobody knows whose the config is.
-    """
-    root = _root(configs.path) if configs.host is None else None
-    places = ((file, _ENVIRONMENT_AT.match(file.path)) for file in files)
-    found = [(file, place["name"] or place["unit"]) for file, place in places if place and place["root"] == root]
-    return [file for file, _ in found] if len({name for _, name in found}) == 1 else []
+def _environment_alone(file: EnvironmentFile, scope: Scope) -> Invocation:
+    """Lower an environment file that no unit read, so that what it holds is judged all the same."""
+    start = Start(file.text[:0], None, (), Form.ENVIRONMENT_FILE, file.variables)
+    unseen = [Unseen(kind, "nothing seen reads this file") for kind in ("arguments", "config")]
+    return _invocation(start, (), unseen, (file.text.span.source.path,), scope)
 
 
-def _environments_alone(
-    files: Iterable[EnvironmentFile], options: Options, version: Version | None
-) -> Iterator[Invocation]:
-    """Yield environment files that no unit read, so that what they hold is judged all the same."""
-    for file in files:
-        start = Start(file.text[:0], None, (), Form.ENVIRONMENT_FILE, file.variables)
-        unseen = [Unseen("arguments", "nothing seen reads this file"), Unseen("config", "nothing seen reads this file")]
-        path = file.text.span.source.path
-        release = version or _declared_version((path,), options) or options.version
-        yield _invocation(start, (), unseen, release, (path,))
-
-
-def _replaced(sets: Iterable[_ConfigSet]) -> Iterator[Credential]:
+def _replaced(sets: Iterable[ConfigSet]) -> Iterator[Credential]:
     """Yield the credentials of config files that K3s never sees: a later key replaces them, and they are there."""
     table = flags()
     for one in sets:
@@ -395,95 +318,11 @@ def _other(command: OtherCommand) -> Invocation:
     return Invocation(command.at, tuple(settings), files=(command.at.span.source.path,))
 
 
-def _loose(loose: LooseOptions, options: Options, version: Version | None) -> Invocation:
+def _loose(loose: LooseOptions, scope: Scope) -> Invocation:
     """Lower options that stand in a variable: those of K3s count, the rest may be another program's."""
-    table = flags().as_of(version or options.version)
+    path = loose.at.span.source.path
     words = [argument for argument in loose.arguments if str(argument.text) not in ("server", "agent", "k3s")]
-    lowered = lower.from_arguments(words, None, table, Form.VARIABLE)
-    unseen = (
-        Unseen("arguments", "nothing seen uses this variable"),
-        Unseen("config", "nothing seen uses this variable"),
-    )
-    return Invocation(loose.at, tuple(lowered.settings), (), unseen, files=(loose.at.span.source.path,))
-
-
-# --- clusters -----------------------------------------------------------------------------------------------
-
-
-def _clusters(nodes: Sequence[Node], options: Options) -> Iterator[Cluster]:
-    declared: set[int] = set()
-    for cluster in options.clusters:
-        named = [node for node in nodes if _belongs(node, cluster.servers)]
-        servers = [node for node in named if not isinstance(node.invocation, Agent)]
-        agents = [node for node in nodes if node not in servers and (node in named or _belongs(node, cluster.agents))]
-        declared.update(id(node) for node in (*servers, *agents))
-        if servers or agents:
-            yield Cluster(cluster.name, tuple(servers), tuple(agents), True, "declared in .k3s-policy.yaml")  # noqa: FBT003
-    yield from _linked([node for node in nodes if id(node) not in declared])
-
-
-def _belongs(node: Node, patterns: Sequence[str]) -> bool:
-    if not patterns:
-        return False
-    matcher = _matcher(tuple(patterns))
-    return any(matcher.match_file(path) for path in node.invocation.files)
-
-
-_MATCHERS: dict[tuple[str, ...], Any] = {}
-
-
-def _matcher(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401
-    if patterns not in _MATCHERS:
-        import pathspec  # noqa: PLC0415  only repositories that declare clusters need it
-
-        _MATCHERS[patterns] = pathspec.GitIgnoreSpec.from_lines(patterns)
-    return _MATCHERS[patterns]
-
-
-def _declared_version(files: Sequence[str], options: Options) -> Version | None:
-    for cluster in options.clusters:
-        if cluster.version is not None and any(
-            _matcher((*cluster.servers, *cluster.agents)).match_file(path) for path in files
-        ):
-            return cluster.version
-    return None
-
-
-_URL_HOST = re.compile(r"^https?://(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:/\s]+))(?::\d+)?/?$")
-
-
-def _linked(nodes: Sequence[Node]) -> Iterator[Cluster]:
-    """Yield clusters that a `server` URL makes: it names the address or name of exactly one other node."""
-    members: dict[int, list[Node]] = {}
-    for node in nodes:
-        host = _joined_host(node)
-        if host is None:
-            continue
-        named = [
-            other for other in nodes if other is not node and host in _names(other) and _joined_host(other) is None
-        ]
-        if len(named) == 1:
-            members.setdefault(id(named[0]), [named[0]]).append(node)
-    for group in members.values():
-        first = group[0]
-        servers = [node for node in group if isinstance(node.invocation, Server)]
-        agents = [node for node in group if isinstance(node.invocation, Agent)]
-        yield Cluster(first.name, tuple(servers), tuple(agents), False, f"joins through {_joined_host(group[1])}")  # noqa: FBT003
-
-
-def _joined_host(node: Node) -> str | None:
-    setting = node.invocation.last("server")
-    if setting is None or not setting.known:
-        return None
-    match = _URL_HOST.match(str(setting.value))
-    return (match["six"] or match["host"]) if match else None
-
-
-def _names(node: Node) -> set[str]:
-    """Return every address and name of a node that others may join it by."""
-    settings = node.invocation.all("node-ip", "node-external-ip", "advertise-address", "tls-san", "node-name")
-    return {part for setting in settings if setting.known for part in _parts(setting.value)}
-
-
-def _parts(value: Text) -> Iterator[str]:
-    return (part.strip() for part in str(value).split(",") if part.strip())
+    version = scope.version_of((path,))
+    lowered = lower.from_arguments(words, None, flags().as_of(version), Form.VARIABLE)
+    unseen = tuple(Unseen(kind, "nothing seen uses this variable") for kind in ("arguments", "config"))
+    return Invocation(loose.at, tuple(lowered.settings), (), unseen, version, files=(path,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy import credential
-from k3s_policy.assemble import assemble
+from k3s_policy.assemble import Scope, assemble
 from k3s_policy.discover import discover, needles, read
 from k3s_policy.finding import CheckFailedError, Confidence, Finding, Related, Report, ScanError
 from k3s_policy.flags import flags
@@ -17,7 +17,7 @@ from k3s_policy.readers import dispatch
 from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.rule import load as load_rule
 from k3s_policy.rule import names
-from k3s_policy.text import Source
+from k3s_policy.text import Source, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Fragment
     from k3s_policy.model import Subject
     from k3s_policy.rule import Problem, Rule
-    from k3s_policy.text import Span, Text
+    from k3s_policy.text import Text
     from k3s_policy.version import Version
 
 __all__ = ["Policy", "Request", "examine", "judge", "scan", "sources", "tool_version"]
@@ -85,7 +85,7 @@ def examine(found: Iterable[Source], policy: Policy, options: Options | None = N
         fragments.extend(dispatch.read(source))
         if len(fragments) > before:
             read_paths.append(source.path)
-    assembly = assemble(fragments, options or Options(), policy.version)
+    assembly = assemble(fragments, Scope(options or Options(), policy.version))
     findings = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
     findings = [finding for finding in findings if finding.confidence >= policy.minimal_confidence]
     credentials = _credentials(assembly.subjects) if findings else {}
@@ -251,8 +251,19 @@ def _credentials_of(subject: Subject) -> Iterator[Text]:
 
 
 def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:
+    """Yield where a file's credentials are written, and where else it repeats one: in a comment, say."""
     for text in credentials.get(source, ()):
         yield from (span for span in text.spans if span.source is source)
+        value = str(text)
+        if len(value) >= _UNMISTAKABLE and text.known and not credential.is_well_known(text):
+            at = source.content.find(value)
+            while at >= 0:
+                yield Span(source, at, at + len(value))
+                at = source.content.find(value, at + len(value))
+
+
+_UNMISTAKABLE = 8
+"""Characters from which on the same characters elsewhere in a file are the same credential."""
 
 
 def _told_without(credentials: Sequence[Text], finding: Finding) -> Finding:

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from difflib import ndiff
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.assemble import assemble
+from k3s_policy.assemble import Scope, assemble
 from k3s_policy.finding import Confidence
 from k3s_policy.model import Agent, BrokenFile, Credential, FileMode, Invocation, Server
 from k3s_policy.options import Options, parse
@@ -248,7 +248,7 @@ def _meets(wanted: str, line: str) -> bool:
 def actual_settings(case: Case) -> list[str]:
     """Read and assemble the files of a case; return what is to be judged, one line each."""
     fragments = [fragment for source in case.sources for fragment in dispatch.read(source)]
-    assembly = assemble(fragments, case.options, case.version)
+    assembly = assemble(fragments, Scope(case.options, case.version))
     lines = [line for subject in assembly.subjects for line in _subject_lines(subject)]
     lines.extend(f"note {note}" for note in assembly.notes)
     lines.extend(f"not judged {path}" for path in assembly.not_judged)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from k3s_policy import lower
-from k3s_policy.assemble import assemble
+from k3s_policy.assemble import Scope, assemble
 from k3s_policy.flags import Kind, flags
 from k3s_policy.fragment import ConfigFile, Start
 from k3s_policy.lower import Argument, Variable
@@ -71,7 +71,7 @@ def _fragments(case: Case) -> Iterator[Fragment]:
 
 
 def _subjects(case: Case) -> list[Subject]:
-    return assemble(_fragments(case), Options()).subjects
+    return assemble(_fragments(case), Scope(Options())).subjects
 
 
 def _invocation(case: Case) -> Invocation:

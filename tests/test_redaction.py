@@ -299,6 +299,7 @@ FORMS: dict[str, Form] = {
     "byte-order mark": config("\ufefftoken: {}" + OPEN_MODE, PLAIN),
     "second document": config("write-kubeconfig-mode: '0644'\n---\ntoken: {}\n", PLAIN),
     "comment": config("write-kubeconfig-mode: '0644' # token: {}\n", PLAIN),
+    "repeated in a comment": config("token: {}\nwrite-kubeconfig-mode: '0644' # was {}\n", "@/?&()%$!"),
     "Latin-1 and control characters": config(
         'token: "caf\x85\ufffd{}"' + OPEN_MODE, EVERY.replace('"', "").replace("\\", "")
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy import systemd, template
 from k3s_policy.fragment import Start, Unit
@@ -11,12 +11,15 @@ from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import BrokenFile, FileMode, Form, Unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.fragment import EnvironmentFile, Fragment
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read", "starts"]
+__all__ = ["FindEnvironmentFile", "claims", "read", "starts"]
+
+FindEnvironmentFile: TypeAlias = "Callable[[str], EnvironmentFile | None]"
+"""Looks up the file that EnvironmentFile= names by its path on the host."""
 
 _DROP_IN = re.compile(r"(?:^|/)(?P<unit>[^/]+\.service)\.d/[^/]+\.conf$")
 _HEADER = re.compile(r"(?m)^\[(?:Unit|Service|Install)\][ \t\r]*$")
@@ -50,20 +53,18 @@ def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
     yield Unit(text, file, path, unit_name, drop_in is not None, host, syntax is not None)
 
 
-def starts(
-    main: Unit | None, drop_ins: Sequence[Unit], files: dict[str, systemd.EnvironmentFile]
-) -> Iterator[Fragment]:
-    """Yield what a unit with its drop-ins starts; `files` are the environment files that were found, by path."""
-    units = [main, *drop_ins] if main else list(drop_ins)
-    first = units[0]
-    base = main.file if main else drop_ins[0].file
-    rest = drop_ins if main else drop_ins[1:]
-    service = systemd.combine(base, {unit.path[unit.path.rfind("/") + 1 :]: unit.file for unit in rest}, first.name)
+def starts(units: Sequence[Unit], find: FindEnvironmentFile) -> Iterator[Fragment]:
+    """Yield what a unit starts; `units` are the unit and its drop-ins, or drop-ins alone.
+
+    `find` looks up the environment files they name.
+    """
+    first, *rest = units
+    service = systemd.combine(first.file, {unit.path.rpartition("/")[2]: unit.file for unit in rest}, first.name)
     templates = [unit for unit in units if unit.template]
     for error in service.errors:
         if error.at and not templates and all(error is not unit.file.error for unit in units):
             yield BrokenFile(error.at, error.message, "systemd")
-    given, missing_files = _variables(service, files)
+    given, missing_files = _variables(service, find)
     unseen = [Unseen("arguments", "a template may add arguments", unit.text[:0]) for unit in templates]
     unseen.extend(missing_files)
     environment = {str(variable.name): variable.value for variable in given}
@@ -84,18 +85,16 @@ def starts(
         yield Start(first.text[:0], None, (), Form.UNIT, tuple(given), unseen=(*unseen, missing), name=first.name)
 
 
-def _variables(
-    service: systemd.Service, files: dict[str, systemd.EnvironmentFile]
-) -> tuple[list[Variable], list[Unseen]]:
+def _variables(service: systemd.Service, find: FindEnvironmentFile) -> tuple[list[Variable], list[Unseen]]:
     """Return what the environment of a service holds, and which of its files were not seen."""
     given = [Variable(one.name, one.value, Form.UNIT_ENVIRONMENT) for one in service.environment]
     unseen = []
     for reference in service.environment_files:
-        file = files.get(str(reference.path))
+        file = find(str(reference.path))
         if file is None:
             unseen.append(Unseen("environment", f"{reference.path} is not in the repository"))
         else:
-            given.extend(Variable(one.name, one.value, Form.ENVIRONMENT_FILE) for one in file.variables)
+            given.extend(file.variables)
     return given, unseen
 
 

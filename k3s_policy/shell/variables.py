@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import ALWAYS, Branch, When, exclusive, possible
-from k3s_policy.shell_words import BLANKS, Piece, concatenate, shape_of
+from k3s_policy.shell.words import BLANKS, Piece, concatenate, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -14,7 +14,7 @@ import re
 from itertools import takewhile
 from typing import NamedTuple
 
-from k3s_policy.shell_words import HERE_DOCUMENT, OPEN, here_document_end, past, past_commands, past_word
+from k3s_policy.shell.words import HERE_DOCUMENT, OPEN, here_document_end, past, past_commands, past_word
 
 __all__ = ["HereDocument", "Outline", "draw"]
 

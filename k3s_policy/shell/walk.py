@@ -1,12 +1,4 @@
-"""Shell scripts: the commands they start, with the words, input and environment each would get.
-
-Nothing is executed. tree-sitter-bash finds the structure in the outline of a script; the script is then
-walked once, in order, with what its variables may hold. So the characters of a word keep the place where
-they were written: those of `--token "$TOKEN"` lie in the assignment of `TOKEN`.
-
-This knows nothing of K3s, and does not look into `bash -c '...'`, `eval` or remote commands: whoever knows
-what such a word means can read it as a script of its own.
-"""
+"""The walk through a script: in order, once, with what its variables may hold."""
 
 from __future__ import annotations
 
@@ -16,10 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.branch import ALWAYS, Branch, When
-from k3s_policy.shell_builtins import NAME, run_builtin
-from k3s_policy.shell_outline import Outline, draw
-from k3s_policy.shell_variables import Assignment, Binding, Environment, Part, Variables, Word, both
-from k3s_policy.shell_words import Piece, concatenate, pieces, shape_of, split_words
+from k3s_policy.shell.builtin import NAME, run_builtin
+from k3s_policy.shell.outline import Outline, draw
+from k3s_policy.shell.variables import Assignment, Binding, Environment, Part, Variables, Word, both
+from k3s_policy.shell.words import Piece, concatenate, pieces, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +20,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["Assignment", "Command", "Redirect", "Script", "Word", "read_script", "split_words"]
+__all__ = ["Command", "Redirect", "Script", "read_script"]
 
 DEEPEST = 40
 """How deeply compound commands may nest; what lies deeper is reported as broken."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.shell_variables import Variables
+    from k3s_policy.shell.variables import Variables
 
 __all__ = ["NAME", "run_builtin"]
 
