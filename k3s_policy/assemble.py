@@ -58,7 +58,7 @@ class Scope:
     options: Options
     version: Version | None = None
     """The release asked for on the command line."""
-    partial: bool = False
+    partial: bool = field(default=False, kw_only=True)
     """Whether only some files of a repository are judged, so that nothing may be concluded from absence."""
 
     def version_of(self, files: Sequence[str], own: Version | None = None) -> Version | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy import credential
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.discover import discover, needles, read
+from k3s_policy.discover import discover, needles, neighbours, read
 from k3s_policy.finding import CheckFailedError, Confidence, Finding, Related, Report, ScanError
 from k3s_policy.flags import flags
 from k3s_policy.model import Credential, Invocation
@@ -20,9 +20,9 @@ from k3s_policy.rule import names
 from k3s_policy.text import Source, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from k3s_policy.discover import Candidate, Discovery
+    from k3s_policy.discover import Candidate
     from k3s_policy.fragment import Fragment
     from k3s_policy.model import Subject
     from k3s_policy.rule import Problem, Rule
@@ -67,7 +67,11 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
     errors = list(discovery.problems)
     options = _options(discovery.top, errors)
-    report = examine(_read(discovery, errors, progress), request.policy, options)
+    # What a user names is judged with what K3s reads beside it; only what was named is reported.
+    beside = () if request.files_only else neighbours(discovery.candidates)
+    found = list(_read((*discovery.candidates, *beside), errors, progress))
+    context = frozenset(candidate.path for candidate in beside)
+    report = examine(found, request.policy, options, partial=request.files_only, context=context)
     return replace(
         report,
         errors=tuple(errors),
@@ -76,8 +80,19 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     )
 
 
-def examine(found: Iterable[Source], policy: Policy, options: Options | None = None) -> Report:
-    """Judge some files, whose content is all that is needed: read, assemble, judge, mask."""
+def examine(
+    found: Iterable[Source],
+    policy: Policy,
+    options: Options | None = None,
+    *,
+    partial: bool = False,
+    context: Collection[str] = (),
+) -> Report:
+    """Judge some files, whose content is all that is needed: read, assemble, judge, mask.
+
+    With `partial` nothing is concluded from what the files lack, and no two of them are compared. `context` are
+    the paths of files that are read for what they say about the others, and not reported.
+    """
     fragments: list[Fragment] = []
     read_paths = []
     for source in found:
@@ -85,9 +100,13 @@ def examine(found: Iterable[Source], policy: Policy, options: Options | None = N
         fragments.extend(dispatch.read(source))
         if len(fragments) > before:
             read_paths.append(source.path)
-    assembly = assemble(fragments, Scope(options or Options(), policy.version))
+    assembly = assemble(fragments, Scope(options or Options(), policy.version, partial=partial))
     findings = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
-    findings = [finding for finding in findings if finding.confidence >= policy.minimal_confidence]
+    findings = [
+        finding
+        for finding in findings
+        if finding.confidence >= policy.minimal_confidence and finding.span.source.path not in context
+    ]
     credentials = _credentials(assembly.subjects) if findings else {}
     shown = {source for finding in findings for source in _sources_of(finding)}
     secrets = {source: credential.secret_spans(source, _spans_in(source, credentials)) for source in shown}
@@ -112,7 +131,7 @@ def sources(request: Request) -> tuple[list[str], list[ScanError]]:
     else:
         discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
         errors = list(discovery.problems)
-        found = _read(discovery, errors, None)
+        found = _read(discovery.candidates, errors, None)
     return [source.path for source in found if next(dispatch.read(source), None) is not None], errors
 
 
@@ -138,11 +157,11 @@ def _options(top: str, errors: list[ScanError]) -> Options:
 
 
 def _read(
-    discovery: Discovery, errors: list[ScanError], progress: Callable[[int, int], None] | None
+    candidates: Sequence[Candidate], errors: list[ScanError], progress: Callable[[int, int], None] | None
 ) -> Iterator[Source]:
     wanted = needles(flags().hyphenated)
-    total = len(discovery.candidates)
-    for number, candidate in enumerate(discovery.candidates):
+    total = len(candidates)
+    for number, candidate in enumerate(candidates):
         if progress is not None and number % 256 == 0:
             progress(number, total)
         if candidate.path.rpartition("/")[2] == FILE_NAME:

@@ -290,6 +290,25 @@ def test_untracked_files_are_left_out_when_asked(tmp_path: Path) -> None:
     assert run("scan", tmp_path, "--tracked").code == 0
 
 
+def test_a_named_file_is_judged_with_its_drop_ins_and_reported_alone(tmp_path: Path) -> None:
+    main = tmp_path / "config.yaml"
+    main.write_text("datastore-endpoint: https://etcd:2379\ndatastore-certfile: /crt\ntls-san: x\n")
+    assert "certfile-without-keyfile" in run("scan", main).out
+    drop_in = tmp_path / "config.yaml.d" / "10.yaml"
+    drop_in.parent.mkdir()
+    drop_in.write_text('datastore-keyfile: /key\nwrite-kubeconfig-mode: "0644"\n')
+    assert run("scan", main).code == 0
+    assert "world-readable-kubeconfig" in run("scan", drop_in).out
+
+
+def test_files_only_concludes_nothing_from_what_the_files_lack(tmp_path: Path) -> None:
+    main = tmp_path / "config.yaml"
+    main.write_text('datastore-certfile: /crt\nwrite-kubeconfig-mode: "0644"\n')
+    result = run("scan", "--files-only", main)
+    assert "world-readable-kubeconfig" in result.out
+    assert "certfile-without-keyfile" not in result.out
+
+
 def test_files_only_takes_no_folder(tmp_path: Path) -> None:
     write(tmp_path, {CONFIG: OPEN_MODE})
     assert run("scan", "--files-only", "--", tmp_path / CONFIG).code == 1

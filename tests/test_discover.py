@@ -27,6 +27,7 @@ from k3s_policy.discover import (
     discover,
     may_be_read,
     needles,
+    neighbours,
     read,
     worth_reading,
 )
@@ -756,3 +757,15 @@ def test_windows_separators_become_slashes(monkeypatch: pytest.MonkeyPatch, tmp_
     search = module._Search(str(tmp_path), str(tmp_path), tracked=False)  # noqa: SLF001 - no such system to test on
     monkeypatch.setattr(os, "sep", "\\")
     assert search._shown(f"{tmp_path}/a\\b.yaml") == "a/b.yaml"  # noqa: SLF001 - likewise
+
+
+def test_neighbours_are_what_k3s_reads_with_a_named_file(tmp_path: Path) -> None:
+    drop_ins = tmp_path / "config.yaml.d"
+    drop_ins.mkdir()
+    for path in (tmp_path / "config.yaml", drop_ins / "a.yaml", drop_ins / "b.yaml", tmp_path / "other.yaml"):
+        path.write_text("token-file: /token\n")
+    named = discover([str(tmp_path / "config.yaml")]).candidates
+    assert [candidate.path for candidate in neighbours(named)] == ["config.yaml.d/a.yaml", "config.yaml.d/b.yaml"]
+    named = discover([str(drop_ins / "a.yaml")]).candidates
+    assert [os.path.basename(candidate.file) for candidate in neighbours(named)] == ["config.yaml", "b.yaml"]
+    assert neighbours(discover([str(tmp_path)]).candidates) == ()
