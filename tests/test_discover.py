@@ -764,8 +764,8 @@ def test_neighbours_are_what_k3s_reads_with_a_named_file(tmp_path: Path) -> None
     drop_ins.mkdir()
     for path in (tmp_path / "config.yaml", drop_ins / "a.yaml", drop_ins / "b.yaml", tmp_path / "other.yaml"):
         path.write_text("token-file: /token\n")
-    named = discover([str(tmp_path / "config.yaml")]).candidates
+    named = discover(["config.yaml"], directory=str(tmp_path)).candidates
     assert [candidate.path for candidate in neighbours(named)] == ["config.yaml.d/a.yaml", "config.yaml.d/b.yaml"]
-    named = discover([str(drop_ins / "a.yaml")]).candidates
+    named = discover(["config.yaml.d/a.yaml"], directory=str(tmp_path)).candidates
     assert [os.path.basename(candidate.file) for candidate in neighbours(named)] == ["config.yaml", "b.yaml"]
     assert neighbours(discover([str(tmp_path)]).candidates) == ()
