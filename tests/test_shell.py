@@ -78,6 +78,13 @@ WORDS = [
     ('X=a; X+=b; X+=" c"; k $X', ["k", "ab", "c"]),
     ('X+=" c"; k "$X"', ["k", "«$X» c"]),
     ("X=$(date); k $X", ["k", "«$X»"]),
+    # substitutions whose output the script says itself
+    ('X=$(echo "" " --a $Y" b); k $X "`echo -n c d`"', ["k", "--a", "«$Y»", "b", "c d"]),
+    ('X=$(cat <<EOF\na: 1\nb: $Y\n\nEOF\n); k "$X"', ["k", "a: 1\nb: «$Y»"]),
+    (
+        "k $(echo a | b) $(echo a; b) $(echo -e a) $(echo $(c))",
+        ["k", "«$(echo a | b)»", "«$(echo a; b)»", "«$(echo -e a)»", "«$(echo $(c))»"],
+    ),
     ("X=--token=$T; k $X", ["k", "--token=«$T»"]),
     ('X="a ${T:-b c} d"; k $X', ["k", "a", "«${T:-b c}»", "d"]),
     ("export X=1 Y; declare -r Z=2; readonly W=3; k $X $Y $Z $W", ["k", "1", "«$Y»", "2", "3"]),

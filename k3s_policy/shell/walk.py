@@ -12,6 +12,7 @@ from k3s_policy.shell.builtin import NAME, run_builtin
 from k3s_policy.shell.outline import Outline, draw
 from k3s_policy.shell.variables import Assignment, Binding, Environment, Part, Variables, Word, both
 from k3s_policy.shell.words import Piece, concatenate, pieces, shape_of
+from k3s_policy.text import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -129,6 +130,20 @@ class _Page:
                 yield self.text[node.start_byte : node.end_byte]
             else:
                 nodes.extend(child for child in reversed(node.children) if child.has_error)
+
+
+def _printed(commands: Sequence[Command], when: When) -> Text | None:
+    """Return what the commands of a substitution print, where that is one `echo` or a `cat` of a here-document."""
+    if len(commands) != 1 or any(word.when != when for word in commands[0].words):
+        return None
+    name, *words = (word.text for word in commands[0].words)
+    output = None
+    if str(name) == "cat" and not words and len(commands[0].input) == 1:
+        output = commands[0].input[0]
+    elif str(name) == "echo":
+        words = words[1:] if words and str(words[0]) == "-n" else words
+        output = join(words, " ") if words and not words[0].startswith("-e") else None
+    return output.rstrip("\n") if output is not None else None
 
 
 @dataclass(frozen=True)
@@ -475,12 +490,20 @@ class _PageWalk:
         self._substitutions(found, place, variables)
         return variables.words(found, place.when)
 
-    def _substitutions(self, found: Iterable[Piece], place: _Place, variables: Variables) -> None:
-        """Go through the command substitutions of a word, and give variables the defaults it assigns."""
-        for piece in found:
+    def _substitutions(self, found: list[Piece], place: _Place, variables: Variables) -> None:
+        """Go through the command substitutions of a word, and give variables the defaults it assigns.
+
+        A substitution whose output the script itself says becomes a variable without a name, which holds it.
+        """
+        for number, piece in enumerate(found):
+            before = len(self.walk.commands)
             for script in piece.scripts:
                 inner = _Place(place.when, place.inside, depth=place.depth + 1)
                 self.walk.script(script, inner, variables.copy())
+            if piece.is_substitution and (output := _printed(self.walk.commands[before:], place.when)):
+                nameless = f"({piece.text.span.start})"
+                variables.bind(nameless, (Binding((Part(output),), ALWAYS),))
+                found[number] = piece._replace(name=nameless)
             if piece.argument is not None and variables.default(piece):
                 name = piece.text[2 : 2 + len(piece.name)]
                 values = variables.values(pieces(piece.argument, body=piece.quoted), place.when)

@@ -238,6 +238,11 @@ class Piece(NamedTuple):
     argument: Text | None = None  # what follows the operator
     scripts: tuple[Text, ...] = ()  # the command substitutions in it
 
+    @property
+    def is_substitution(self) -> bool:
+        """Whether it is one command substitution and nothing else."""
+        return len(self.scripts) == 1 and not self.operator and self.text.startswith(("$(", "`"))
+
 
 def pieces(text: Text, *, body: bool = False) -> list[Piece]:
     """Cut a word, or the body of a here-document, into its pieces."""
