@@ -207,8 +207,6 @@ class FileMode:
 
     path: Text
     mode: Text
-    recursive: bool = False
-    """Whether it reaches everything below a folder."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,11 +55,11 @@ def check(subject: Invocation | FileMode) -> Problems:
 
 
 def _reaches(change: FileMode) -> bool:
-    """Whether a change of permissions reaches the kubeconfig: by its name, by a wildcard, through its folder."""
-    path = str(change.path)
-    if change.recursive and re.fullmatch(r"/etc/rancher(?:/k3s)?/?", path):
-        return True
-    return re.search(r"(?:^|/)k3s\.ya?ml$|^/etc/rancher/k3s/\*(?:\.ya?ml)?$", path) is not None
+    """Whether a change of permissions reaches the kubeconfig, by its name or by a wildcard.
+
+    `chmod -R` of the folder is left out: most scripts make the folder before K3s writes the file.
+    """
+    return re.search(r"(?:^|/)k3s\.ya?ml$|^/etc/rancher/k3s/\*(?:\.ya?ml)?$", str(change.path)) is not None
 
 
 def _opens(mode: str) -> bool:

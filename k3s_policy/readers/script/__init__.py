@@ -240,7 +240,5 @@ def _download_targets(call: Call) -> Iterator[str]:
 
 def _modes(call: Call) -> Iterator[FileMode]:
     given = [word.text for word in call.words[1:] if not re.match(r"-[RcfvhHLP]+$|--", str(word.text))]
-    letters = [str(word.text) for word in call.words[1:] if word.text not in given]
-    recursive = any(option == "--recursive" or re.match(r"-[a-zH-Q]*R", option) for option in letters)
     if given and given[0].known:
-        yield from (FileMode(path, given[0], recursive) for path in given[1:])
+        yield from (FileMode(path, given[0]) for path in given[1:])
