@@ -460,18 +460,16 @@ class _Search:
             tuple(candidates),
             seen=len(shown),
             problems=tuple(sorted(self._problems, key=lambda problem: (problem.path or "", problem.message))),
-            notes=tuple(self._all_notes(large, nothing=not candidates and not self._problems)),
+            notes=tuple(self._all_notes(large)),
         )
 
-    def _all_notes(self, large: int, *, nothing: bool) -> Iterator[str]:
+    def _all_notes(self, large: int) -> Iterator[str]:
         yield from self._notes
         if self._nested:
             nested = ", ".join(sorted(self._shown(folder) for folder in self._nested))
             yield f"left out, being repositories of their own: {nested}"
         if large:
             yield f"left out, being larger than 1 MiB: {large} file{'s' if large > 1 else ''} with a name of K3s's"
-        if nothing:
-            yield "nothing to scan"
 
 
 def _folders_of_k3s(paths: Iterable[str]) -> set[str]:

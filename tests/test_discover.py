@@ -238,7 +238,7 @@ class TestGit:
         top = repository(tmp_path)
         write(top, "build/k3s.yaml")
         (top / ".git/info/exclude").write_text("build\n")
-        assert discover([str(top / "build")]) == Discovery(str(top), (), seen=0, notes=("nothing to scan",))
+        assert discover([str(top / "build")]) == Discovery(str(top), (), seen=0)
 
 
 class TestRefusal:
@@ -412,8 +412,8 @@ class TestWalk:
         assert discovery.problems == (ScanError("cannot be read: Permission denied", "b.yaml"),)
 
     def test_an_empty_folder_has_nothing_to_scan(self, tmp_path: Path) -> None:
-        assert discover([str(tmp_path)]).notes == ("nothing to scan",)
-        assert discover([]).notes == ("nothing to scan",)
+        assert discover([str(tmp_path)]).candidates == ()
+        assert discover([]).candidates == ()
 
     def test_paths_keep_the_folders_by_which_k3s_knows_its_files(self, tmp_path: Path) -> None:
         write(tmp_path, "host/etc/rancher/k3s/config.yaml")

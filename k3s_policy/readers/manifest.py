@@ -171,8 +171,10 @@ def _embedded(text: Text, path: str, key: str) -> Iterator[Fragment]:
     if not re.search(r"(?m)^[a-z][a-z0-9-]*\+?:", str(text)):
         return
     document = read_yaml(text)
-    if isinstance(document.root, Mapping) and config.is_config(document.root, key):
-        yield from config.read_document(text, document, f"{path}#{key}", host=f"{path}#{text.span.start}", claimed=True)
+    known = isinstance(document.root, Mapping) and config.is_config(document.root, key)
+    if known or document.root is None:
+        host = f"{path}#{text.span.start}"
+        yield from config.read_document(text, document, f"{path}#{key}", host=host, claimed=known)
 
 
 def _decoded(value: Text) -> Text | None:
