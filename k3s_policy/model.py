@@ -56,6 +56,7 @@ class Form(Enum):
     COMMAND = "command"
     CONTAINER = "container"
     VARIABLE = "shell variable"
+    COMMENT = "comment"
 
 
 @dataclass(frozen=True, eq=False, slots=True)

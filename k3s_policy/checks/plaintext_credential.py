@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy import credential
 from k3s_policy.credential import Nature
+from k3s_policy.finding import Severity
 from k3s_policy.flags import flags
 from k3s_policy.model import Credential, Form, Origin
 from k3s_policy.rule import Problem, rule
@@ -44,7 +45,13 @@ if TYPE_CHECKING:
 def check(subject: Invocation | Credential) -> Problems:
     """Report literal credentials in config files, environment files, scripts and manifests."""
     if isinstance(subject, Credential):
-        if credential.nature(subject.value, subject.tag) is Nature.LITERAL:
+        literal = credential.nature(subject.value, subject.tag) is Nature.LITERAL
+        if literal and subject.form is Form.COMMENT:
+            message = f"a comment holds what looks like the value of {subject.what}"
+            yield Problem(
+                subject.value, message, "leave it out, and replace the value: the history keeps it", Severity.LOW
+            )
+        elif literal:
             yield _problem(subject.what, subject.value, subject.at, None, whole=True)
         return
     for setting in subject.settings:

@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from k3s_policy import template
-from k3s_policy.readers import config, environment
+from k3s_policy.fragment import Note, NotJudged
+from k3s_policy.readers import comments, config, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,13 @@ _CLOUD_CONFIG = re.compile(r"\ufeff?#cloud-config\b")
 
 def read(source: Source) -> Iterator[Fragment]:
     """Yield the fragments of a file; none where it holds nothing of K3s's."""
+    fragments = list(_by_format(source))
+    yield from fragments
+    if "#" in source.content and any(not isinstance(fragment, Note | NotJudged) for fragment in fragments):
+        yield from comments.read(source.text)
+
+
+def _by_format(source: Source) -> Iterator[Fragment]:
     path, content = source.path, source.content
     if path.lower().endswith(_YAML):
         yield from _yaml(source)
