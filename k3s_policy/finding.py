@@ -18,30 +18,29 @@ class CheckFailedError(RuntimeError):
     """A check raised; says which rule's, about what place, and nothing of what the file holds."""
 
 
-class Severity(IntEnum):
+class _Grade(IntEnum):
+    """A grade from low to high."""
+
+    @property
+    def word(self) -> str:
+        """The name as users write and read it."""
+        return self.name.lower()
+
+
+class Severity(_Grade):
     """How bad it is: high exposes a secret, loses data or stops K3s; medium weakens; low is hygiene."""
 
     LOW = 1
     MEDIUM = 2
     HIGH = 3
 
-    @property
-    def word(self) -> str:
-        """The name as users write and read it."""
-        return self.name.lower()
 
-
-class Confidence(IntEnum):
+class Confidence(_Grade):
     """How sure the scan is that K3s would really behave as the finding says."""
 
     LOW = 1
     MEDIUM = 2
     HIGH = 3
-
-    @property
-    def word(self) -> str:
-        """The name as users write and read it."""
-        return self.name.lower()
 
 
 class Related(NamedTuple):
