@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy import template
+from k3s_policy import comments, template
 from k3s_policy.fragment import Note, NotJudged
-from k3s_policy.readers import comments, config, environment
+from k3s_policy.readers import config, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
