@@ -58,6 +58,8 @@ class Scope:
     options: Options
     version: Version | None = None
     """The release asked for on the command line."""
+    whole: bool = field(default=False, kw_only=True)
+    """Whether all of the repository is judged, so that what the options name has to be there."""
     partial: bool = field(default=False, kw_only=True)
     """Whether only some files of a repository are judged, so that nothing may be concluded from absence."""
 
@@ -119,7 +121,10 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *_replaced(sets),
             *(one for one in (*every, *others) if isinstance(one, BrokenFile | Credential | FileMode)),
         ],
-        list(dict.fromkeys(note.message for note in of(Note))),
+        [
+            *dict.fromkeys(note.message for note in of(Note)),
+            *(cluster.unmatched(nodes, scope.options) if scope.whole else ()),
+        ],
         sorted({fragment.path for fragment in of(NotJudged)}),
     )
 
@@ -314,7 +319,7 @@ def _other(command: OtherCommand) -> Invocation:
             if position + 1 == len(arguments):
                 continue
             value = arguments[position + 1].text
-        settings.append(Setting(flag, option, value, Origin.ARGUMENT, Form.COMMAND, argument.when))
+        settings.append(Setting(flag, option, value, Origin.ARGUMENT, command.form, argument.when))
     return Invocation(command.at, tuple(settings), files=(command.at.span.source.path,))
 
 

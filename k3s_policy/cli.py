@@ -204,6 +204,8 @@ def _request(options: argparse.Namespace) -> Request:
     every = names()
     selected = _chosen(options.select, every) or every
     ignored = _chosen(options.ignore, every)
+    if options.select and not set(selected) - set(ignored):
+        raise UsageError("no rule is left: everything that --select chooses is ignored")
     policy = Policy(
         rules=tuple(name for name in selected if name not in ignored),
         version=_k3s_version(options.k3s_version),
@@ -261,6 +263,10 @@ def _output(value: str) -> tuple[str, str]:
         raise UsageError(f"--output {value} names no file: write --output {form}:FILE, or --format {form}")
     if colon and form in FORMATS:
         return form, path
+    if colon and form.isalpha() and len(form) > 1:
+        raise UsageError(
+            f"there is no format {form}: there are {', '.join(FORMATS)}; for a file of that name write ./{value}"
+        )
     suffix = value.rpartition(".")[2].lower()
     return (suffix if suffix in FORMATS else "text"), value
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
     from k3s_policy.version import Version
 
-__all__ = ["clusters", "declared_version"]
+__all__ = ["clusters", "declared_version", "unmatched"]
 
 
 def clusters(nodes: Sequence[Node], options: Options) -> Iterator[Cluster]:
@@ -35,6 +35,14 @@ def clusters(nodes: Sequence[Node], options: Options) -> Iterator[Cluster]:
             evidence = "declared in .k3s-policy.yaml"
             yield Cluster(cluster.name, tuple(servers), tuple(agents), declared=True, evidence=evidence)
     yield from _linked([node for node in nodes if id(node) not in declared])
+
+
+def unmatched(nodes: Sequence[Node], options: Options) -> Iterator[str]:
+    """Yield a remark for each pattern of a declared cluster that no node belongs to."""
+    for cluster in options.clusters:
+        for pattern in (*cluster.servers, *cluster.agents):
+            if not any(_belongs(node, (pattern,)) for node in nodes):
+                yield f"the cluster {cluster.name} of .k3s-policy.yaml: {pattern} matches no K3s configuration"
 
 
 def declared_version(files: Sequence[str], options: Options) -> Version | None:
@@ -62,21 +70,21 @@ _URL_HOST = re.compile(r"^https?://(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:/\s]+))(?:
 
 def _linked(nodes: Sequence[Node]) -> Iterator[Cluster]:
     """Yield clusters that a `server` URL makes: it names the address or name of exactly one other node."""
+    hosts = {id(node): _joined_host(node) for node in nodes}
+    named: dict[str, list[Node]] = {}
+    for node in nodes:
+        if hosts[id(node)] is None:
+            for name in _names(node):
+                named.setdefault(name, []).append(node)
     members: dict[int, list[Node]] = {}
     for node in nodes:
-        host = _joined_host(node)
-        if host is None:
-            continue
-        named = [
-            other for other in nodes if other is not node and host in _names(other) and _joined_host(other) is None
-        ]
-        if len(named) == 1:
-            members.setdefault(id(named[0]), [named[0]]).append(node)
-    for group in members.values():
-        first = group[0]
-        servers = [node for node in group if isinstance(node.invocation, Server)]
-        agents = [node for node in group if isinstance(node.invocation, Agent)]
-        evidence = f"joined through {_joined_host(group[1])}"
+        firsts = named.get(hosts[id(node)] or "", [])
+        if len(firsts) == 1:
+            members.setdefault(id(firsts[0]), [firsts[0]]).append(node)
+    for first, *joined in members.values():
+        servers = [node for node in (first, *joined) if isinstance(node.invocation, Server)]
+        agents = [node for node in (first, *joined) if isinstance(node.invocation, Agent)]
+        evidence = f"joined through {hosts[id(joined[0])]}"
         yield Cluster(first.name, tuple(servers), tuple(agents), declared=False, evidence=evidence)
 
 

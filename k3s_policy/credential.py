@@ -114,6 +114,10 @@ def secrets(flag: Flag | None, value: Text) -> list[Text]:
 _PLAUSIBLE_NAME = re.compile(r"-*[a-z]+(?:[-_.][a-z0-9]+)*")
 
 
+# Names that K3s does not know, and that people give to credentials.
+_SUSPICIOUS_NAME = re.compile(r"(?i)tok|pass|psk|pwd|auth|cred|key|secret|datasto")
+
+
 def misspelt(option: Text, value: Text | None, table: Flags) -> list[Text]:
     """Return the credentials in an option that K3s does not know, judged by the flag it most likely means.
 
@@ -124,7 +128,8 @@ def misspelt(option: Text, value: Text | None, table: Flags) -> list[Text]:
     glued = _behind_name(option, table)
     found = [glued]
     if value is not None:
-        found += [value] if glued else secrets(meant, value)
+        suspicious = glued or _SUSPICIOUS_NAME.search(name)
+        found += [value] if suspicious else secrets(meant, value)
     elif meant is not None and meant.sensitive and not name.startswith("-"):
         # A list or a mapping: whatever stands behind the key in its line.
         found.append(_rest_of_line(option))
@@ -169,6 +174,12 @@ _LOOKS_SECRET = re.compile(
     rf"://[^\s:/@'\"]{{0,200}}:(?P<login>[^\s'\"]{{1,1000}})@"
     rf"|(?P<token>K10[0-9a-z]{{8,}}(?:::[^\s'\"]*)?)"
     rf"|(?:^|(?<=[\s'\"`(=]))--?(?:t|(?:[a-z0-9]+-)*{_NAME})(?:=|[ \t]+)(?P<argument>{_QUOTED}|[^\s'\"\\-][^\s'\"\\]*)"
+    # `&password=` ends at the next parameter; a flow mapping or JSON gives name and value apart.
+    rf"|[?&][a-z_]*{_NAME}=(?P<parameter>[^&\s'\"]+)"
+    rf"|\bname[\"']?:[ \t]*[\"']?[a-z0-9_.-]{{0,200}}(?:{_NAME}|_pass|_pw|auth)[a-z0-9_.-]{{0,200}}[\"']?,"
+    rf"[ \t]*[\"']?value[\"']?:[ \t]*"
+    rf"(?P<apart>{_QUOTED}|[^\s'\",}}]+)"
+    rf"|(?P<issued>\b(?:gh[pousr]_[0-9a-z]{{20,}}|github_pat_[0-9a-z_]{{20,}}|AKIA[0-9A-Z]{{12,}}|tskey-[0-9a-z-]{{10,}}))"
     rf"|{_NAME}[\"']?[ \t]*=[ \t]*(?P<assigned>{_QUOTED}|[^\s'\"]+)"
     rf"|{_NAME}[\"']?:[ \t]+(?P<given>{_QUOTED}|[^\s'\"#&*!|>][^\n#]*)"
     # Other programs that a line may call beside K3s.
@@ -177,7 +188,9 @@ _LOOKS_SECRET = re.compile(
     rf"|\b(?:Bearer|Basic)[ \t]+(?P<header>[^\s'\"]+)",
     re.IGNORECASE | re.MULTILINE,
 )
-_SECRET_GROUPS = ("login", "token", "argument", "assigned", "given", "typed", "user", "header")
+_SECRET_GROUPS = (
+    "login", "token", "argument", "parameter", "apart", "issued", "assigned", "given", "typed", "user", "header",
+)  # fmt: skip
 
 
 def secret_spans(source: Source, found: Iterable[Span]) -> tuple[Span, ...]:

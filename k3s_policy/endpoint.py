@@ -132,7 +132,8 @@ def secret_parts(text: Text) -> list[Text]:
         return []
     endpoint = parse(text)
     found = [parameter.value for parameter in endpoint.parameters if _SECRET_PARAMETER.match(str(parameter.name))]
-    if endpoint.backend == "mysql" and endpoint.password and _MYSQL_ADDRESS.fullmatch(str(endpoint.address)):
+    whole = "@" not in value[value.rfind("/") + 1 :] and _MYSQL_ADDRESS.fullmatch(str(endpoint.address))
+    if endpoint.backend == "mysql" and endpoint.password and whole:
         found.append(endpoint.password)
     else:
         found.extend(_each_password(text))

@@ -102,6 +102,7 @@ class OtherCommand:
     at: Text
     name: str
     arguments: tuple[Argument, ...]
+    form: Form = Form.COMMAND
 
 
 @dataclass(frozen=True, eq=False)

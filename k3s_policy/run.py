@@ -71,7 +71,13 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     beside = () if request.files_only else neighbours(discovery.candidates)
     found = list(_read((*discovery.candidates, *beside), errors, progress))
     context = frozenset(candidate.path for candidate in beside)
-    report = examine(found, request.policy, options, partial=request.files_only, context=context)
+    scope = Scope(
+        options,
+        request.policy.version,
+        whole=any(os.path.realpath(path) == discovery.top for path in request.paths),
+        partial=request.files_only,
+    )
+    report = examine(found, request.policy, scope, context)
     return replace(
         report,
         errors=tuple(errors),
@@ -81,17 +87,11 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
 
 
 def examine(
-    found: Iterable[Source],
-    policy: Policy,
-    options: Options | None = None,
-    *,
-    partial: bool = False,
-    context: Collection[str] = (),
+    found: Iterable[Source], policy: Policy, scope: Scope | None = None, context: Collection[str] = ()
 ) -> Report:
     """Judge some files, whose content is all that is needed: read, assemble, judge, mask.
 
-    With `partial` nothing is concluded from what the files lack, and no two of them are compared. `context` are
-    the paths of files that are read for what they say about the others, and not reported.
+    `context` are the paths of files that are read for what they say about the others, and not reported.
     """
     fragments: list[Fragment] = []
     read_paths = []
@@ -100,7 +100,7 @@ def examine(
         fragments.extend(dispatch.read(source))
         if len(fragments) > before:
             read_paths.append(source.path)
-    assembly = assemble(fragments, Scope(options or Options(), policy.version, partial=partial))
+    assembly = assemble(fragments, scope or Scope(Options(), policy.version))
     findings = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
     findings = [
         finding

@@ -191,7 +191,7 @@ def _known_version(text: str) -> Version:
 def actual_findings(case: Case) -> list[str]:
     """Judge a case by its page's rule, and those its expected findings name; return lines as they are written."""
     rules = (case.page, *case.other_rules)
-    report = examine(case.sources, Policy(rules, case.version), case.options)
+    report = examine(case.sources, Policy(rules), Scope(case.options, case.version))
     return [line for finding in report.findings for line in _finding_lines(finding, case.page)]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from markdown_cases import Case, actual_findings, cases, difference, titles
 
+from k3s_policy.assemble import Scope
 from k3s_policy.rule import names
 from k3s_policy.run import Policy, examine
 
@@ -33,7 +34,7 @@ def test_findings_of_a_case(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.page}: {case.title}")
 def test_no_rule_raises_on_a_case(case: Case) -> None:
-    report = examine(case.sources, Policy(names(), case.version), case.options)
+    report = examine(case.sources, Policy(names()), Scope(case.options, case.version))
     assert not report.errors
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_cases import fences
 
+from k3s_policy.assemble import Scope
 from k3s_policy.finding import Severity
 from k3s_policy.options import ClusterOptions, Options
 from k3s_policy.rule import load, names
@@ -42,7 +43,7 @@ def _judged(examples: list[Fence], rules: tuple[str, ...]) -> tuple[Finding, ...
     """Judge examples as one repository; each declared cluster has the folders of its files as servers."""
     sources = [Source(_path(fence), fence.content) for fence in examples]
     assert len({source.path for source in sources}) == len(sources), "two examples lie at one path"
-    return examine(sources, Policy(rules), Options(tuple(_clusters(examples)))).findings
+    return examine(sources, Policy(rules), Scope(Options(tuple(_clusters(examples))))).findings
 
 
 def _path(fence: Fence) -> str:

@@ -47,7 +47,8 @@ class _Half(NamedTuple):
     setting: Setting
 
 
-_PAIRS = (("datastore-certfile", "sslcert", "datastore-keyfile", "sslkey"),)
+# What an endpoint that names one half lacks: the parameter beside it.
+_PARAMETERS = {"sslcert": "sslkey", "sslkey": "sslcert"}
 _KIND = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
 
 
@@ -62,7 +63,7 @@ def check(invocation: Invocation) -> Problems:
     ):
         for half in halves:
             if not any(_meet(half, other) for other in others) and not _may_hide(invocation, half):
-                yield _problem(invocation, half, missing)
+                yield _problem(invocation, half, _PARAMETERS.get(half.name, missing))
                 break
 
 

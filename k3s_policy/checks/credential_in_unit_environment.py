@@ -49,7 +49,8 @@ def check(invocation: Invocation) -> Problems:
                 yield Problem(
                     setting.place,
                     f"{setting.at} stands in Environment=: every local user can read it with `systemctl show`",
-                    f"move {setting.at} to an EnvironmentFile of mode 0600",
+                    f"move {setting.at} to an EnvironmentFile of mode 0600"
+                    + (", and replace the value: the history keeps it" if kind is Nature.LITERAL else ""),
                     Severity.HIGH if kind is Nature.LITERAL else Severity.MEDIUM,
                 )
                 break

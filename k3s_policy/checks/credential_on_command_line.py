@@ -68,7 +68,7 @@ def _problem(setting: Setting, secret: Text, *, literal: bool) -> Problem:
     return Problem(
         setting.place,
         f"{what} is an argument: {exposed}",
-        _advice(setting),
+        _advice(setting) + (", and replace the value: the history keeps it" if literal else ""),
         Severity.HIGH if literal else Severity.MEDIUM,
         related=((secret, "the credential is written here"),) if elsewhere else (),
     )

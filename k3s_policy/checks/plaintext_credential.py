@@ -52,14 +52,16 @@ def check(subject: Invocation | Credential) -> Problems:
                 subject.value, message, "leave it out, and replace the value: the history keeps it", Severity.LOW
             )
         elif literal:
-            yield _problem(subject.what, subject.value, subject.at, None, whole=True)
+            yield _problem(subject.what, subject.value, subject.at, None, subject.form, whole=True)
         return
     for setting in subject.settings:
         if setting.origin is Origin.ARGUMENT or setting.form is Form.UNIT_ENVIRONMENT:
             continue  # credential-on-command-line and credential-in-unit-environment speak of these
         for secret in credential.secrets(setting.flag, setting.value):
             if credential.nature(secret, setting.tag) is Nature.LITERAL:
-                yield _problem(str(setting.at), secret, setting.at, _alternative(setting), whole=_is_whole(setting))
+                yield _problem(
+                    str(setting.at), secret, setting.at, _alternative(setting), setting.form, whole=_is_whole(setting)
+                )
 
 
 def _is_whole(setting: Setting) -> bool:
@@ -75,7 +77,16 @@ def _alternative(setting: Setting) -> str | None:
     return alternative
 
 
-def _problem(name: str, secret: Text, at: Text, alternative: str | None, *, whole: bool) -> Problem:
+def _advice(alternative: str | None, form: Form) -> str:
+    if form is Form.CONTAINER:
+        return "take it from a Secret with valueFrom"
+    if alternative is None:
+        return "fill it in from a secret store"
+    # etcd-s3-config-secret names a Secret of the cluster, the others a file of the host.
+    return f"name a file with {alternative}" if alternative.lower().endswith("file") else f"use {alternative}"
+
+
+def _problem(name: str, secret: Text, at: Text, alternative: str | None, form: Form, *, whole: bool) -> Problem:  # noqa: PLR0913
     what = f"the value of {name}" if whole else f"the password in {name}"
     if credential.is_well_known(secret):
         remark = ", and it is an example that everybody knows"
@@ -83,7 +94,7 @@ def _problem(name: str, secret: Text, at: Text, alternative: str | None, *, whol
         remark = ", and it is short enough to be guessed"
     else:
         remark = ""
-    advice = f"name a file with {alternative}" if alternative else "fill it in from a secret store"
+    advice = _advice(alternative, form)
     used_elsewhere = at.span.source is not secret.span.source or at.span.line != secret.span.line
     return Problem(
         secret,

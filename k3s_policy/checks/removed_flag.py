@@ -28,7 +28,7 @@ from k3s_policy.model import Form, Origin
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
-    from k3s_policy.flags import Removal
+    from k3s_policy.flags import Removal, RemovedValue
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.rule import Problems
     from k3s_policy.version import Version
@@ -80,12 +80,17 @@ def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
     gone = flag.value_gone(str(setting.value), invocation.version)
     if gone is None:
         return
-    message = f"{flag.name} no longer knows this value since {gone.removal.since}"
+    message = f"{flag.name} no longer knows {_named(gone)} since {gone.removal.since}"
     advice = f"use {gone.removal.replacement}" if gone.removal.replacement else ""
     if setting.form is Form.VARIABLE:
         yield Problem(setting.place, message, advice, Severity.LOW, Confidence.LOW)
     else:
         yield Problem(setting.place, f"{message}; K3s does not start with it", advice, Severity.HIGH)
+
+
+def _named(gone: RemovedValue) -> str:
+    """Name a value that went, or its form where there are many of it."""
+    return f"`{gone.value}`" if gone.value else f"values with `{gone.containing}`"
 
 
 def _stops_installer(invocation: Invocation, setting: Setting) -> bool:

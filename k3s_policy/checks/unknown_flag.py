@@ -65,5 +65,5 @@ def _problem(invocation: Invocation, option: Unrecognised) -> Problem:
         advice = f"use {later.since} or newer"
     else:
         message = f"{who} has no option `{name}` and {consequence}"
-        advice = f"did you mean `{nearest}`?" if nearest else ""
+        advice = f"did you mean `{'--' if argument else ''}{nearest}`?" if nearest else ""
     return Problem(option.at, message, advice, Severity.HIGH if refused else Severity.MEDIUM)

@@ -82,11 +82,13 @@ def is_config(root: Mapping, path: str) -> bool:
         return False
     table = flags()
     known = {name for name in names if len(name) > 1 and (table.get(name) or table.removed(name))}
+    # A slip of the pen makes no other program's file.
+    known |= {name for name in names - known if "-" in name and table.nearest(name)}
     telling = {name for name in known if "-" in name and name not in _SHARED_NAMES}
     unknown = names - known
     if not telling:
-        # Generic keys only: the place decides, and a drop-in folder or a name that says k3s and config is one.
-        named = re.search(r"(?i)k3s[^/]*/?[^/]*config[^/]*\.ya?ml$", path) is not None
+        # Generic keys only, such as `server` and `token` of an agent: the name of the file or folder decides.
+        named = re.search(r"(?i)k3s[^/]*(?:/[^/]*)?$", path) is not None
         shared = {name for name in known if "-" in name} | (known & {"token", "server"})
         return bool(named and shared and not unknown and len(known) >= 2)
     return not unknown or (len(telling) >= 2 and len(unknown) * 2 <= len(known))

@@ -67,7 +67,7 @@ def _yaml(source: Source) -> Iterator[Fragment]:
     from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
 
     path = source.path
-    if not config.path_claims(path) and config.may_be_skipped(source.content):
+    if "k3s" not in path.lower() and config.may_be_skipped(source.content):
         return
     document = read_yaml(source.text)
     if document.root is not None:

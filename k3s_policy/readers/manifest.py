@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import Start
+from k3s_policy.flags import flags
+from k3s_policy.fragment import OtherCommand, Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.readers import config
@@ -79,6 +80,9 @@ def _container(container: Mapping) -> Iterator[Fragment]:
     words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
     if words and _PROGRAM.search(str(words[0])):
         words = words[1:]
+        if len(words) > 0 and str(words[0]) in flags().commands:
+            yield OtherCommand(words[0], str(words[0]), tuple(Argument(word) for word in words[1:]), Form.CONTAINER)
+            return
     elif container.items("command"):
         # Another program starts K3s inside this container: what it does with its words was not seen.
         yield from _scripted(container)
@@ -149,6 +153,7 @@ def _unseen(container: Mapping) -> Iterator[Unseen]:
 
 
 def _data(root: Mapping, path: str) -> Iterator[Fragment]:
+    name = str(root.scalar("metadata", "name") or "")
     secret = str(root.scalar("kind")) == "Secret"
     s3_settings = str(root.scalar("type") or "") == _S3_SECRET_TYPE
     for part in ("data", "stringData"):
@@ -164,14 +169,14 @@ def _data(root: Mapping, path: str) -> Iterator[Fragment]:
             if s3_settings and str(key) in _S3_SECRET_KEYS:
                 yield Credential(str(key), key.text, text, Form.CONFIG, value.tag)
             elif "\n" in str(text).strip() or ":" in str(text):
-                yield from _embedded(text, path, str(key))
+                yield from _embedded(text, path, name, str(key))
 
 
-def _embedded(text: Text, path: str, key: str) -> Iterator[Fragment]:
+def _embedded(text: Text, path: str, name: str, key: str) -> Iterator[Fragment]:
     if not re.search(r"(?m)^[a-z][a-z0-9-]*\+?:", str(text)):
         return
     document = read_yaml(text)
-    known = isinstance(document.root, Mapping) and config.is_config(document.root, key)
+    known = isinstance(document.root, Mapping) and config.is_config(document.root, f"{name}/{key}")
     if known or document.root is None:
         host = f"{path}#{text.span.start}"
         yield from config.read_document(text, document, f"{path}#{key}", host=host, claimed=known)
