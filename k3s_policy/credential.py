@@ -168,7 +168,10 @@ _REFERENCE = re.compile(
 )
 # A second net under what the readers found: whatever looks like a credential in a file that is shown. Every part
 # begins with a word or is bounded, so that a long line takes no longer than a short one for each character.
-_NAME = r"(?:token|secret|passw(?:or)?d|passphrase|(?:access|api|join|private|secret)[_-]?key(?:[_-]id)?|vpn[_-]auth)"
+_NAME = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|pass(?![a-z])|pwd(?![a-z])"
+    r"|(?:access|api|join|private|secret)[_-]?key(?:[_-]id)?|vpn[_-]auth)"
+)
 _QUOTED = r"(?=[\"'])(?:\"(?:[^\"\n\\]|\\.)*\"?|'[^'\n]*'?|\\.)+"
 _LOOKS_SECRET = re.compile(
     rf"://[^\s:/@'\"]{{0,200}}:(?P<login>[^\s'\"]{{1,1000}})@"

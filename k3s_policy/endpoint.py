@@ -115,7 +115,7 @@ def _parameters(query: Text) -> tuple[Parameter, ...]:
     return tuple(parameters)
 
 
-_SECRET_PARAMETER = re.compile(r"(?i)^(?:password|passwd|pwd|sslpassword|token|secret.*|.*password)$")
+_SECRET_PARAMETER = re.compile(r"(?i)^(?:password|passwd|pass|pwd|sslpassword|token|secret.*|.*password)$")
 _MYSQL_ADDRESS = re.compile(r"\w*(?:\([^()]*\))?")
 _NEXT_URL = re.compile(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 

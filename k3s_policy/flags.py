@@ -181,6 +181,7 @@ class Flags:
         self._present: dict[str, Flag] = {}
         self._gone: dict[str, Flag] = {}
         self._later: dict[str, Flag] = {}
+        self._found: dict[tuple[str, str | None], str | None] = {}
         for flag in self._every:
             if flag.removed is not None and flag.removed.gone(version):
                 names = self._gone
@@ -244,6 +245,13 @@ class Flags:
         return flag.environment[0] if flag is not None and flag.environment else None
 
     def nearest(self, name: str, role: str | None = None) -> str | None:
+        """Return the flag that a misspelt name most likely means, as `_nearest` finds it, found once."""
+        key = (name, role)
+        if key not in self._found:
+            self._found[key] = self._nearest(name[:64], role)
+        return self._found[key]
+
+    def _nearest(self, name: str, role: str | None) -> str | None:
         """Return the flag that a misspelt name most likely means, None where nothing is close.
 
         Understood besides slips of one or two letters: `node_label`; the component that should have been a value
@@ -260,7 +268,8 @@ class Flags:
         if len(tails) == 1:
             return tails[0]
         allowed = 0 if len(wanted) < 4 else 1 if len(wanted) < 12 else 2
-        candidates = ((_distance(wanted, flag.name, allowed), flag.hidden, flag.name) for flag in known)
+        near = (flag for flag in known if abs(len(flag.name) - len(wanted)) <= allowed)
+        candidates = ((_distance(wanted, flag.name, allowed), flag.hidden, flag.name) for flag in near)
         distance, _, nearest = min(candidates, default=(allowed + 1, False, ""))
         return nearest if distance <= allowed else None
 

@@ -29,7 +29,7 @@ _ENVIRONMENT = re.compile(
     r"^(?P<root>.*?)/?(?:^|(?<=/))etc/"
     r"(?:(?:default|sysconfig)/(?P<name>k3s[^/]*)|systemd/system/(?P<unit>k3s[^/]*)\.service\.env)$"
 )
-_DROP_IN = re.compile(r"(?i)^(?P<main>.*\.ya?ml)\.d/[^/]+$")
+_DROP_IN = re.compile(r"(?i)^(?P<main>.*\.ya?ml)\.d/[^/]+\.ya?ml$")
 
 
 @dataclass(eq=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy import credential
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.discover import discover, needles, neighbours, read
+from k3s_policy.discover import discover, needles, neighbours, read, top_of
 from k3s_policy.finding import CheckFailedError, Confidence, Finding, Related, Report, ScanError
 from k3s_policy.flags import flags
 from k3s_policy.model import Credential, Invocation
@@ -62,8 +63,10 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     the scan: CheckFailedError names the rule and the place.
     """
     if request.standard_input is not None:
-        name, content = request.standard_input
-        return examine([Source(name, content)], request.policy)
+        errors: list[ScanError] = []
+        scope = Scope(_options(top_of([]), errors), request.policy.version)
+        report = examine([Source(*request.standard_input)], request.policy, scope)
+        return replace(report, errors=(*errors, *report.errors))
     discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
     errors = list(discovery.problems)
     options = _options(discovery.top, errors)
@@ -80,7 +83,7 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     report = examine(found, request.policy, scope, context)
     return replace(
         report,
-        errors=tuple(errors),
+        errors=(*errors, *report.errors),
         files_seen=discovery.seen,
         notes=(*discovery.notes, *report.notes),
     )
@@ -95,10 +98,15 @@ def examine(
     """
     fragments: list[Fragment] = []
     read_paths = []
+    errors: list[ScanError] = []
     for source in found:
-        before = len(fragments)
-        fragments.extend(dispatch.read(source))
-        if len(fragments) > before:
+        try:
+            of_source = list(dispatch.read(source))
+        except Exception as error:  # noqa: BLE001  one file must not hide the others, nor its content be told
+            errors.append(ScanError(f"could not be read: {type(error).__name__}", source.path))
+            continue
+        fragments.extend(of_source)
+        if of_source:
             read_paths.append(source.path)
     assembly = assemble(fragments, scope or Scope(Options(), policy.version))
     findings = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
@@ -110,10 +118,11 @@ def examine(
     credentials = _credentials(assembly.subjects) if findings else {}
     shown = {source for finding in findings for source in _sources_of(finding)}
     secrets = {source: credential.secret_spans(source, _spans_in(source, credentials)) for source in shown}
-    findings = [_told_without(credentials.get(finding.span.source, ()), finding) for finding in findings]
+    values = {source: _telling(texts) for source, texts in credentials.items()}
+    findings = [_told_without(values.get(finding.span.source, ()), finding) for finding in findings]
     return Report(
         findings=tuple(_fingerprinted(findings, secrets)),
-        errors=(),
+        errors=tuple(errors),
         rules=tuple(load_rule(name).card for name in names()),
         secrets=secrets,
         files_read=len(read_paths),
@@ -271,26 +280,32 @@ def _credentials_of(subject: Subject) -> Iterator[Text]:
 
 def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:
     """Yield where a file's credentials are written, and where else it repeats one: in a comment, say."""
+    values = set()
     for text in credentials.get(source, ()):
         yield from (span for span in text.spans if span.source is source)
-        value = str(text)
-        if len(value) >= _UNMISTAKABLE and text.known and not credential.is_well_known(text):
-            at = source.content.find(value)
-            while at >= 0:
-                yield Span(source, at, at + len(value))
-                at = source.content.find(value, at + len(value))
+        if len(text) >= _UNMISTAKABLE and text.known and not credential.is_well_known(text):
+            values.add(str(text))
+    if values:
+        # One search for all: a file may hold thousands.
+        longest_first = sorted(values, key=len, reverse=True)
+        for match in re.finditer("|".join(map(re.escape, longest_first)), source.content):
+            yield Span(source, *match.span())
 
 
 _UNMISTAKABLE = 8
 """Characters from which on the same characters elsewhere in a file are the same credential."""
 
 
-def _told_without(credentials: Sequence[Text], finding: Finding) -> Finding:
+def _telling(credentials: Iterable[Text]) -> frozenset[str]:
+    """Return the credentials that a message would give away."""
+    return frozenset(str(text) for text in credentials if len(text) >= _TELLING and not credential.is_well_known(text))
+
+
+def _told_without(credentials: Collection[str], finding: Finding) -> Finding:
     """Mask what a finding repeats of its file where that is a credential: the name of an option may hold one."""
     told = "\0".join((finding.message, finding.help, *(related.message for related in finding.related)))
-    for text in credentials:
-        value = str(text)
-        if len(value) >= _TELLING and value in told and not credential.is_well_known(text):
+    for value in credentials:
+        if value in told:
             finding = replace(
                 finding,
                 message=finding.message.replace(value, MASK),

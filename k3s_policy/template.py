@@ -20,15 +20,15 @@ __all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "syntax_of"]
 # A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
 # eat the blanks on their side in either language.
 JINJA = re.compile(
-    r"(?P<statement>(?:\s*\{%-|\{%).*?(?:-%\}\s*|%\}(?:\r?\n)?)|\{#.*?#\}(?:\r?\n)?)"
-    r"|(?P<expression>\{\{.*?\}\})",
+    r"(?P<statement>(?:(?<!\s)\s{0,200}\{%-|\{%)(?:[^%]|%(?!\})){0,2000}?(?:-%\}\s{0,200}|%\}(?:\r?\n)?)|\{#[^#]{0,2000}#\}(?:\r?\n)?)"
+    r"|(?P<expression>\{\{(?:[^{}]|[{}](?![{}])){0,2000}\}\})",
     re.DOTALL,
 )
 """Jinja, as Ansible uses it, and Go templates, whose expressions look the same."""
 
 TERRAFORM = re.compile(
     r"(?P<escaped>\$\$\{|%%\{)"
-    r"|(?P<statement>(?:[ \t]*%\{~|%\{)[^{}]*?(?:~\}[ \t]*(?:\r?\n)?|\}))"
+    r"|(?P<statement>(?:(?<![ \t])[ \t]{0,200}%\{~|%\{)[^{}]{0,2000}?(?:~\}[ \t]*(?:\r?\n)?|\}))"
     r"|(?P<expression>\$\{(?:[^{}]|\{[^{}]*\})*\})",
     re.DOTALL,
 )

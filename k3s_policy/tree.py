@@ -272,6 +272,8 @@ _INTEGER = re.compile(
     r"(?P<sign>[-+]?)"
     r"(?:0[xX](?P<hex>[0-9A-Fa-f]+)|0[bB](?P<binary>[01]+)|0[oO]?(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*))"
 )
+_LONGEST_NUMBER = 400
+"""Digits from which on a number is taken for text; a float of Go has fewer before it is infinite."""
 _BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
 
 
@@ -315,6 +317,8 @@ def _number(value: str) -> str | None:
     if first not in "+-0123456789":
         return None
     digits = value.replace("_", "")
+    if len(digits) > _LONGEST_NUMBER:
+        return None
     if match := _INTEGER.fullmatch(digits):
         base = next(name for name in _BASES if match[name] is not None)
         number = int(match["sign"] + match[base], _BASES[base])

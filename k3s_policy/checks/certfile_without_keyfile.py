@@ -68,7 +68,6 @@ def check(invocation: Invocation) -> Problems:
 
 
 def _halves(invocation: Invocation, flag: str, parameter: str) -> Iterator[_Half]:
-    setting = invocation.last(flag)
     for setting in invocation.all(flag):
         if str(setting.value) and invocation.last(flag, setting.when) is setting:
             yield _Half(setting.place, str(setting.at).lstrip("-"), setting)

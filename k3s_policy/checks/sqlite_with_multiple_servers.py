@@ -67,10 +67,14 @@ def check(cluster: Cluster) -> Problems:
         _, join = joiners[0]
         message = f"this server cannot join {_name(first, join)}, which runs the embedded SQLite"
         yield Problem(join.place, message, _HELP, confidence=confidence, related=(place,))
-    else:
-        second = firsts[1]
+    elif second := next((node for node in firsts[1:] if _alike(node.invocation, first.invocation)), None):
         message = f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {first.name}"
         yield Problem(second.invocation.at, message, _HELP, confidence=confidence, related=(place,))
+
+
+def _alike(one: Invocation, other: Invocation) -> bool:
+    """Whether both are started by something seen, or neither is: a config and the script beside it may be one host."""
+    return bool(one.lacks("arguments")) == bool(other.lacks("arguments"))
 
 
 def _name(first: Node, join: Setting) -> str:

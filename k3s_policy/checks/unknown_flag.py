@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from k3s_policy.rule import Problems
 
 
+_LONGEST_NAME = 48
+"""Characters; the longest option of K3s has 33."""
+
+
 @rule(severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/agent"))
 def check(invocation: Invocation) -> Problems:
     """Report each option that is no flag of the role, with the nearest name."""
@@ -55,7 +59,9 @@ def _problem(invocation: Invocation, option: Unrecognised) -> Problem:
     other = table.get(option.name)
     later = table.later(option.name, role)
     nearest = table.nearest(option.name, role)
-    name = f"--{option.name}" if argument else option.name
+    # A token may stand where an option should: what cannot be a name is not repeated.
+    shown = option.name if "::" not in option.name and len(option.name) <= _LONGEST_NAME else "…"
+    name = f"--{shown}" if argument else shown
     if other is not None:
         known_to = " and ".join(f"{known}s" for known in sorted(other.roles))
         message = f"`{name}` is an option of {known_to}; {who} {consequence}"

@@ -59,7 +59,7 @@ def _reaches(change: FileMode) -> bool:
 
     `chmod -R` of the folder is left out: most scripts make the folder before K3s writes the file.
     """
-    return re.search(r"(?:^|/)k3s\.ya?ml$|^/etc/rancher/k3s/\*(?:\.ya?ml)?$", str(change.path)) is not None
+    return re.search(r"(?:^|/)rancher/k3s/(?:k3s\.ya?ml|\*(?:\.ya?ml)?)$", str(change.path)) is not None
 
 
 def _opens(mode: str) -> bool:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["is_config", "path_claims", "read", "read_document"]
 
-_PATH = re.compile(r"(?:^|/)rancher/k3s/(?:config\.ya?ml|[^/]*config[^/]*\.d/[^/]+\.ya?ml|config\.ya?ml\.d/[^/]+)$")
+_PATH = re.compile(r"(?:^|/)rancher/k3s/(?:config\.ya?ml|[^/]*config[^/]*\.d/[^/]+\.ya?ml)$")
 _DROP_IN = re.compile(r"(?i)\.ya?ml\.d/[^/]+\.ya?ml$")
+_BELOW_DROP_INS = re.compile(r"(?i)config\.ya?ml\.d/")
 _RKE2_PATH = re.compile(r"(?:^|/)rancher/rke2/")
 # Keys that only RKE2 has (rancher/rke2 pkg/cli/cmds), so that its config is left alone whatever it is called.
 _RKE2_KEYS = frozenset(
@@ -103,6 +104,8 @@ def read_document(
     text: Text, document: Document, path: str, *, host: str | None = None, claimed: bool = False
 ) -> Iterator[Fragment]:
     """Read a composed YAML file as a K3s config where it is one; yields nothing where it is not."""
+    if _BELOW_DROP_INS.search(path) and not is_drop_in(path):
+        return  # another ending, or a folder in the folder: K3s passes it over (pkg/configfilearg/parser.go, dotDFiles)
     root = document.root
     mapping = root if isinstance(root, Mapping) else None
     claimed = claimed or path_claims(path)

@@ -38,27 +38,33 @@ def is_manifest(root: Node | None) -> bool:
 
 def read_document(document: Document, path: str) -> Iterator[Fragment]:
     """Read every object of a manifest file."""
+    # What an alias stands for is judged once, however often it is repeated.
+    seen: set[int] = set()
     for root in document.roots:
         if isinstance(root, Mapping):
-            yield from _object(root, path)
+            yield from _object(root, path, seen)
 
 
-def _object(root: Mapping, path: str) -> Iterator[Fragment]:
+def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
+    if id(root) in seen:
+        return
     kind = str(root.scalar("kind") or "")
     if kind.endswith("List") and root.items("items"):
+        seen.add(id(root))
         for item in root.items("items"):
             if isinstance(item, Mapping):
-                yield from _object(item, path)
+                yield from _object(item, path, seen)
     elif kind in ("ConfigMap", "Secret"):
         yield from _data(root, path)
     else:
-        yield from _containers(root.last("spec"), path, 0)
+        yield from _containers(root.last("spec"), 0, seen)
 
 
-def _containers(node: Node | None, path: str, depth: int) -> Iterator[Fragment]:
+def _containers(node: Node | None, depth: int, seen: set[int]) -> Iterator[Fragment]:
     """Find containers wherever a workload keeps its pod template."""
-    if node is None or depth > _DEEPEST:
+    if node is None or depth > _DEEPEST or id(node) in seen:
         return
+    seen.add(id(node))
     if isinstance(node, Mapping):
         for key, value in node.entries:
             if str(key) in ("containers", "initContainers", "ephemeralContainers") and isinstance(value, Sequence):
@@ -66,10 +72,10 @@ def _containers(node: Node | None, path: str, depth: int) -> Iterator[Fragment]:
                     if isinstance(container, Mapping):
                         yield from _container(container)
             elif not isinstance(value, Scalar):
-                yield from _containers(value, path, depth + 1)
+                yield from _containers(value, depth + 1, seen)
     elif isinstance(node, Sequence):
         for item in node.items:
-            yield from _containers(item, path, depth + 1)
+            yield from _containers(item, depth + 1, seen)
 
 
 def _container(container: Mapping) -> Iterator[Fragment]:

@@ -23,7 +23,8 @@ FindEnvironmentFile: TypeAlias = "Callable[[str], EnvironmentFile | None]"
 
 _DROP_IN = re.compile(r"(?:^|/)(?P<unit>[^/]+\.service)\.d/[^/]+\.conf$")
 _HEADER = re.compile(r"(?m)^\[(?:Unit|Service|Install)\][ \t\r]*$")
-_RUNS_K3S = re.compile(r"(?m)^[ \t]*Exec[A-Za-z]*[ \t]*=.*(?:\\\r?\n.*)*?\bk3s\b")
+_EXEC = re.compile(r"[ \t]*Exec[A-Za-z]*[ \t]*=")
+_K3S = re.compile(r"\bk3s\b")
 _NAME = re.compile(r"(?:^|/)(?P<name>[^/]+\.service)(?:\.(?:j2|jinja2?|tftpl|tpl|tmpl|template))?$")
 _PROGRAM = re.compile(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _CHMOD = re.compile(r"(?:^|/)chmod$")
@@ -34,11 +35,22 @@ def claims(path: str, content: str) -> bool:
     """Whether a file is a unit that runs K3s, or a drop-in for such a unit."""
     drop_in = _DROP_IN.search(path)
     if drop_in:
-        return "k3s" in drop_in["unit"] or _RUNS_K3S.search(content) is not None
+        return "k3s" in drop_in["unit"] or _runs_k3s(content)
     name = _NAME.search(path)
     if name is None or not _HEADER.search(content):
         return False
-    return "k3s" in name["name"] or _RUNS_K3S.search(content) is not None
+    return "k3s" in name["name"] or _runs_k3s(content)
+
+
+def _runs_k3s(content: str) -> bool:
+    """Whether the word k3s stands in a command, which may go on over several lines."""
+    command = False
+    for line in content.splitlines():
+        command = command or _EXEC.match(line) is not None
+        if command and _K3S.search(line):
+            return True
+        command = command and line.endswith("\\")
+    return False
 
 
 def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:

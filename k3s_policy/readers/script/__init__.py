@@ -105,6 +105,7 @@ class _Reading:
         self.writings: list[written.Writing] = []
         self.standard_input: tuple[Text, ...] = ()
         self.places_files = False
+        self.sourced: Text | None = None
         self.downloaded: set[str] = set()
 
     def read(self, text: Text) -> Iterator[Fragment]:
@@ -139,7 +140,9 @@ class _Reading:
 
     def _file_command(self, call: Call) -> None:
         """Take note of downloads, of files put in place, and of permissions."""
-        if call.name == "chmod":
+        if call.name in (".", "source"):
+            self.sourced = call.command.at
+        elif call.name == "chmod":
             self.found.extend(_modes(call))
         elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
             self.downloaded.update(_download_targets(call))
@@ -154,10 +157,14 @@ class _Reading:
             else:
                 self.found.extend(written.fragments(file, self.host))
         self.found.extend(collected(script, self.found))
-        unseen = Unseen("config", "the script puts a file into the K3s configuration")
+        unseen = []
+        if self.places_files:
+            unseen.append(Unseen("config", "the script puts a file into the K3s configuration"))
+        if self.sourced is not None:
+            unseen.append(Unseen("environment", "the script takes variables from another file", self.sourced))
         for fragment in self.found:
-            if self.places_files and isinstance(fragment, Start) and not fragment.alone:
-                yield replace(fragment, unseen=(*fragment.unseen, unseen))
+            if unseen and isinstance(fragment, Start) and not fragment.alone:
+                yield replace(fragment, unseen=(*fragment.unseen, *unseen))
             else:
                 yield fragment
 

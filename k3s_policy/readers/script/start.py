@@ -70,12 +70,12 @@ def _exec_words(variables: Iterable[Variable]) -> Iterator[Argument]:
             yield Argument(word, variable.when)
 
 
-def _of_k3s(variables: Iterable[Variable]) -> Iterator[Variable]:
+def _of_k3s(variables: Sequence[Variable]) -> Iterator[Variable]:
     """Keep what K3s may read, of each name the one that counts."""
-    for variable in _latest(variables):
-        name = str(variable.name)
-        if name.startswith("K3S_") or flags().by_environment(name):
-            yield variable
+    table = flags()
+    names = {str(variable.name) for variable in variables}
+    wanted = {name for name in names if name.startswith("K3S_") or table.by_environment(name)}
+    yield from _latest(variable for variable in variables if str(variable.name) in wanted)
 
 
 def _latest(variables: Iterable[Variable]) -> list[Variable]:
@@ -108,7 +108,8 @@ def _installed_role(
         if not head.text.known:
             return None, words
         return str(head.text), [word for word in words if word is not head]
-    urls = [variable for variable in _latest(variables) if str(variable.name) == "K3S_URL" and variable.value]
+    urls = _latest(variable for variable in variables if str(variable.name) == "K3S_URL")
+    urls = [url for url in urls if url.value]
     if not urls:
         return "server", words
     return ("agent" if any(not url.when and _surely_set(url.value) for url in urls) else None), words

@@ -1,0 +1,59 @@
+"""Hostile input costs no more than its size: aliases, long numbers, thousands of credentials."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import pytest
+
+from k3s_policy.rule import names
+from k3s_policy.run import Policy, examine
+from k3s_policy.text import Source
+
+LONGEST = 20.0
+"""Seconds; each case takes well under two on a small machine."""
+
+ALIASES = "\n".join(
+    f"x{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9) if level else 'rancher/k3s'}]" for level in range(12)
+)
+CASES = {
+    "aliases of aliases in a manifest": (
+        "k3s.yaml",
+        "apiVersion: v1\nkind: Deployment\nspec:\n  a: &a0 [x]\n"
+        + "".join(f"  b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)),
+    ),
+    "aliases of aliases in a config": ("etc/rancher/k3s/config.yaml", f"{ALIASES}\ntls-san: *a11\n"),
+    "a number of many digits": ("etc/rancher/k3s/config.yaml", f"tls-san: {'9' * 5000}\ntoken: 1{'0' * 5000}\n"),
+    "a mode of many digits": ("etc/rancher/k3s/config.yaml", f'write-kubeconfig-mode: "{"7" * 600_000}"\n'),
+    "a thousand commands with a credential": (
+        "run.sh",
+        "".join(f"k3s server --token 4f1c9a7be2d0836f{n}\n" for n in range(1000)),
+    ),
+    "exported variables and commands": (
+        "run.sh",
+        "".join(f"export V{n}=1\n" for n in range(300)) + "curl -sfL https://get.k3s.io | sh -\n" * 300,
+    ),
+    "braces that never close": ("k3s.service.j2", "[Service]\nExecStart=k3s server " + "{{ {% " * 20_000),
+    "commands that go on": ("k3s.service", "[Service]\n" + "ExecStart=\\\n" * 40_000),
+    "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hostile_input_comes_to_an_end(name: str) -> None:
+    path, content = CASES[name]
+    start = monotonic()
+    report = examine([Source(path, content)], Policy(names()))
+    assert monotonic() - start < LONGEST
+    assert report.errors == ()
+
+
+def test_one_file_that_cannot_be_read_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from k3s_policy.readers import dispatch  # noqa: PLC0415  named as it is patched
+
+    read = dispatch.read
+    monkeypatch.setattr(dispatch, "read", lambda source: 1 / 0 if source.path == "bad.yaml" else read(source))
+    good = Source("etc/rancher/k3s/config.yaml", 'write-kubeconfig-mode: "0644"\n')
+    report = examine([Source("bad.yaml", ""), good], Policy(names()))
+    assert [error.path for error in report.errors] == ["bad.yaml"]
+    assert [finding.rule for finding in report.findings] == ["world-readable-kubeconfig"]
