@@ -268,7 +268,7 @@ def neighbours(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
             for name in _neighbour_names(candidate.file):
                 file = os.path.normpath(os.path.join(os.path.dirname(candidate.file), name))
                 path = os.path.normpath(os.path.join(os.path.dirname(candidate.path), name)).replace(os.sep, "/")
-                if file not in listed and os.path.isfile(file):
+                if file not in listed and os.path.isfile(file) and not os.path.islink(file):
                     found[file] = Candidate(path, file, promising=True)
     return tuple(sorted(found.values()))
 
@@ -355,6 +355,10 @@ def _holds_repository(folder: str) -> bool:
     return os.path.lexists(os.path.join(mark, "HEAD")) or os.path.isfile(mark)
 
 
+# What a host would read as its K3s configuration: that it is a link, and so not read here, has to be said.
+_CONFIG_LINK = re.compile(r"rancher/k3s/[^/]*\.ya?ml(?:\.d/[^/]*)?$")
+
+
 class _Search:
     """Collects what the paths of a scan lead to."""
 
@@ -366,6 +370,7 @@ class _Search:
         self._named: set[str] = set()
         self._sizes: dict[str, int] = {}
         self._nested: set[str] = set()
+        self._links: set[str] = set()
         self._problems: dict[ScanError, None] = {}
         self._notes: dict[str, None] = {}
 
@@ -408,6 +413,8 @@ class _Search:
             return
         if stat.S_ISREG(status.st_mode):
             self._sizes.setdefault(file, status.st_size)
+        elif stat.S_ISLNK(status.st_mode) and _CONFIG_LINK.search(file):
+            self._links.add(file)
         elif stat.S_ISDIR(status.st_mode) and _holds_repository(file):
             self._nested.add(file.rstrip("/"))
 
@@ -468,6 +475,9 @@ class _Search:
         if self._nested:
             nested = ", ".join(sorted(self._shown(folder) for folder in self._nested))
             yield f"left out, being repositories of their own: {nested}"
+        if self._links:
+            links = ", ".join(sorted(self._shown(link) for link in self._links))
+            yield f"left out, being links, whose targets are read where they lie: {links}"
         if large:
             yield f"left out, being larger than 1 MiB: {large} file{'s' if large > 1 else ''} with a name of K3s's"
 

@@ -109,7 +109,7 @@ class Unseen(NamedTuple):
     """Something that K3s reads and the scan did not: conclusions from absence must ask for it."""
 
     kind: str
-    """`arguments`, `environment` or `config`."""
+    """`arguments`, `environment` or `config`; `version` where a release is pinned that was not seen."""
     why: str
     at: Text | None = None
 
@@ -139,6 +139,11 @@ class Invocation:
     def last(self, name: str, beside: When = ALWAYS) -> Setting | None:
         """Return the setting of a flag that wins, of those that can hold together with `beside`."""
         return next((one for one in reversed(self.all(name)) if not exclusive(one.when, beside)), None)
+
+    @property
+    def wholly_seen(self) -> bool:
+        """Whether arguments, config and environment were all read."""
+        return all(unseen.kind == "version" for unseen in self.unseen)
 
     def lacks(self, kind: str) -> Unseen | None:
         """Return what was not seen of a kind, if anything."""

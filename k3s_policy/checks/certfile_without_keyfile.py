@@ -91,7 +91,7 @@ def _may_hide(invocation: Invocation, half: _Half) -> bool:
 
 def _problem(invocation: Invocation, half: _Half, missing: str) -> Problem:
     datastore = _backend(invocation, half.setting.when)
-    confidence = Confidence.MEDIUM if invocation.unseen else Confidence.HIGH
+    confidence = Confidence.HIGH if invocation.wholly_seen else Confidence.MEDIUM
     if datastore == "nats":
         message = f"{half.name} without {missing}: NATS silently ignores it, and the client is not authenticated"
         severity = Severity.MEDIUM
@@ -110,7 +110,7 @@ def _backend(invocation: Invocation, when: When) -> str | None:
     setting = invocation.last("datastore-endpoint", when)
     if setting is None:
         embedded = invocation.last("cluster-init", when) or invocation.last("server", when)
-        return "sqlite" if embedded or not invocation.unseen else None
+        return "sqlite" if embedded or invocation.wholly_seen else None
     if not setting.known and not any(
         str(setting.value).startswith(scheme) for scheme in ("mysql:", "postgres", "http", "nats:")
     ):

@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy import endpoint
-from k3s_policy.finding import Severity
+from k3s_policy.finding import Confidence, Severity
 from k3s_policy.rule import Problem, rule
 from k3s_policy.version import Version
 
@@ -76,8 +76,14 @@ def check(invocation: Invocation) -> Problems:
             message,
             "leave `tls=` out and name the database's authority with datastore-cafile",
             severity,
+            Confidence.MEDIUM if files and version and _is_unverified(version) else Confidence.HIGH,
             related=tuple((file.place, f"{file.flag.name} is given here") for file in files),
         )
+
+
+def _is_unverified(version: Version) -> bool:
+    """Whether it was not seen which of the two wins: kine 0.17, and the patches of old lines that may have 0.16."""
+    return version.line in ((1, 33), (1, 34)) or version.line > (1, 36)
 
 
 def _endpoint_wins(version: Version) -> bool:

@@ -56,7 +56,7 @@ def _flag_problem(invocation: Invocation, setting: Setting, removal: Removal) ->
     if not removal.gone(invocation.version):
         message = f"`{name}` still works in {invocation.version} but was removed in {removal.since}"
         return Problem(setting.at, message, advice, Severity.LOW)
-    if setting.form is Form.VARIABLE:
+    if setting.form is Form.VARIABLE or (invocation.lacks("version") and not variable):
         message = f"`{name}` was removed in {removal.since}; a K3s of that release or newer does not start with it"
         return Problem(setting.at, message, advice, Severity.LOW, Confidence.LOW)
     if variable and _stops_installer(invocation, setting):
@@ -82,7 +82,7 @@ def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
         return
     message = f"{flag.name} no longer knows {_named(gone)} since {gone.removal.since}"
     advice = f"use {gone.removal.replacement}" if gone.removal.replacement else ""
-    if setting.form is Form.VARIABLE:
+    if setting.form is Form.VARIABLE or invocation.lacks("version"):
         yield Problem(setting.place, message, advice, Severity.LOW, Confidence.LOW)
     else:
         yield Problem(setting.place, f"{message}; K3s does not start with it", advice, Severity.HIGH)

@@ -107,4 +107,4 @@ def _shares(invocation: Invocation) -> bool:
 
 def _seen(invocation: Invocation) -> bool:
     """Whether arguments, config and environment were all read."""
-    return not invocation.unseen
+    return invocation.wholly_seen

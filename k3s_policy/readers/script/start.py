@@ -37,7 +37,7 @@ def for_installer(variables: Iterable[Variable]) -> bool:
 def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None) -> Iterator[Start]:
     """Read a run of the install script with some arguments (K3s install.sh, setup_env)."""
     words = [*_exec_words(call.variables), *(Argument(word.text, word.when) for word in operands)]
-    version = _installed_version(call.variables)
+    version, hidden = _installed_version(call.variables)
     for head, arguments in _beginnings(words):
         role, rest = _installed_role(head, arguments, call.variables)
         if role not in (*_ROLES, None):
@@ -49,18 +49,29 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
             form=form or Form.INSTALLER,
             variables=tuple(_of_k3s(call.variables)),
             version=version,
+            unseen=(hidden,) if hidden else (),
             host=host,
             when=tuple(dict.fromkeys((*call.command.when, *(head.when if head is not None else ())))),
         )
 
 
-def _installed_version(variables: Sequence[Variable]) -> Version | None:
-    """Return the release that is installed: INSTALL_K3S_VERSION wins over a channel that names a line, `v1.30`."""
+_DEFAULT = re.compile(r"^\$\{[A-Za-z_]\w*:?-(?P<default>[^${}]+)\}$")
+
+
+def _installed_version(variables: Sequence[Variable]) -> tuple[Version | None, Unseen | None]:
+    """Return the release that is installed, or that one is said which the script does not know.
+
+    INSTALL_K3S_VERSION wins over a channel that names a line, `v1.30`. The default of `${VERSION:-v1.30.4}` counts.
+    """
     for name in ("INSTALL_K3S_VERSION", "INSTALL_K3S_CHANNEL"):
         for variable in reversed(variables):
             if str(variable.name) == name and variable.value:
-                return Version.parse(str(variable.value))
-    return None
+                value = str(variable.value)
+                default = _DEFAULT.match(value)
+                version = Version.parse(default["default"] if default else value)
+                hidden = version is None and not variable.value.known
+                return version, Unseen("version", "the release is a variable") if hidden else None
+    return None, None
 
 
 def _exec_words(variables: Iterable[Variable]) -> Iterator[Argument]:
