@@ -81,15 +81,11 @@ class Start:
     arguments: tuple[Argument, ...]
     form: Form
     variables: tuple[Variable, ...] = ()
-    config: str | None = None
-    """The config file it names, as a path on the host; None for the default one."""
     version: Version | None = None
     unseen: tuple[Unseen, ...] = ()
     host: str | None = None
     alone: bool = False
     """Whether it cannot share its host with a config file of the repository: a container, a remote host."""
-    name: str = ""
-    """The name of its systemd unit, where it has one."""
     addresses: tuple[Text, ...] = ()
     """Addresses of its host that the command names: `k3sup install --ip`."""
     when: When = ALWAYS

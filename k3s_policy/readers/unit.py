@@ -87,14 +87,14 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFile) -> Iterator[Fragmen
     for command in commands:
         words = systemd.expand(command.argv, environment, keep_missing=True)
         if _PROGRAM.search(str(command.path)):
-            yield from _start(words[1:], tuple(given), tuple(unseen), first)
+            yield from _start(words[1:], tuple(given), tuple(unseen))
         elif _SHELL.search(str(command.path)) and len(words) >= 3 and str(words[1]).startswith("-"):
             from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
             yield from script.read(words[2], tuple(given), Form.UNIT)
     if not commands:
         missing = Unseen("arguments", f"{first.path} has no ExecStart=")
-        yield Start(first.text[:0], None, (), Form.UNIT, tuple(given), unseen=(*unseen, missing), name=first.name)
+        yield Start(first.text[:0], None, (), Form.UNIT, tuple(given), unseen=(*unseen, missing))
 
 
 def _variables(service: systemd.Service, find: FindEnvironmentFile) -> tuple[list[Variable], list[Unseen]]:
@@ -120,9 +120,7 @@ def _beside(words: list[Text]) -> Iterator[Fragment]:
         yield from (FileMode(path, words[1]) for path in words[2:])
 
 
-def _start(
-    words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...], unit: Unit
-) -> Iterator[Start]:
+def _start(words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...]) -> Iterator[Start]:
     place = next((number for number, word in enumerate(words) if not str(word).startswith("-")), None)
     role = str(words[place]) if place is not None else None
     if place is None or (role not in ("server", "agent") and words[place].known):
@@ -135,5 +133,4 @@ def _start(
         form=Form.UNIT,
         variables=variables,
         unseen=unseen,
-        name=unit.name,
     )
