@@ -15,6 +15,7 @@ from k3s_policy.flags import flags
 from k3s_policy.model import Credential, Invocation
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.readers import dispatch
+from k3s_policy.readers.config import path_claims
 from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.rule import load as load_rule
 from k3s_policy.rule import names
@@ -180,7 +181,7 @@ def _read(
             yield source
         elif source is not None:
             errors.append(source)
-        elif candidate.named:
+        elif candidate.named or path_claims(candidate.path):
             errors.extend(_unreadable(candidate))
 
 

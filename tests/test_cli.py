@@ -290,6 +290,15 @@ def test_untracked_files_are_left_out_when_asked(tmp_path: Path) -> None:
     assert run("scan", tmp_path, "--tracked").code == 0
 
 
+def test_a_config_that_is_binary_is_an_error(tmp_path: Path) -> None:
+    config = tmp_path / CONFIG
+    config.parent.mkdir(parents=True)
+    config.write_bytes(b"token: abc\n#\0\n")
+    result = run("scan", tmp_path)
+    assert result.code == 2
+    assert "binary file" in result.out
+
+
 def test_a_named_file_is_judged_with_its_drop_ins_and_reported_alone(tmp_path: Path) -> None:
     main = tmp_path / "config.yaml"
     main.write_text("datastore-endpoint: https://etcd:2379\ndatastore-certfile: /crt\ntls-san: x\n")
