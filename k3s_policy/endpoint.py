@@ -87,10 +87,7 @@ def parse(text: Text) -> Endpoint:
 def _mysql(text: Text, scheme: Text, rest: Text) -> Endpoint:
     slash = str(rest).rfind("/")
     before, tail = (rest[:slash], rest[slash + 1 :]) if slash >= 0 else (rest, rest[len(rest) :])
-    login, at, address = before.rpartition("@")
-    if not at:
-        login, address = before[:0], before
-    user, _, password = login.partition(":")
+    user, password, address = _login(before)
     database, _, query = tail.partition("?")
     return Endpoint(text, scheme, user, password, address, database, _parameters(query))
 
@@ -98,12 +95,18 @@ def _mysql(text: Text, scheme: Text, rest: Text) -> Endpoint:
 def _url(text: Text, scheme: Text, rest: Text) -> Endpoint:
     before, _, query = rest.partition("?")
     # An unescaped `/` in a password ends the authority for a URL parser, but it is still a password.
-    login, at, host = before.rpartition("@")
-    if not at:
-        login, host = before[:0], before
-    user, _, password = login.partition(":")
+    user, password, host = _login(before)
     address, _, database = host.partition("/")
     return Endpoint(text, scheme, user, password, address, database, _parameters(query))
+
+
+def _login(authority: Text) -> tuple[Text, Text, Text]:
+    """Split `user:password@host`: the last `@` ends the user information, the first `:` in it the user."""
+    login, at, host = authority.rpartition("@")
+    if not at:
+        login, host = authority[:0], authority
+    user, _, password = login.partition(":")
+    return user, password, host
 
 
 def _parameters(query: Text) -> tuple[Parameter, ...]:
