@@ -35,6 +35,7 @@ from k3s_policy.model import (
     Origin,
     Server,
     Setting,
+    Started,
     Unseen,
 )
 from k3s_policy.tree import Scalar
@@ -89,6 +90,8 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
+_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, Unit)
+"""What checks look at as it was read."""
 
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
@@ -119,7 +122,8 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *(_loose(options, scope) for options in of(LooseOptions)),
             *clusters,
             *_replaced(sets),
-            *(one for one in (*every, *others) if isinstance(one, BrokenFile | Credential | FileMode)),
+            *(file.error for file in of(ConfigFile) if file.error is not None),
+            *(one for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
         ],
         [
             *dict.fromkeys(note.message for note in of(Note)),
@@ -253,7 +257,9 @@ def _invocation(
     settings = (*environment.settings, *config.settings, *arguments.settings, *_addresses(start))
     unrecognised = (*config.unrecognised, *arguments.unrecognised)
     kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
-    return kind(start.at, settings, unrecognised, tuple(unseen), version, files)
+    started = Started(start.form, start.words, tuple(arguments.stray)) if start.words else None
+    broken = tuple(file.error for file in config_files if file.error is not None)
+    return kind(start.at, settings, unrecognised, tuple(unseen), version, files, started, broken)
 
 
 def _addresses(start: Start) -> Iterator[Setting]:

@@ -44,6 +44,8 @@ class ConfigFile:
     open: tuple[Text, ...] = ()
     """Places at which more settings may come in that were not seen."""
     when: When = ALWAYS
+    error: BrokenFile | None = None
+    """Why K3s cannot read it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,7 @@ class Start:
     role: str | None
     """`server`, `agent`, or None where a variable decides."""
     arguments: tuple[Argument, ...]
+    """Every word but the program and the role."""
     form: Form
     variables: tuple[Variable, ...] = ()
     version: Version | None = None
@@ -89,6 +92,8 @@ class Start:
     addresses: tuple[Text, ...] = ()
     """Addresses of its host that the command names: `k3sup install --ip`."""
     when: When = ALWAYS
+    words: tuple[Text, ...] = ()
+    """What runs, the program first; empty where nothing was seen that starts K3s."""
 
 
 @dataclass(frozen=True, eq=False)

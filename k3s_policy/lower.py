@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.branch import ALWAYS, When
 from k3s_policy.flags import Kind
 from k3s_policy.model import Form, Origin, Setting, Unrecognised
-from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
+from k3s_policy.tree import Scalar, Sequence, arrives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.flags import Flag, Flags
     from k3s_policy.text import Text
+    from k3s_policy.tree import Mapping, Node
 
 __all__ = [
     "Argument",
@@ -55,7 +56,7 @@ class ConfigEntry(NamedTuple):
     """One key of a config file with its value; `appends` says that the key was written with a `+`."""
 
     key: Text
-    value: Scalar | Sequence | Mapping
+    value: Node
     appends: bool
     when: When = ALWAYS
 
@@ -166,15 +167,28 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
         for entry in kept:
             if flag is None:
                 value = entry.value.text if isinstance(entry.value, Scalar) else None
+                times = sum(1 for _ in _items(entry.value))
                 lowered.unrecognised.append(
-                    Unrecognised(name, entry.key, value, Origin.CONFIG, Form.CONFIG, entry.when)
+                    Unrecognised(name, entry.key, value, Origin.CONFIG, Form.CONFIG, entry.when, times)
                 )
                 continue
-            lowered.settings.extend(
-                Setting(flag, entry.key, arrives(item), Origin.CONFIG, Form.CONFIG, entry.when, item.tag)
-                for item in _items(entry.value)
-            )
+            lowered.settings.extend(_setting(flag, entry, item) for item in _items(entry.value))
     return lowered
+
+
+def _setting(flag: Flag, entry: ConfigEntry, item: Node) -> Setting:
+    value = arrives(item)
+    return Setting(
+        flag=flag,
+        at=entry.key,
+        value=value,
+        origin=Origin.CONFIG,
+        form=Form.CONFIG,
+        when=entry.when,
+        tag=item.tag,
+        written=item.text if isinstance(item, Scalar) and str(value) != str(item.text).strip() else None,
+        item=item is not entry.value,
+    )
 
 
 def replaced(files: Iterable[Iterable[ConfigEntry]]) -> list[ConfigEntry]:
@@ -201,15 +215,13 @@ _SHORT_KEYS = frozenset("cdilostv")
 """Single letters that K3s writes with one dash, so that they reach the flag's alias."""
 
 
-def _items(value: Scalar | Sequence | Mapping) -> Iterator[Scalar]:
-    """Yield the values K3s makes arguments of; a mapping becomes text that no flag understands."""
-    if isinstance(value, Scalar):
-        yield value
-    elif isinstance(value, Sequence):
+def _items(value: Node) -> Iterator[Node]:
+    """Yield the values K3s makes arguments of: of a list within the list only the first item counts."""
+    if isinstance(value, Sequence):
         for item in value.items:
-            first = item.items[0] if isinstance(item, Sequence) and item.items else item
-            if isinstance(first, Scalar):
-                yield first
+            yield item.items[0] if isinstance(item, Sequence) and item.items else item
+    else:
+        yield value
 
 
 def from_environment(variables: Iterable[Variable], role: str | None, flags: Flags) -> Lowered:

@@ -31,6 +31,7 @@ __all__ = [
     "Origin",
     "Server",
     "Setting",
+    "Started",
     "Subject",
     "Unrecognised",
     "Unseen",
@@ -73,6 +74,10 @@ class Setting:
     when: When = ALWAYS
     tag: str | None = None
     """The YAML tag of the value, for instance `!vault`."""
+    written: Text | None = None
+    """The scalar as it stands in the file, where YAML makes other characters of it: `0644` of 420."""
+    item: bool = False
+    """Whether it is one item of a list in a config file."""
 
     @property
     def known(self) -> bool:
@@ -103,6 +108,19 @@ class Unrecognised:
     origin: Origin
     form: Form
     when: When = ALWAYS
+    times: int = 1
+    """How many arguments K3s makes of it: one for each item of a list."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Started:
+    """How an Invocation is started."""
+
+    form: Form
+    words: tuple[Text, ...]
+    """What K3s is started with, the program first, as systemd, the shell or the container hand it over."""
+    stray: tuple[Text, ...] = ()
+    """The first word that is no flag and all behind it, which K3s never reads."""
 
 
 class Unseen(NamedTuple):
@@ -129,6 +147,10 @@ class Invocation:
     unseen: tuple[Unseen, ...] = ()
     version: Version | None = None
     files: tuple[str, ...] = ()
+    started: Started | None = None
+    """How K3s is started, None where that was not seen."""
+    unreadable: tuple[BrokenFile, ...] = ()
+    """Config files that K3s cannot read, so that it does not start."""
 
     role = ""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["Document", "Entry", "Mapping", "Node", "Scalar", "Sequence", "YamlError", "arrives", "read_yaml"]
+__all__ = ["Document", "Entry", "Mapping", "Node", "Scalar", "Sequence", "YamlError", "arrives", "read_yaml", "refusal"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -277,37 +277,92 @@ _LONGEST_NUMBER = 400
 _BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
 
 
-def arrives(scalar: Scalar) -> Text:
-    """Return what K3s receives for a scalar of its configuration: the text it hands to its flag parser.
+def arrives(node: Node) -> Text:
+    """Return what K3s receives for a value of its configuration: the text it hands to its flag parser.
 
-    Where YAML 1.1 turns the scalar into something else (`0644` into 420, `on` into true) the result is a
-    text of other characters at the scalar's place. Decoding as gopkg.in/yaml.v2 2.4.0 does it (resolve.go),
-    printing as K3s does it (pkg/configfilearg/parser.go), which also trims blanks around the value.
+    Where YAML 1.1 turns a scalar into something else (`0644` into 420, `on` into true) the result is a
+    text of other characters at the scalar's place; of a mapping it is what Go prints, which no flag understands.
+    Decoding as gopkg.in/yaml.v2 2.4.0 does it (resolve.go), printing as K3s does it
+    (pkg/configfilearg/convert.go), which also trims blanks around the value.
     """
-    value = resolve(str(scalar.text), plain=scalar.plain, tag=scalar.tag)
-    if value.strip() == str(scalar.text).strip():
-        return scalar.text.strip()
-    return scalar.written.stand_in(value.strip())
+    if not isinstance(node, Scalar):
+        return node.written.stand_in(_printed(node))
+    value = resolve(str(node.text), plain=node.plain, tag=node.tag)
+    if value.strip() == str(node.text).strip():
+        return node.text.strip()
+    return node.written.stand_in(value.strip())
+
+
+def _printed(node: Node) -> str:
+    """Print a value as Go's `%v` does: `[{a b}]` for a mapping, whose nulls are `<nil>`."""
+    if isinstance(node, Sequence):
+        return f"[{' '.join(map(_printed, node.items))}]"
+    if isinstance(node, Mapping):
+        return f"[{' '.join(f'{{{_printed(key)} {_printed(value)}}}' for key, value in node.entries)}]"
+    value = resolve(str(node.text), plain=node.plain, tag=node.tag)
+    return "<nil>" if not value and node.plain else value
+
+
+_TYPED_TAGS = frozenset({"bool", "float", "int", "null"})
+
+
+def refusal(root: Node) -> YamlError | None:
+    """Return why the decoder of K3s refuses a tree that the parser accepts: the first tag that its scalar belies."""
+    for scalar in _scalars(root):
+        kind = _short_tag(scalar.tag)
+        if kind in _TYPED_TAGS and (actual := _kind(str(scalar.text))) != kind and (kind, actual) != ("float", "int"):
+            return YamlError(f"what is tagged !!{kind} is none", scalar.written)
+        if kind == "binary" and _decoded(str(scalar.text)) is None:
+            return YamlError("what is tagged !!binary is not base64", scalar.written)
+    return None
+
+
+def _scalars(node: Node) -> Iterator[Scalar]:
+    if isinstance(node, Scalar):
+        yield node
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _scalars(item)
+    else:
+        for key, value in node.entries:
+            yield key
+            yield from _scalars(value)
+
+
+def _kind(value: str) -> str:
+    """Return the type that a plain scalar has in YAML 1.1 as yaml.v2 reads it."""
+    if value in _WORDS:
+        return {"true": "bool", "false": "bool", "": "null"}.get(_WORDS[value], "float")
+    if _number(value) is None:
+        return "str"
+    return "int" if _INTEGER.fullmatch(value.replace("_", "")) else "float"
 
 
 def resolve(value: str, *, plain: bool, tag: str | None = None) -> str:
     """Return the characters a scalar becomes when K3s decodes it and prints it again."""
-    kind = (tag or "").removeprefix("tag:yaml.org,2002:").removeprefix("!!")
+    kind = _short_tag(tag)
     if kind == "binary":
-        return _decoded(value)
+        decoded = _decoded(value)
+        return value if decoded is None else decoded
     typed = plain or kind in ("int", "float", "bool", "null")
     if not typed or kind == "str" or (kind.startswith("!") and kind != "!"):
         return value
+    if kind == "float" and _kind(value) == "int":
+        return _go_float(_number(value) or value) or value
     return _WORDS[value] if value in _WORDS else _number(value) or value
 
 
-def _decoded(value: str) -> str:
+def _short_tag(tag: str | None) -> str:
+    return (tag or "").removeprefix("tag:yaml.org,2002:").removeprefix("!!")
+
+
+def _decoded(value: str) -> str | None:
     from base64 import b64decode  # noqa: PLC0415  rare
 
     try:
-        return b64decode(value).decode("utf-8", "surrogateescape")
+        return b64decode(re.sub(r"[\r\n]", "", value), validate=True).decode("utf-8", "surrogateescape")
     except ValueError:
-        return value
+        return None
 
 
 def _number(value: str) -> str | None:

@@ -12,10 +12,11 @@ import pytest
 
 from k3s_policy import lower
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.flags import Kind, flags
+from k3s_policy.effective import effective, refusals, skipped
+from k3s_policy.flags import flags
 from k3s_policy.fragment import ConfigFile, Start
 from k3s_policy.lower import Argument, Variable
-from k3s_policy.model import BrokenFile, Form, Invocation, Origin
+from k3s_policy.model import Form, Invocation
 from k3s_policy.options import Options
 from k3s_policy.readers import dispatch
 from k3s_policy.text import Source
@@ -23,9 +24,8 @@ from k3s_policy.text import Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.flags import Flag
     from k3s_policy.fragment import Fragment
-    from k3s_policy.model import Setting, Subject
+    from k3s_policy.model import Subject
     from k3s_policy.text import Text
 
 Case = dict[str, Any]
@@ -34,20 +34,10 @@ CASES: list[Case] = [
     json.loads(line)
     for line in (Path(__file__).parent / "conformance" / "k3s-args.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-NOT_YET: dict[str, str] = {}
-"""Cases that differ, by id, with the reason."""
 
 
-def _parametrized(*kinds: str) -> list[object]:
-    return [
-        pytest.param(
-            case,
-            id=case["id"],
-            marks=[pytest.mark.xfail(reason=NOT_YET[case["id"]], strict=True)] if case["id"] in NOT_YET else [],
-        )
-        for case in CASES
-        if any(kind in case["expect"] for kind in kinds)
-    ]
+def _having(kind: str) -> list[object]:
+    return [pytest.param(case, id=case["id"]) for case in CASES if kind in case["expect"]]
 
 
 # --- the cases, lowered --------------------------------------------------------------------------------
@@ -67,7 +57,8 @@ def _fragments(case: Case) -> Iterator[Fragment]:
     for name, content in case["files"].items():
         for fragment in dispatch.read(Source(f"etc/rancher/k3s/{name}", content)):
             yield replace(fragment, host="case") if isinstance(fragment, ConfigFile) else fragment
-    yield Start(_text(role), role, _arguments(case), Form.COMMAND, variables, host="case")
+    words = tuple(map(_text, case["argv"]))
+    yield Start(_text(role), role, _arguments(case), Form.COMMAND, variables, host="case", words=words)
 
 
 def _subjects(case: Case) -> list[Subject]:
@@ -79,92 +70,48 @@ def _invocation(case: Case) -> Invocation:
     return invocation
 
 
-# --- what K3s makes of the settings: types, and which of several counts ---------------------------------
-
-
-def _outcome(invocation: Invocation) -> tuple[dict[str, Any], list[str]]:
-    """Return what is set in the end, and the options that keep K3s from starting."""
-    refused = [name for name, fatal in _unknown(invocation) if fatal]
-    given: dict[str, list[Setting]] = {}
-    environment: dict[str, list[Setting]] = {}
-    for setting in invocation.settings:
-        if setting.flag.removed is None:
-            source = environment if setting.origin is Origin.ENVIRONMENT else given
-            source.setdefault(setting.flag.name, []).append(setting)
-    # A bad variable stops K3s also where a file or an argument gives the flag.
-    values: dict[str, Any] = {}
-    for name, settings in (*environment.items(), *given.items()):
-        flag = settings[0].flag
-        typed = [_typed(flag, str(setting.value)) for setting in settings]
-        if None in typed or (name in given and len({str(setting.at).lstrip("-") for setting in given[name]}) > 1):
-            refused.append(name)
-        values[name] = typed if flag.kind is Kind.LIST else typed[-1]
-    return values, refused
-
-
-def _unknown(invocation: Invocation) -> Iterator[tuple[str, bool]]:
-    """Yield each option that is none, and whether K3s does not start with it."""
-    for option in invocation.unrecognised:
-        yield option.name, option.origin is Origin.ARGUMENT or invocation.role == "agent"
-    for setting in invocation.settings:
-        if setting.flag.removed is not None and setting.origin is not Origin.ENVIRONMENT:
-            yield str(setting.at).lstrip("-"), setting.origin is Origin.ARGUMENT or invocation.role == "agent"
-
-
-def _typed(flag: Flag, value: str) -> object:
-    """Return the value as Go's flag package reads it, durations as Go prints them; None where it is refused."""
-    if flag.kind is Kind.BOOL and value in ("1", "t", "T", "TRUE", "true", "True"):
-        return True
-    if flag.kind is Kind.BOOL and value in ("0", "f", "F", "FALSE", "false", "False"):
-        return False
-    if flag.kind is Kind.INT and re.fullmatch(r"[+-]?(0x[0-9a-f_]+|0b[01_]+|0o?[0-7_]+|[0-9_]+)", value):
-        return int(value, 8 if re.fullmatch(r"[+-]?0o?[0-7_]+", value) else 0)
-    if flag.kind is Kind.DURATION and (match := re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", value)) and value:
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{seconds}s"
-    if flag.kind in (Kind.STRING, Kind.LIST):
-        return value
-    return None
-
-
 # --- the tests ------------------------------------------------------------------------------------------
 
 
 def test_there_are_all_cases() -> None:
     assert len(CASES) == 333
-    assert len(_parametrized("set")) + len(_parametrized("fatal")) == 333
-    assert set(NOT_YET) <= {case["id"] for case in CASES}
+    assert len(_having("set")) + len(_having("fatal")) == 333
 
 
-@pytest.mark.parametrize("case", _parametrized("set"))
+@pytest.mark.parametrize("case", _having("set"))
 def test_what_is_set(case: Case) -> None:
-    assert _outcome(_invocation(case)) == (case["expect"]["set"], [])
+    invocation = _invocation(case)
+    assert [refusal.message for refusal in refusals(invocation)] == []
+    values = {one.flag.name: one.value for one in effective(invocation)}
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()} == case[
+        "expect"
+    ]["set"]
 
 
-@pytest.mark.parametrize("case", _parametrized("fatal"))
+@pytest.mark.parametrize("case", _having("fatal"))
 def test_what_k3s_refuses(case: Case) -> None:
-    message = case["expect"]["message"]
+    invocation = _invocation(case)
     if case["expect"]["fatal"] == "config":
-        assert any(isinstance(subject, BrokenFile) for subject in _subjects(case))
+        assert invocation.unreadable
         return
-    _, refused = _outcome(_invocation(case))
-    # K3s names the first that it meets.
-    assert any(re.search(rf"(?:-|\s){re.escape(name)}(?:[\s:=]|$)", message) for name in refused), (refused, message)
+    assert not invocation.unreadable
+    # K3s names the first that it meets, and so do we; of two names of one flag, either.
+    first = next(refusals(invocation))
+    name = str(first.at).lstrip("-")
+    assert re.search(rf"[-\s\"]{re.escape(name)}(?:[\s:=\"]|$)", case["expect"]["message"]), (name, case["expect"])
 
 
-@pytest.mark.parametrize("case", _parametrized("set"))
+@pytest.mark.parametrize("case", _having("set"))
 def test_which_keys_a_server_skips(case: Case) -> None:
-    skipped = [name for name, _ in _unknown(_invocation(case))]
-    # K3s names the argument it made of the key: one hyphen for a single letter, two for the rest.
-    ignored = [name[2:] if name.startswith("--") else name[1:] for name in case["expect"].get("ignored", ())]
-    # It does so for each item of a list.
-    assert sorted(set(skipped)) == sorted(set(ignored))
+    # K3s names the argument it made of the key, for each item of a list.
+    assert [one.argument for one in skipped(_invocation(case))] == case["expect"].get("ignored", [])
 
 
-@pytest.mark.parametrize("case", _parametrized("positional"))
+@pytest.mark.parametrize("case", _having("set"))
 def test_where_reading_arguments_ends(case: Case) -> None:
-    lowered = lower.from_arguments(_arguments(case), case["argv"][1], flags(), Form.COMMAND)
-    assert [str(word) for word in lowered.stray] == case["expect"]["positional"]
+    started = _invocation(case).started
+    assert started
+    assert [str(word) for word in started.stray] == case["expect"].get("positional", [])
 
 
 # --- what the data do not have ---------------------------------------------------------------------------

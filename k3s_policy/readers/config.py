@@ -13,7 +13,7 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import ConfigFile, Note, NotJudged
 from k3s_policy.lower import config_entries
 from k3s_policy.model import BrokenFile
-from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,11 +114,11 @@ def read_document(
         return
     if root is not None and mapping is None:
         if claimed and str(root.written).strip():
-            if _TEMPLATE.search(str(text)):
+            template = _TEMPLATE.search(str(text)) is not None
+            if template:
                 yield NotJudged(path)
-            elif str(text).strip("\ufeff \t\r\n"):
-                yield BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
-            yield ConfigFile(text, (), path, host, open=(text[:0],))
+            error = BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
+            yield ConfigFile(text, (), path, host, open=(text[:0],), error=None if template else error)
         return
     if mapping is None and not claimed:
         return
@@ -130,7 +130,9 @@ def read_document(
         yield Note(f"{place}: an RKE2 configuration, left alone")
         return
     entries = () if mapping is None else tuple(e for e in config_entries(mapping) if str(e.key) != "sops")
-    yield ConfigFile(text, entries, path, host)
+    refused = None if mapping is None else refusal(mapping)
+    error = BrokenFile(refused.at, refused.reason, "K3s") if refused else None
+    yield ConfigFile(text, entries, path, host, error=error)
 
 
 def _unparsable(text: Text, document: Document, path: str, host: str | None, *, claimed: bool) -> Iterator[Fragment]:
@@ -141,12 +143,13 @@ def _unparsable(text: Text, document: Document, path: str, host: str | None, *, 
         claimed = len(telling) >= 2
     if not claimed or is_rke2(text, None, path):
         return
+    error = None
     if _TEMPLATE.search(content):
         yield NotJudged(path)
     elif document.error is not None:
-        yield BrokenFile(document.error.at, document.error.reason, "K3s")
+        error = BrokenFile(document.error.at, document.error.reason, "K3s")
     # What it would set is not known, which whoever concludes from absence has to ask.
-    yield ConfigFile(text, (), path, host, open=(text[:0],))
+    yield ConfigFile(text, (), path, host, open=(text[:0],), error=error)
 
 
 def is_drop_in(path: str) -> bool:

@@ -84,7 +84,9 @@ def _container(container: Mapping) -> Iterator[Fragment]:
     if image is None or match is None:
         return
     words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
+    started = (image.text.stand_in("/bin/k3s"), *map(_expanded, words))
     if words and _PROGRAM.search(str(words[0])):
+        started = started[1:]
         words = words[1:]
         if len(words) > 0 and str(words[0]) in flags().commands:
             yield OtherCommand(words[0], str(words[0]), tuple(Argument(word) for word in words[1:]), Form.CONTAINER)
@@ -110,6 +112,7 @@ def _container(container: Mapping) -> Iterator[Fragment]:
         version=Version.parse(match["tag"] or ""),
         unseen=tuple(_unseen(container)),
         alone=True,
+        words=started,
     )
 
 

@@ -87,7 +87,7 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFile) -> Iterator[Fragmen
     for command in commands:
         words = systemd.expand(command.argv, environment, keep_missing=True)
         if _PROGRAM.search(str(command.path)):
-            yield from _start(words[1:], tuple(given), tuple(unseen))
+            yield from _start(tuple(words), tuple(given), tuple(unseen))
         elif _SHELL.search(str(command.path)) and len(words) >= 3 and str(words[1]).startswith("-"):
             from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
@@ -120,12 +120,12 @@ def _beside(words: list[Text]) -> Iterator[Fragment]:
         yield from (FileMode(path, words[1]) for path in words[2:])
 
 
-def _start(words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...]) -> Iterator[Start]:
-    place = next((number for number, word in enumerate(words) if not str(word).startswith("-")), None)
+def _start(words: tuple[Text, ...], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...]) -> Iterator[Start]:
+    place = next((number for number, word in enumerate(words) if number and not word.startswith("-")), None)
     role = str(words[place]) if place is not None else None
     if place is None or (role not in ("server", "agent") and words[place].known):
         return
-    arguments = tuple(Argument(word) for word in words[:place] + words[place + 1 :])
+    arguments = tuple(Argument(word) for word in words[1:place] + words[place + 1 :])
     yield Start(
         at=words[place],
         role=role if role in ("server", "agent") else None,
@@ -133,4 +133,5 @@ def _start(words: list[Text], variables: tuple[Variable, ...], unseen: tuple[Uns
         form=Form.UNIT,
         variables=variables,
         unseen=unseen,
+        words=words,
     )

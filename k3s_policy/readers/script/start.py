@@ -42,10 +42,12 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
         role, rest = _installed_role(head, arguments, call.variables)
         if role not in (*_ROLES, None):
             continue
+        at = head.text if head is not None else call.words[0].text
         yield Start(
-            at=head.text if head is not None else call.words[0].text,
+            at=at,
             role=role,
             arguments=tuple(_within(rest, call.command.when)),
+            words=_installed_words(at, role, rest),
             form=form or Form.INSTALLER,
             variables=tuple(_of_k3s(call.variables)),
             version=version,
@@ -54,6 +56,16 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
             when=tuple(dict.fromkeys((*call.command.when, *(head.when if head is not None else ())))),
         )
 
+
+def _installed_words(at: Text, role: str | None, arguments: Iterable[Argument]) -> tuple[Text, ...]:
+    """Return what the unit of the install script runs, nothing where its role is not known."""
+    if role is None:
+        return ()
+    return (at.stand_in(_INSTALLED), at.stand_in(role), *(argument.text for argument in arguments))
+
+
+_INSTALLED = "/usr/local/bin/k3s"
+"""Where the install script puts K3s (K3s install.sh, setup_env)."""
 
 _DEFAULT = re.compile(r"^\$\{[A-Za-z_]\w*:?-(?P<default>[^${}]+)\}$")
 
@@ -148,7 +160,16 @@ def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
     name = str(at)
     if name in _ROLES:
         variables = tuple(_of_k3s(call.variables))
-        yield Start(at, name, rest, form or Form.COMMAND, variables, host=host, when=call.command.when)
+        yield Start(
+            at=at,
+            role=name,
+            arguments=rest,
+            form=form or Form.COMMAND,
+            variables=variables,
+            host=host,
+            when=call.command.when,
+            words=tuple(word.text for word in call.words),
+        )
     elif name in flags().commands:
         yield OtherCommand(at, name, rest)
 
@@ -169,10 +190,14 @@ def k3sup(call: Call) -> Iterator[Start]:
     releases = [str(value.text) for name, value in values if name in ("--k3s-version", "--k3s-channel")]
     versions = [version for version in map(Version.parse, releases) if version is not None]
     joins = command == "join"
+    at = call.words[1].text
+    role = "agent" if joins and all(str(name) != "--server" for name, _, _ in given) else "server"
+    arguments = tuple(_within(_k3sup_arguments(given), call.command.when))
     yield Start(
-        at=call.words[1].text,
-        role="agent" if joins and all(str(name) != "--server" for name, _, _ in given) else "server",
-        arguments=tuple(_within(_k3sup_arguments(given), call.command.when)),
+        at=at,
+        role=role,
+        arguments=arguments,
+        words=_installed_words(at, role, arguments),
         form=Form.INSTALLER,
         variables=tuple(_k3sup_variables(given)) if joins else (),
         version=versions[-1] if versions else None,
@@ -223,7 +248,8 @@ def container(call: Call) -> Iterator[Start]:
             variable, equals, content = value.text.partition("=")
             if equals:
                 variables.append(Variable(variable, content, Form.COMMAND, word.when))
-    image = _IMAGE.search(str(words[place].text))
+    image_name = words[place].text
+    image = _IMAGE.search(str(image_name))
     rest = [Argument(word.text, word.when) for word in words[place + 2 :]]
     yield Start(
         at=words[place + 1].text,
@@ -234,4 +260,5 @@ def container(call: Call) -> Iterator[Start]:
         version=Version.parse((image["tag"] if image else None) or ""),
         unseen=(Unseen("config", "a volume may hold a config file"),),
         alone=True,
+        words=(image_name.stand_in("/bin/k3s"), *(word.text for word in words[place + 1 :])),
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import ConfigFile
-from k3s_policy.model import BrokenFile
 from k3s_policy.readers import config, environment, unit
 from k3s_policy.readers.script.call import unwrapped
 from k3s_policy.text import Text, join
@@ -94,8 +93,9 @@ def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:
     for fragment in config.read_document(content, read_yaml(content), file.path, host=host):
         if isinstance(fragment, ConfigFile):
             entries = tuple(entry._replace(when=file.when) for entry in fragment.entries)
-            yield replace(fragment, entries=entries, when=file.when, open=hidden)
-        elif content.known or not isinstance(fragment, BrokenFile):
+            error = fragment.error if content.known else None
+            yield replace(fragment, entries=entries, when=file.when, open=(*fragment.open, *hidden), error=error)
+        else:
             yield fragment
 
 
