@@ -8,7 +8,7 @@ Invocation, so that nothing is concluded from its absence.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from k3s_policy import cluster, credential, lower, place
 from k3s_policy.branch import exclusive
@@ -43,13 +43,12 @@ from k3s_policy.tree import Scalar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.model import Subject
+    from k3s_policy.fragment import Fragment, Judged
     from k3s_policy.options import Options
     from k3s_policy.place import ConfigSet
     from k3s_policy.version import Version
 
-__all__ = ["Assembly", "Scope", "assemble"]
+__all__ = ["Assembly", "Scope", "Wanted", "assemble"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,21 @@ class Assembly:
 
     nodes: tuple[Node, ...] = ()
     clusters: tuple[Cluster, ...] = ()
-    subjects: list[Subject] = field(default_factory=list)
-    """Everything checks look at: invocations, clusters and what stands by itself."""
+    subjects: list[Judged] = field(default_factory=list)
+    """Everything checks look at: invocations, clusters, what stands by itself, and single files."""
     notes: list[str] = field(default_factory=list)
     not_judged: list[str] = field(default_factory=list)
+    wanted: list[Wanted] = field(default_factory=list)
+    """Files that are named and were not among the fragments."""
+
+
+class Wanted(NamedTuple):
+    """A file that a unit or a command names."""
+
+    kind: str
+    """`config` or `environment`: how K3s or systemd would read it."""
+    paths: tuple[str, ...]
+    """Where in the repository it may lie, likeliest first."""
 
 
 class _Started(NamedTuple):
@@ -87,11 +97,13 @@ class _Started(NamedTuple):
     start: Start
     unit: str = ""
     files: tuple[str, ...] = ()
+    environments: tuple[EnvironmentFile, ...] = ()
 
 
 _Kind = TypeVar("_Kind")
-_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, Unit)
+_ByItself: TypeAlias = BrokenFile | ConfigFile | Credential | EnvironmentFile | FileMode | Unit
 """What checks look at as it was read."""
+_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, Unit)
 
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
@@ -102,10 +114,11 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         return [fragment for fragment in every if isinstance(fragment, kind)]
 
     environments = of(EnvironmentFile)
-    from_units, others = _unit_starts(of(Unit), environments)
+    wanted: list[Wanted] = []
+    from_units, others = _unit_starts(of(Unit), environments, wanted)
     started = [*(_Started(start) for start in of(Start)), *from_units]
     sets = place.config_sets(of(ConfigFile))
-    nodes, loose_sets = _started_nodes(started, sets, scope)
+    nodes, loose_sets = _started_nodes(started, sets, scope, wanted)
     unread = _unread(environments, started)
     for one in loose_sets:
         beside = place.environments_below(one, unread)
@@ -123,53 +136,69 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *clusters,
             *_replaced(sets),
             *(file.error for file in of(ConfigFile) if file.error is not None),
-            *(one for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
+            *(_as_read(one, from_units) for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
         ],
         [
             *dict.fromkeys(note.message for note in of(Note)),
             *(cluster.unmatched(nodes, scope.options) if scope.whole else ()),
         ],
         sorted({fragment.path for fragment in of(NotJudged)}),
+        wanted,
     )
 
 
 # --- units ----------------------------------------------------------------------------------------------
 
 
-def _unit_starts(units: Sequence[Unit], files: Sequence[EnvironmentFile]) -> tuple[list[_Started], list[Fragment]]:
+def _unit_starts(
+    units: Sequence[Unit], files: Sequence[EnvironmentFile], wanted: list[Wanted]
+) -> tuple[list[_Started], list[Fragment]]:
     """Return what each unit with its drop-ins starts, and what else was found in units."""
     if not units:
         return [], []
     from k3s_policy.readers import unit as reader  # noqa: PLC0415  most scans meet no unit
 
-    groups: dict[str, list[Unit]] = {}
-    for unit in sorted(units, key=lambda one: (one.drop_in, one.path)):
-        groups.setdefault(unit.path.rpartition(".d/")[0] if unit.drop_in else unit.path, []).append(unit)
     starts: list[_Started] = []
     others: list[Fragment] = []
-    for path, group in sorted(groups.items()):
+    for path, group in place.unit_groups(units):
         found: list[EnvironmentFile] = []
+        of_host = [file for file in files if file.host in (None, group[0].host)]
 
-        def find(name: str, path: str = path, found: list[EnvironmentFile] = found) -> EnvironmentFile | None:
-            file = place.environment_file(name, path, files)
-            found.extend([file] if file else [])
+        def find(
+            name: str,
+            path: str = path,
+            found: list[EnvironmentFile] = found,
+            of_host: list[EnvironmentFile] = of_host,
+        ) -> EnvironmentFile | None:
+            file = place.environment_file(name, path, of_host)
+            if file is None:
+                wanted.append(Wanted("environment", place.named_paths(name, path)))
+            else:
+                found.append(file)
             return file
 
         for fragment in list(reader.starts(group, find)):
             if isinstance(fragment, Start):
                 texts = [unit.text for unit in group] + [file.text for file in found]
                 files_read = tuple(dict.fromkeys(text.span.source.path for text in texts))
-                starts.append(_Started(replace(fragment, host=group[0].host), path, files_read))
+                starts.append(_Started(replace(fragment, host=group[0].host), path, files_read, tuple(found)))
             else:
                 others.append(fragment)
     return starts, others
+
+
+def _as_read(one: _ByItself, starts: Iterable[_Started]) -> _ByItself:
+    """Say of an environment file that a unit names that systemd reads it."""
+    if isinstance(one, EnvironmentFile) and any(one in start.environments for start in starts):
+        return replace(one, systemd=True)
+    return one
 
 
 # --- nodes ------------------------------------------------------------------------------------------------
 
 
 def _started_nodes(
-    started: Sequence[_Started], sets: Sequence[ConfigSet], scope: Scope
+    started: Sequence[_Started], sets: Sequence[ConfigSet], scope: Scope, wanted: list[Wanted]
 ) -> tuple[list[Node], list[ConfigSet]]:
     """Make a node of each start with its config, and return the configs that nothing starts."""
     units = [one.unit for one in started if one.unit]
@@ -180,9 +209,14 @@ def _started_nodes(
         start, unit = one.start, one.unit
         named = _named_config(start)
         configs = [config for config in sets if start.host is not None and config.host == start.host]
+        if named is not None:
+            configs = [config for config in configs if place.same_file(config.path, named)]
         evidence = "a script writes the config and starts K3s"
-        if not configs and unit and not start.alone and start.host is None:
-            configs, evidence = place.configs_for(unit, named, loose, units)
+        if not configs and not start.alone and ((unit and start.host is None) or named is not None):
+            starter = unit or start.at.span.source.path
+            configs, evidence = place.configs_for(starter, named, loose, units)
+            if named is not None and not configs:
+                wanted.append(Wanted("config", place.named_paths(named, starter)))
         taken.extend(configs)
         unseen = list(start.unseen)
         if named is not None and not configs:
@@ -221,21 +255,28 @@ def _configured_node(configs: ConfigSet, environments: Sequence[EnvironmentFile]
     first = configs.files[0]
     at = first.entries[0].key if first.entries else first.text[:0]
     variables = tuple(variable for file in environments for variable in file.variables)
-    start = Start(at, _role_of_keys(configs), (), Form.CONFIG, variables)
+    role, because = _role_of_keys(configs)
+    start = Start(at, role, (), Form.CONFIG, variables, because=because)
     unseen = [Unseen("arguments", "nothing in the repository starts K3s with this file")]
     return Node(_invocation(start, [configs], unseen, files, scope), place.root_of(first.path) or "")
 
 
-def _role_of_keys(configs: ConfigSet) -> str | None:
-    """Return the role that alone has one of the flags set."""
+def _role_of_keys(configs: ConfigSet) -> tuple[str | None, str]:
+    """Return the role that alone has one of the flags set, and why."""
+    return _only_role(str(entry.key) for file in configs.files for entry in file.entries)
+
+
+def _only_role(names: Iterable[str]) -> tuple[str | None, str]:
     table = flags()
-    found: set[str] = set()
-    for file in configs.files:
-        for entry in file.entries:
-            flag = table.get(str(entry.key)) or table.removed(str(entry.key))
-            if flag is not None and len(flag.roles) == 1:
-                found |= flag.roles
-    return found.pop() if len(found) == 1 else None
+    found: dict[str, str] = {}
+    for name in names:
+        flag = table.get(name) or table.removed(name)
+        if flag is not None and len(flag.roles) == 1:
+            found.setdefault(next(iter(flag.roles)), name)
+    if len(found) != 1:
+        return None, ""
+    ((role, name),) = found.items()
+    return role, f"{name} is a flag of {role}s alone"
 
 
 def _invocation(
@@ -244,7 +285,7 @@ def _invocation(
     """Lower everything a start is made of, in K3s's own order."""
     version = scope.version_of(files, start.version)
     table = flags().as_of(version)
-    role = start.role or _role_of_arguments(start)
+    role, because = _role(start)
     config_files = [file for one in configs for file in one.files if not exclusive(file.when, start.when)]
     environment = lower.from_environment(start.variables, role, table)
     config = lower.from_config([file.entries for file in config_files], role, table)
@@ -257,9 +298,23 @@ def _invocation(
     settings = (*environment.settings, *config.settings, *arguments.settings, *_addresses(start))
     unrecognised = (*config.unrecognised, *arguments.unrecognised)
     kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
-    started = Started(start.form, start.words, tuple(arguments.stray)) if start.words else None
+    started = None
+    if start.words:
+        unread = [lower.Argument(word, start.when) for word in arguments.stray[1:]]
+        lost = lower.from_arguments(unread, role, table, start.form).settings
+        values = {str(variable.name): variable.value for variable in start.variables}
+        started = Started(
+            start.form, start.words, tuple(arguments.stray), tuple(lost), start.written, values, start.refused
+        )
     broken = tuple(file.error for file in config_files if file.error is not None)
-    return kind(start.at, settings, unrecognised, tuple(unseen), version, files, started, broken)
+    return kind(start.at, settings, unrecognised, tuple(unseen), version, files, started, broken, because)
+
+
+def _role(start: Start) -> tuple[str | None, str]:
+    """Return the role of what is started, and why it is that."""
+    if start.role is None:
+        return _role_of_arguments(start)
+    return start.role, start.because or "the command says so"
 
 
 def _addresses(start: Start) -> Iterator[Setting]:
@@ -270,16 +325,10 @@ def _addresses(start: Start) -> Iterator[Setting]:
             yield Setting(flag, address, address, Origin.ENVIRONMENT, start.form)
 
 
-def _role_of_arguments(start: Start) -> str | None:
-    """Return the role that alone has one of the flags given as arguments."""
-    table = flags()
-    found: set[str] = set()
-    for argument in start.arguments:
-        word = str(argument.text)
-        flag = table.get(word.lstrip("-").partition("=")[0]) if word.startswith("--") else None
-        if flag is not None and len(flag.roles) == 1:
-            found |= flag.roles
-    return found.pop() if len(found) == 1 else None
+def _role_of_arguments(start: Start) -> tuple[str | None, str]:
+    """Return the role that alone has one of the flags given as arguments, and why."""
+    words = (str(argument.text) for argument in start.arguments)
+    return _only_role(word.lstrip("-").partition("=")[0] for word in words if word.startswith("--"))
 
 
 # --- what stands by itself --------------------------------------------------------------------------------

@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_scan(commands.add_parser("scan", help="scan files and folders"))
+    _add_show(commands.add_parser("show", help="show what the configuration becomes: nodes and their settings"))
     explain = commands.add_parser("explain", help="show the documentation of a rule")
     explain.add_argument("rule", metavar="RULE", help="the rule's name, for instance plaintext-credential")
     explain.set_defaults(action=_explain)
@@ -133,12 +134,24 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
     add = scan.add_argument_group("judging").add_argument
     add("--select", action="append", metavar="RULE[,RULE]", help="judge by these rules only")
     add("--ignore", action="append", metavar="RULE[,RULE]", help="leave these rules out")
-    release = "the K3s release that runs, for instance v1.33.4+k3s1 (default: the newest)"
-    add("--k3s-version", metavar="VERSION", help=release)
+    add("--k3s-version", metavar="VERSION", help=_RELEASE)
     add("--min-confidence", choices=LEVELS, default="low", help="leave out less certain findings")
     add = scan.add_argument_group("exit code").add_argument
     add("--fail-on", choices=LEVELS, default="low", help="lowest severity that makes the exit code 1 (default: low)")
     add("--exit-zero", action="store_true", help="exit 0 whatever is found; errors still exit 2")
+
+
+def _add_show(show: argparse.ArgumentParser) -> None:
+    show.set_defaults(action=_show)
+    add = show.add_argument
+    add("paths", nargs="*", default=["."], metavar="PATH", help="file, folder, or - for standard input")
+    add("--format", choices=("text", "json"), default="text", help="format on standard output (default: text)")
+    add("--tracked", action="store_true", help="leave out files that git does not track")
+    add("--stdin-filename", metavar="PATH", help="what to call standard input; its name decides how it is read")
+    add("--k3s-version", metavar="VERSION", help=_RELEASE)
+
+
+_RELEASE = "the K3s release that runs, for instance v1.33.4+k3s1 (default: the newest)"
 
 
 class _Version(argparse.Action):
@@ -353,6 +366,34 @@ class _Meter:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+# --- show -----------------------------------------------------------------------------------------------
+
+
+def _show(options: argparse.Namespace) -> int:
+    from k3s_policy.run import Policy, Request, survey  # noqa: PLC0415  loaded when there is something to show
+    from k3s_policy.show import overview  # noqa: PLC0415  likewise
+
+    policy = Policy((), _k3s_version(options.k3s_version))
+    request = Request(tuple(options.paths), options.tracked, standard_input=_standard_input(options), policy=policy)
+    surveyed = survey(request)
+    shown = overview(surveyed.assembly, surveyed.paths)
+    if options.format == "json":
+        from k3s_policy.show import json  # noqa: PLC0415  only for this format
+
+        _print(json.render(shown), "json")
+    else:
+        from k3s_policy.flags import flags  # noqa: PLC0415  loaded already
+        from k3s_policy.show import text  # noqa: PLC0415  only for this format
+
+        _print(text.render(shown, shown=_shown(options), newest=flags().newest))
+    if not shown.nodes and not surveyed.errors:
+        _complain("nothing to show: no K3s configuration found")
+    for note in surveyed.notes:
+        _complain(f"note: {note}")
+    _complain_of(surveyed.errors)
+    return 2 if surveyed.errors else 0
 
 
 # --- rules ----------------------------------------------------------------------------------------------

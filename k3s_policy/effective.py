@@ -14,13 +14,13 @@ from k3s_policy.model import Agent, Origin, Server
 from k3s_policy.value import Malformed, Value, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from k3s_policy.flags import Flag
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.text import Text
 
-__all__ = ["Effective", "Refusal", "Skipped", "effective", "refusals", "skipped"]
+__all__ = ["Effective", "Refusal", "Skipped", "effective", "refusals", "skipped", "twice_named"]
 
 
 class Effective(NamedTuple):
@@ -133,7 +133,8 @@ def refusals(invocation: Invocation) -> Iterator[Refusal]:
                 found.append(Refusal(setting.at, f"flag provided but not defined: {_named(name)}"))
             found += _malformed(setting)
         yield from sorted(found, key=lambda refusal: _order(invocation, refusal.at))
-    yield from _two_names(given)
+    for earlier, later in twice_named(invocation):
+        yield Refusal(later.at, f"one flag cannot be given as {_bare(earlier)} and as {_bare(later)}")
 
 
 def _order(invocation: Invocation, at: Text) -> tuple[int, int]:
@@ -155,15 +156,20 @@ def _malformed(setting: Setting) -> Iterator[Refusal]:
         yield Refusal(setting.at, f'the value "{setting.value}" of {flag.name} {value.reason}')
 
 
-def _two_names(settings: Iterable[Setting]) -> Iterator[Refusal]:
-    """Yield the flags that are given by two of their names, as in `t` and `token`."""
+def twice_named(invocation: Invocation) -> Iterator[tuple[Setting, Setting]]:
+    """Yield the settings that give a flag by another name than an earlier one did, as in `t` and `token`."""
     first: dict[str, list[Setting]] = {}
-    for setting in settings:
+    for setting in invocation.settings:
+        if setting.origin is Origin.ENVIRONMENT or _bare(setting) not in (setting.flag.name, *setting.flag.aliases):
+            continue
         others = first.setdefault(setting.flag.name, [])
-        name = str(setting.at).lstrip("-")
         for other in others:
-            told = str(other.at).lstrip("-")
-            if told != name and not exclusive(other.when, setting.when):
-                yield Refusal(setting.at, f"one flag cannot be given as {told} and as {name}")
+            if _bare(other) != _bare(setting) and not exclusive(other.when, setting.when):
+                yield other, setting
                 break
         others.append(setting)
+
+
+def _bare(setting: Setting) -> str:
+    """Return the name that a setting gives its flag by, without hyphens before it."""
+    return str(setting.at).lstrip("-")

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
-from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Unseen
+from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Subject, Unseen
 
 if TYPE_CHECKING:
     from k3s_policy.lower import Argument, ConfigEntry, Variable
+    from k3s_policy.systemd import EnvironmentFile as SystemdFile
     from k3s_policy.systemd import UnitFile
     from k3s_policy.text import Text
     from k3s_policy.version import Version
@@ -22,6 +23,7 @@ __all__ = [
     "ConfigFile",
     "EnvironmentFile",
     "Fragment",
+    "Judged",
     "LooseOptions",
     "NotJudged",
     "Note",
@@ -71,6 +73,12 @@ class EnvironmentFile:
     variables: tuple[Variable, ...]
     path: str
     host: str | None = None
+    file: SystemdFile | None = None
+    """What systemd makes of it."""
+    exported: tuple[Variable, ...] = ()
+    """Those of `variables` that systemd drops: for it, `export` is part of the name."""
+    systemd: bool = False
+    """Whether systemd reads it: its path says so, or a unit that runs K3s names it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +102,12 @@ class Start:
     when: When = ALWAYS
     words: tuple[Text, ...] = ()
     """What runs, the program first; empty where nothing was seen that starts K3s."""
+    because: str = ""
+    """Why it has its role, where no word of the command says it."""
+    written: tuple[Text, ...] = ()
+    """The words of a unit's command before systemd puts variables into them; empty where it does not."""
+    refused: bool = False
+    """Whether systemd refuses the command for a `%` that begins no specifier, so that this is what was meant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +155,6 @@ Fragment: TypeAlias = (
     | FileMode
     | BrokenFile
 )
+
+Judged: TypeAlias = Subject | ConfigFile | Unit | EnvironmentFile
+"""What a check can judge: what was put together, and single files as they were read."""

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.branch import ALWAYS, When
 from k3s_policy.flags import Kind
 from k3s_policy.model import Form, Origin, Setting, Unrecognised
-from k3s_policy.tree import Scalar, Sequence, arrives
+from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.flags import Flag, Flags
     from k3s_policy.text import Text
-    from k3s_policy.tree import Mapping, Node
+    from k3s_policy.tree import Node
 
 __all__ = [
     "Argument",
@@ -177,7 +177,9 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
 
 
 def _setting(flag: Flag, entry: ConfigEntry, item: Node) -> Setting:
-    value = arrives(item)
+    # `{{ token }}` without quotes is a mapping to YAML, and a template that has not been filled in to everybody else.
+    template = isinstance(item, Mapping) and item.written.startswith("{{")
+    value = item.written.unknown() if template else arrives(item)
     return Setting(
         flag=flag,
         at=entry.key,

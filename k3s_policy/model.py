@@ -6,14 +6,14 @@ format to it, and a rule is written once because K3s reads it once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When, exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from k3s_policy.flags import Flag
     from k3s_policy.text import Text
@@ -121,6 +121,14 @@ class Started:
     """What K3s is started with, the program first, as systemd, the shell or the container hand it over."""
     stray: tuple[Text, ...] = ()
     """The first word that is no flag and all behind it, which K3s never reads."""
+    lost: tuple[Setting, ...] = ()
+    """What the stray words would set if K3s read them."""
+    written: tuple[Text, ...] = ()
+    """The words of a unit's command before systemd puts variables into them; empty where it does not."""
+    environment: Mapping[str, Text] = field(default_factory=dict)
+    """What is put in place of the variables, by their names."""
+    refused: bool = False
+    """Whether systemd refuses the command for a `%` that begins no specifier, so that this is what was meant."""
 
 
 class Unseen(NamedTuple):
@@ -151,6 +159,9 @@ class Invocation:
     """How K3s is started, None where that was not seen."""
     unreadable: tuple[BrokenFile, ...] = ()
     """Config files that K3s cannot read, so that it does not start."""
+
+    because: str = ""
+    """Why it has its role, in a few words."""
 
     role = ""
 

@@ -7,16 +7,28 @@ there is one of each kind: ten configs in one folder are ten hosts.
 
 from __future__ import annotations
 
+import posixpath
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import ConfigFile, EnvironmentFile
+    from k3s_policy.fragment import ConfigFile, EnvironmentFile, Unit
 
-__all__ = ["ConfigSet", "config_sets", "configs_for", "environment_file", "environments_below", "folder_of", "root_of"]
+__all__ = [
+    "ConfigSet",
+    "config_sets",
+    "configs_for",
+    "environment_file",
+    "environments_below",
+    "folder_of",
+    "named_paths",
+    "root_of",
+    "same_file",
+    "unit_groups",
+]
 
 DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml"
 """Where K3s looks for its config file (K3s pkg/cli/cmds/config.go)."""
@@ -25,6 +37,12 @@ _ROOTS = (
     re.compile(r"^(?P<root>.*?)(?:^|/)?etc/rancher/k3s/[^/]+$"),
     re.compile(r"^(?P<root>.*?)(?:^|/)?(?:etc|usr/lib|usr/local/lib|lib|run)/systemd/system/[^/]+$"),
 )
+_UNIT_FOLDER = re.compile(
+    r"^(?P<root>.*?)/?(?:^|(?<=/))(?P<tree>etc|run|usr/local/lib|usr/lib|lib)/systemd/system/[^/]+(?:/[^/]+)?$"
+)
+_UNIT_TREES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
+"""Where systemd looks for units and drop-ins, the strongest first (systemd src/basic/path-lookup.c)."""
+
 _ENVIRONMENT = re.compile(
     r"^(?P<root>.*?)/?(?:^|(?<=/))etc/"
     r"(?:(?:default|sysconfig)/(?P<name>k3s[^/]*)|systemd/system/(?P<unit>k3s[^/]*)\.service\.env)$"
@@ -71,6 +89,11 @@ def folder_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def same_file(path: str, named: str) -> bool:
+    """Whether a script that writes `path` writes the file that a command names."""
+    return posixpath.normpath(path).lstrip("/") == posixpath.normpath(named).lstrip("/")
+
+
 def configs_for(
     unit: str, named: str | None, sets: Sequence[ConfigSet], units: Iterable[str]
 ) -> tuple[list[ConfigSet], str]:
@@ -78,16 +101,15 @@ def configs_for(
 
     `named` is the file its command names, else K3s reads the default one; `units` are the paths of all units.
     """
-    wanted = named or DEFAULT_CONFIG
+    if named is not None:
+        found = _first_at(named_paths(named, unit), sets)
+        return ([found] if found else []), "the command names the config"
     root = root_of(unit)
     if root is not None:
-        at = f"{root}/{wanted.lstrip('/')}".lstrip("/")
+        at = f"{root}{DEFAULT_CONFIG}".lstrip("/")
         if same := [one for one in sets if one.path == at]:
             return same, f"both lie below {root or '/'}"
     beside = [one for one in sets if folder_of(one.path) == folder_of(unit)]
-    if named is not None:
-        base = wanted.rpartition("/")[2]
-        return [one for one in beside if one.path.rpartition("/")[2] == base], "the config named lies beside the unit"
     neighbours = {other for other in units if folder_of(other) == folder_of(unit)}
     if len(beside) == 1 and len(neighbours) == 1:
         return beside, "config and unit lie side by side"
@@ -95,12 +117,28 @@ def configs_for(
 
 
 def environment_file(path: str, unit: str, files: Iterable[EnvironmentFile]) -> EnvironmentFile | None:
-    """Find the file that EnvironmentFile= names: below the unit's root, else by its base name beside the unit."""
+    """Find the file that EnvironmentFile= names."""
+    return _first_at(named_paths(path, unit), files)
+
+
+def named_paths(path: str, unit: str) -> tuple[str, ...]:
+    """Return where a file may lie that a unit or script names by its path on the host, likeliest first.
+
+    Below the root of the unit, by its base name beside the unit, and at that path as a script writes it.
+    """
     root = root_of(unit)
-    candidates = [] if root is None else [f"{root}/{path.lstrip('/')}".lstrip("/")]
-    candidates.extend((f"{folder_of(unit)}/{path.rpartition('/')[2]}".lstrip("/"), path))
-    by_path = {file.path: file for file in files}
-    return next((by_path[candidate] for candidate in candidates if candidate in by_path), None)
+    below = [] if root is None else [f"{root}/{path.lstrip('/')}".lstrip("/")]
+    folder = folder_of(unit)
+    relative = [] if path.startswith("/") else [posixpath.normpath(f"{folder}/{path}" if folder else path)]
+    return (*below, *relative, f"{folder}/{path.rpartition('/')[2]}".lstrip("/"), path)
+
+
+_Placed = TypeVar("_Placed", "ConfigSet", "EnvironmentFile")
+
+
+def _first_at(paths: Iterable[str], placed: Iterable[_Placed]) -> _Placed | None:
+    by_path = {one.path: one for one in placed}
+    return next((by_path[path] for path in paths if path in by_path), None)
 
 
 def environments_below(config: ConfigSet, files: Iterable[EnvironmentFile]) -> list[EnvironmentFile]:
@@ -112,3 +150,78 @@ def environments_below(config: ConfigSet, files: Iterable[EnvironmentFile]) -> l
     places = ((file, _ENVIRONMENT.match(file.path)) for file in files)
     found = [(file, place["name"] or place["unit"]) for file, place in places if place and place["root"] == root]
     return [file for file, _ in found] if len({name for _, name in found}) == 1 else []
+
+
+# --- units ----------------------------------------------------------------------------------------------
+
+
+def unit_groups(units: Iterable[Unit]) -> list[tuple[str, list[Unit]]]:
+    """Put each unit and the drop-ins that systemd adds to it together, with the path it stands at.
+
+    Drop-ins whose unit is not here stand together by themselves.
+    """
+    hosts: dict[tuple[str | None, str], list[Unit]] = {}
+    for unit in units:
+        hosts.setdefault((unit.host, _unit_place(unit)[0]), []).append(unit)
+    groups = [group for of_host in hosts.values() for group in _groups_of_host(of_host)]
+    return sorted(groups, key=lambda group: group[0])
+
+
+def _unit_place(unit: Unit) -> tuple[str, int]:
+    """Return the folder that stands for `/` of a unit's host, or else that it lies in, and the rank of its tree."""
+    if match := _UNIT_FOLDER.match(unit.path):
+        return match["root"] + "/", _UNIT_TREES.index(match["tree"])
+    folder = folder_of(unit.path)
+    return (folder_of(folder) if unit.drop_in else folder), 0
+
+
+def _groups_of_host(units: Iterable[Unit]) -> Iterator[tuple[str, list[Unit]]]:
+    ordered = sorted(units, key=lambda unit: (_unit_place(unit)[1], unit.path))
+    drop_ins = [unit for unit in ordered if unit.drop_in]
+    named: set[str] = set()
+    taken: list[Unit] = []
+    for main in _mains(ordered):
+        # Of units of one name that of the strongest tree counts; the others are judged by themselves.
+        own = [] if main.name in named else _added_to(main.name, drop_ins)
+        named.add(main.name)
+        taken.extend(own)
+        yield main.path, [main, *own]
+    alone = [unit for unit in drop_ins if unit not in taken]
+    for name in dict.fromkeys(unit.name for unit in alone):
+        of_name = [unit for unit in alone if unit.name == name]
+        counting = _by_file_name(of_name)
+        for group in (counting, *([unit] for unit in of_name if unit not in counting)):
+            yield group[0].path.rpartition(".d/")[0], group
+
+
+def _mains(units: Sequence[Unit]) -> Iterator[Unit]:
+    """Yield the units that are no drop-ins; a template as each of its instances that has drop-ins of its own."""
+    mains = [unit for unit in units if not unit.drop_in]
+    names = {unit.name for unit in mains}
+    for main in mains:
+        prefix, template, suffix = main.name.partition("@.")
+        instances = [
+            replace(main, name=name)
+            for name in dict.fromkeys(unit.name for unit in units if unit.drop_in)
+            if template and name not in names and name.startswith(f"{prefix}@") and name.endswith(f".{suffix}")
+        ]
+        yield from instances or [main]
+
+
+def _added_to(name: str, drop_ins: Sequence[Unit]) -> list[Unit]:
+    """Return the drop-ins that systemd adds to a unit, in the order it reads them."""
+    from k3s_policy.systemd import drop_in_folders  # noqa: PLC0415  most scans meet no unit
+
+    *own, of_type = drop_in_folders(name)
+    of_name = {folder: [unit for unit in drop_ins if f"{unit.name}.d" == folder] for folder in (*own, of_type)}
+    trees = dict.fromkeys(_unit_place(unit)[1] for unit in drop_ins)
+    found = [unit for tree in trees for folder in own for unit in of_name[folder] if _unit_place(unit)[1] == tree]
+    return _by_file_name([*found, *of_name[of_type]])
+
+
+def _by_file_name(drop_ins: Iterable[Unit]) -> list[Unit]:
+    """Keep the first drop-in of each file name, and put them in the byte order of these names."""
+    found: dict[str, Unit] = {}
+    for unit in drop_ins:
+        found.setdefault(unit.path.rpartition("/")[2], unit)
+    return [unit for _, unit in sorted(found.items(), key=lambda item: item[0].encode("utf-8", "surrogateescape"))]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from k3s_policy import model
+from k3s_policy import fragment, model
 from k3s_policy.finding import Confidence, Related, RuleCard, Severity
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["Problem", "Problems", "Rule", "load", "names", "rule"]
+__all__ = ["Check", "Problem", "Problems", "Rule", "load", "names", "rule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +45,28 @@ Problems: TypeAlias = "Iterator[Problem]"
 
 
 @dataclass(frozen=True)
+class Check:
+    """A module's `check` and what its decorator says about it."""
+
+    function: Callable[[Any], Problems]
+    severity: Severity
+    see: tuple[str, ...]
+    tags: tuple[str, ...]
+    owns_credential: bool
+    yields_credential: bool
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule: its card, whom it judges, and the check."""
 
     card: RuleCard
     judges: tuple[type, ...]
     check: Callable[[Any], Problems]
+    owns_credential: bool = False
+    """Whether a credential that it finds is its own, and no matter of a rule that yields."""
+    yields_credential: bool = False
+    """Whether it is silent about a credential that a rule which owns it has found."""
 
     @property
     def name(self) -> str:
@@ -59,15 +75,22 @@ class Rule:
 
 
 def rule(
-    *, severity: str, see: tuple[str, ...] = (), tags: tuple[str, ...] = ()
-) -> Callable[[Callable[[Any], Problems]], Callable[[Any], Problems]]:
-    """Mark a module's `check`, giving the rule's severity, addresses to read more at, and tags."""
+    *,
+    severity: str,
+    see: tuple[str, ...] = (),
+    tags: tuple[str, ...] = (),
+    owns_credential: bool = False,
+    yields_credential: bool = False,
+) -> Callable[[Callable[[Any], Problems]], Check]:
+    """Make a module's function its check, giving the rule's severity, addresses to read more at, and tags.
 
-    def mark(check: Callable[[Any], Problems]) -> Callable[[Any], Problems]:
-        check.__dict__["about"] = (Severity[severity.upper()], see, tags)
-        return check
+    A credential gets one finding: see `Rule` for those that own it and those that yield.
+    """
 
-    return mark
+    def made(function: Callable[[Any], Problems]) -> Check:
+        return Check(function, Severity[severity.upper()], see, tags, owns_credential, yields_credential)
+
+    return made
 
 
 def names() -> tuple[str, ...]:
@@ -80,15 +103,16 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Rule:
     """Load a rule by its name. Raises ModuleNotFoundError where there is none."""
     module = import_module(f"k3s_policy.checks.{name.replace('-', '_')}")
-    check = module.check
-    severity, see, tags = check.about
+    check: Check = module.check
     summary, _, page = (module.__doc__ or "").strip().partition("\n")
-    card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", severity, see, ("security", "k3s", *tags))
-    return Rule(card, tuple(_judged(check)), check)
+    tags = ("security", "k3s", *check.tags)
+    card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags)
+    judges = tuple(_judged(check.function))
+    return Rule(card, judges, check.function, check.owns_credential, check.yields_credential)
 
 
-def _judged(check: Callable[[Any], Problems]) -> Iterator[type]:
+def _judged(function: Callable[[Any], Problems]) -> Iterator[type]:
     """Read the annotation of the first parameter: `Server`, or several kinds joined by `|`."""
-    annotation = next(iter(check.__annotations__.values()))
-    for kind in str(annotation).split("|"):
-        yield getattr(model, kind.strip())
+    annotation = next(iter(function.__annotations__.values()))
+    for kind in map(str.strip, str(annotation).split("|")):
+        yield getattr(model, kind) if hasattr(model, kind) else getattr(fragment, kind)

@@ -1,37 +1,34 @@
-"""The pipeline, as a table of contents: discover, read, assemble, judge, report."""
+"""The pipeline, as a table of contents: discover, read, assemble, judge, redact, report."""
 
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import credential
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.discover import discover, needles, neighbours, read, top_of
-from k3s_policy.finding import CheckFailedError, Confidence, Finding, Related, Report, ScanError
+from k3s_policy.finding import Confidence, Report, ScanError
 from k3s_policy.flags import flags
-from k3s_policy.model import Credential, Invocation
+from k3s_policy.judge import judge
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.readers import dispatch
 from k3s_policy.readers.config import path_claims
-from k3s_policy.reports.masking import MASK, masked
+from k3s_policy.redact import redact
 from k3s_policy.rule import load as load_rule
 from k3s_policy.rule import names
-from k3s_policy.text import Source, Span
+from k3s_policy.text import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from k3s_policy.assemble import Assembly, Wanted
     from k3s_policy.discover import Candidate
     from k3s_policy.fragment import Fragment
-    from k3s_policy.model import Subject
-    from k3s_policy.rule import Problem, Rule
-    from k3s_policy.text import Text
     from k3s_policy.version import Version
 
-__all__ = ["Policy", "Request", "examine", "judge", "scan", "sources", "tool_version"]
+__all__ = ["Policy", "Request", "Survey", "assembled", "examine", "scan", "sources", "survey", "tool_version"]
 
 
 @dataclass(frozen=True)
@@ -63,84 +60,76 @@ def scan(request: Request, progress: Callable[[int, int], None] | None = None) -
     `progress` is called with the number of files looked at so far and their total. A check that raises stops
     the scan: CheckFailedError names the rule and the place.
     """
-    if request.standard_input is not None:
-        errors: list[ScanError] = []
-        scope = Scope(_options(top_of([]), errors), request.policy.version)
-        report = examine([Source(*request.standard_input)], request.policy, scope)
-        return replace(report, errors=(*errors, *report.errors))
-    discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
-    errors = list(discovery.problems)
-    options = _options(discovery.top, errors)
-    # What a user names is judged with what K3s reads beside it; only what was named is reported.
-    beside = () if request.files_only else neighbours(discovery.candidates)
-    found = list(_read((*discovery.candidates, *beside), errors, progress))
-    context = frozenset(candidate.path for candidate in beside)
-    scope = Scope(
-        options,
-        request.policy.version,
-        whole=any(os.path.realpath(path) == discovery.top for path in request.paths),
-        partial=request.files_only,
-    )
-    report = examine(found, request.policy, scope, context)
-    return replace(
-        report,
-        errors=(*errors, *report.errors),
-        files_seen=discovery.seen,
-        notes=(*discovery.notes, *report.notes),
-    )
+    return _report(_gathered(request, progress), request.policy)
 
 
 def examine(
     found: Iterable[Source], policy: Policy, scope: Scope | None = None, context: Collection[str] = ()
 ) -> Report:
-    """Judge some files, whose content is all that is needed: read, assemble, judge, mask.
+    """Judge some files, whose content is all that is needed.
 
     `context` are the paths of files that are read for what they say about the others, and not reported.
     """
-    fragments: list[Fragment] = []
-    read_paths = []
-    errors: list[ScanError] = []
-    for source in found:
-        try:
-            of_source = list(dispatch.read(source))
-        except Exception as error:  # noqa: BLE001  one file must not hide the others, nor its content be told
-            errors.append(ScanError(f"could not be read: {type(error).__name__}", source.path))
-            continue
-        fragments.extend(of_source)
-        if of_source:
-            read_paths.append(source.path)
-    assembly = assemble(fragments, scope or Scope(Options(), policy.version))
-    findings = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
-    findings = [
+    scope = scope or Scope(Options(), policy.version)
+    return _report(_Gathered(list(found), scope, context=frozenset(context)), policy)
+
+
+def assembled(found: Iterable[Source]) -> Assembly:
+    """Put some files together, whose content is all that is needed."""
+    return _assembled(_Gathered(list(found), Scope(Options())), [])[0]
+
+
+def _report(gathered: _Gathered, policy: Policy) -> Report:
+    """Read, assemble, judge, redact, report."""
+    errors = list(gathered.errors)
+    assembly, files_read = _assembled(gathered, errors)
+    judged = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
+    reported = [
         finding
-        for finding in findings
-        if finding.confidence >= policy.minimal_confidence and finding.span.source.path not in context
+        for finding in judged
+        if finding.confidence >= policy.minimal_confidence and finding.span.source.path not in gathered.context
     ]
-    credentials = _credentials(assembly.subjects) if findings else {}
-    shown = {source for finding in findings for source in _sources_of(finding)}
-    secrets = {source: credential.secret_spans(source, _spans_in(source, credentials)) for source in shown}
-    values = {source: _telling(texts) for source, texts in credentials.items()}
-    findings = [_told_without(values.get(finding.span.source, ()), finding) for finding in findings]
+    findings, secrets = redact(reported, assembly.subjects)
     return Report(
-        findings=tuple(_fingerprinted(findings, secrets)),
+        findings=findings,
         errors=tuple(errors),
         rules=tuple(load_rule(name).card for name in names()),
         secrets=secrets,
-        files_read=len(read_paths),
-        files_seen=len(read_paths),
+        files_read=files_read,
+        files_seen=files_read if gathered.files_seen is None else gathered.files_seen,
         not_judged=tuple(assembly.not_judged),
-        notes=tuple(assembly.notes),
+        notes=(*gathered.notes, *assembly.notes),
     )
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was put together, before anything is judged."""
+
+    assembly: Assembly
+    paths: frozenset[str]
+    """The files that were asked for; others were read for what they say about these."""
+    errors: tuple[ScanError, ...]
+    notes: tuple[str, ...]
+
+
+def survey(request: Request) -> Survey:
+    """Put together what lies below some paths, without judging it."""
+    gathered = _gathered(request, None)
+    errors = list(gathered.errors)
+    assembly, _ = _assembled(gathered, errors)
+    paths = frozenset(source.path for source in gathered.sources) - gathered.context
+    return Survey(assembly, paths, tuple(errors), (*gathered.notes, *assembly.notes))
 
 
 def sources(request: Request) -> tuple[list[str], list[ScanError]]:
     """Return the paths of the files that hold something of K3s's, and what kept others from being looked at."""
+    errors: list[ScanError] = []
     if request.standard_input is not None:
         found: Iterable[Source] = [Source(*request.standard_input)]
-        errors = []
     else:
         discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
-        errors = list(discovery.problems)
+        errors.extend(discovery.problems)
         found = _read(discovery.candidates, errors, None)
     return [source.path for source in found if next(dispatch.read(source), None) is not None], errors
 
@@ -153,6 +142,78 @@ def tool_version() -> str:
         return version("k3s-policy")
     except PackageNotFoundError:
         return "0"
+
+
+# The steps of the pipeline that are no module: each adds what it could not read to `errors`, and goes on.
+
+
+class _Gathered(NamedTuple):
+    """The files a request is about, and what holds for them."""
+
+    sources: list[Source]
+    scope: Scope
+    errors: tuple[ScanError, ...] = ()
+    context: frozenset[str] = frozenset()
+    """Paths of files that are read for what they say about the others."""
+    notes: tuple[str, ...] = ()
+    files_seen: int | None = None
+    """How many files there are, where they were looked for."""
+    candidates: tuple[Candidate, ...] = ()
+    """What there is besides `sources`: files without a word of K3s's, that others may name all the same."""
+
+
+def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> _Gathered:
+    errors: list[ScanError] = []
+    if request.standard_input is not None:
+        scope = Scope(_options(top_of([]), errors), request.policy.version)
+        return _Gathered([Source(*request.standard_input)], scope, tuple(errors))
+    discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
+    errors.extend(discovery.problems)
+    # What a user names is judged with what K3s reads beside it; only what was named is reported.
+    beside = () if request.files_only else neighbours(discovery.candidates)
+    scope = Scope(
+        _options(discovery.top, errors),
+        request.policy.version,
+        whole=any(os.path.realpath(path) == discovery.top for path in request.paths),
+        partial=request.files_only,
+    )
+    every = (*discovery.candidates, *beside)
+    found = list(_read(every, errors, progress))
+    context = frozenset(candidate.path for candidate in beside)
+    return _Gathered(found, scope, tuple(errors), context, tuple(discovery.notes), discovery.seen, every)
+
+
+def _assembled(gathered: _Gathered, errors: list[ScanError]) -> tuple[Assembly, int]:
+    """Put the files together, with those that they name; return also how many held something of K3s's."""
+    fragments, files_read = _fragments(gathered.sources, dispatch.read, errors)
+    assembly = assemble(fragments, gathered.scope)
+    asked: set[Wanted] = set()
+    # A file that is named may name another: an environment file says K3S_CONFIG_FILE.
+    while wanted := [one for one in assembly.wanted if one not in asked]:
+        asked.update(wanted)
+        more: list[Fragment] = []
+        for one in wanted:
+            found, number = _fragments(_named(one, gathered), partial(dispatch.read_named, kind=one.kind), errors)
+            more += found
+            files_read += number
+        if more:
+            fragments += more
+            assembly = assemble(fragments, gathered.scope)
+    return assembly, files_read
+
+
+def _named(wanted: Wanted, gathered: _Gathered) -> Iterator[Source]:
+    """Yield the file that is wanted, the likeliest that there is, and the drop-ins of a config."""
+    sources = {source.path: source for source in gathered.sources}
+    others = {candidate.path: candidate for candidate in gathered.candidates}
+    path = next((path for path in wanted.paths if path in sources or path in others), None)
+    if path is None:
+        return
+    drop_ins = [one for one in (sources.keys() | others.keys()) if one.startswith(f"{path}.d/")]
+    for one in (path, *sorted(drop_ins if wanted.kind == "config" else ())):
+        source = sources[one] if one in sources else read(others[one]._replace(promising=True), frozenset())
+        if isinstance(source, Source):
+            yield source
 
 
 def _options(top: str, errors: list[ScanError]) -> Options:
@@ -181,159 +242,22 @@ def _read(
             yield source
         elif source is not None:
             errors.append(source)
-        elif candidate.named or path_claims(candidate.path):
-            errors.extend(_unreadable(candidate))
+        elif (candidate.named or path_claims(candidate.path)) and os.path.exists(candidate.file):
+            errors.append(ScanError("is a binary file, and only text can be judged", candidate.path))
 
 
-def _unreadable(candidate: Candidate) -> Iterator[ScanError]:
-    if os.path.exists(candidate.file):
-        yield ScanError("is a binary file, and only text can be judged", candidate.path)
-
-
-# --- judging ------------------------------------------------------------------------------------------
-
-
-def judge(subjects: Iterable[Subject], rules: Sequence[Rule]) -> list[Finding]:
-    """Ask each rule about each subject it judges; the same problem at the same place counts once."""
-    findings: dict[tuple[object, ...], Finding] = {}
-    for subject in subjects:
-        for rule in rules:
-            if isinstance(subject, rule.judges):
-                for problem in _problems(rule, subject):
-                    finding = _finding(rule, problem)
-                    key = (finding.rule, finding.span.source.path, finding.span.start, finding.span.end)
-                    known = findings.get(key)
-                    if known is None or finding.severity > known.severity:
-                        findings[key] = finding
-    return sorted(
-        _one_per_credential(findings.values()),
-        key=lambda one: (one.span.source.path, one.span.line, one.span.column, one.rule, one.span.end),
-    )
-
-
-def _problems(rule: Rule, subject: Subject) -> list[Problem]:
-    try:
-        return list(rule.check(subject))
-    except Exception as error:  # noqa: BLE001  whatever a check may raise
-        place = getattr(subject, "at", None)
-        where = f" at {place.span.source.path}:{place.span.line}" if place is not None else ""
-        # The message of the error may hold what the file holds: only its type is told.
-        raise CheckFailedError(f"the rule {rule.name} failed{where}: {type(error).__name__}") from None
-
-
-def _finding(rule: Rule, problem: Problem) -> Finding:
-    return Finding(
-        rule=rule.name,
-        severity=problem.severity or rule.card.severity,
-        confidence=problem.confidence,
-        message=problem.message,
-        span=problem.at.span,
-        help=problem.help,
-        related=problem.places,
-    )
-
-
-_CREDENTIAL_RULES = ("credential-on-command-line", "credential-in-unit-environment")
-
-
-def _one_per_credential(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Leave out plaintext-credential where the same literal was found as an argument or in a unit already."""
-    every = list(findings)
-    told = [
-        span
-        for finding in every
-        if finding.rule in _CREDENTIAL_RULES
-        for span in (finding.span, *(related.span for related in finding.related))
-    ]
-    for finding in every:
-        if finding.rule != "plaintext-credential" or not any(span.overlaps(finding.span) for span in told):
-            yield finding
-
-
-# --- masking and fingerprints ------------------------------------------------------------------------
-
-
-def _sources_of(finding: Finding) -> Iterator[Source]:
-    yield finding.span.source
-    for related in finding.related:
-        yield related.span.source
-
-
-def _credentials(subjects: Iterable[Subject]) -> dict[Source, list[Text]]:
-    """Collect the credentials of everything that was read, by the files they are written in."""
-    found: dict[Source, list[Text]] = {}
-    for subject in subjects:
-        for text in _credentials_of(subject):
-            for source in {run.source for run in text.runs}:
-                found.setdefault(source, []).append(text)
-    return found
-
-
-def _credentials_of(subject: Subject) -> Iterator[Text]:
-    if isinstance(subject, Invocation):
-        for setting in subject.settings:
-            yield from credential.secrets(setting.flag, setting.value)
-        for option in subject.unrecognised:
-            yield from credential.misspelt(option.at, option.value, flags())
-    elif isinstance(subject, Credential):
-        yield subject.value
-
-
-def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:
-    """Yield where a file's credentials are written, and where else it repeats one: in a comment, say."""
-    values = set()
-    for text in credentials.get(source, ()):
-        yield from (span for span in text.spans if span.source is source)
-        if len(text) >= _UNMISTAKABLE and text.known and not credential.is_well_known(text):
-            values.add(str(text))
-    if values:
-        # One search for all: a file may hold thousands.
-        longest_first = sorted(values, key=len, reverse=True)
-        for match in re.finditer("|".join(map(re.escape, longest_first)), source.content):
-            yield Span(source, *match.span())
-
-
-_UNMISTAKABLE = 8
-"""Characters from which on the same characters elsewhere in a file are the same credential."""
-
-
-def _telling(credentials: Iterable[Text]) -> frozenset[str]:
-    """Return the credentials that a message would give away."""
-    return frozenset(str(text) for text in credentials if len(text) >= _TELLING and not credential.is_well_known(text))
-
-
-def _told_without(credentials: Collection[str], finding: Finding) -> Finding:
-    """Mask what a finding repeats of its file where that is a credential: the name of an option may hold one."""
-    told = "\0".join((finding.message, finding.help, *(related.message for related in finding.related)))
-    for value in credentials:
-        if value in told:
-            finding = replace(
-                finding,
-                message=finding.message.replace(value, MASK),
-                help=finding.help.replace(value, MASK),
-                related=tuple(Related(span, message.replace(value, MASK)) for span, message in finding.related),
-            )
-    return finding
-
-
-_TELLING = 6
-"""Characters from which on a credential in a message is no word of the message by chance."""
-
-
-def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span, ...]]) -> Iterator[Finding]:
-    """Give each finding a fingerprint of its rule, file and masked line, counted where these are equal."""
-    if not findings:
-        return
-    from hashlib import sha256  # noqa: PLC0415  only where something was found
-
-    lines: dict[Source, list[str]] = {}
-    seen: dict[str, int] = {}
-    for finding in findings:
-        source = finding.span.source
-        if source not in lines:
-            lines[source] = masked(source, secrets.get(source, ())).split("\n")
-        line = " ".join(lines[source][finding.span.line - 1].split())
-        content = f"{finding.rule}\0{source.path}\0{line}"
-        digest = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-        seen[digest] = seen.get(digest, 0) + 1
-        yield replace(finding, fingerprint=f"{digest}:{seen[digest]}")
+def _fragments(
+    found: Iterable[Source], reader: Callable[[Source], Iterable[Fragment]], errors: list[ScanError]
+) -> tuple[list[Fragment], int]:
+    """Return what a reader makes of files, and how many held something of K3s's."""
+    fragments: list[Fragment] = []
+    files_read = 0
+    for source in found:
+        try:
+            of_source = list(reader(source))
+        except Exception as error:  # noqa: BLE001  one file must not hide the others, nor its content be told
+            errors.append(ScanError(f"could not be read: {type(error).__name__}", source.path))
+            continue
+        fragments.extend(of_source)
+        files_read += bool(of_source)
+    return fragments, files_read

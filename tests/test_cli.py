@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_read_is_2(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(errno.EACCES, "Permission denied")
 
     write(tmp_path, {CONFIG: CLEAN})
-    monkeypatch.setattr("k3s_policy.discover.os.open", refuse)
+    monkeypatch.setattr("k3s_policy.discover.content.os.open", refuse)
     result = run("scan", tmp_path)
     assert result.code == 2
     assert f"{CONFIG}: error: cannot be read: Permission denied" in result.out

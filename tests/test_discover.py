@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from k3s_policy import discover as module
 from k3s_policy.discover import (
     HOOK_FILES,
     UNREAD_NAMES,
@@ -31,6 +30,7 @@ from k3s_policy.discover import (
     read,
     worth_reading,
 )
+from k3s_policy.discover.search import Search
 from k3s_policy.finding import ScanError
 from k3s_policy.flags import flags
 from k3s_policy.text import Source
@@ -754,9 +754,9 @@ class TestHooks:
 
 
 def test_windows_separators_become_slashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    search = module._Search(str(tmp_path), str(tmp_path), tracked=False)  # noqa: SLF001 - no such system to test on
+    search = Search(str(tmp_path), str(tmp_path), tracked=False)
     monkeypatch.setattr(os, "sep", "\\")
-    assert search._shown(f"{tmp_path}/a\\b.yaml") == "a/b.yaml"  # noqa: SLF001 - likewise
+    assert search.shown(f"{tmp_path}/a\\b.yaml") == "a/b.yaml"
 
 
 def test_neighbours_are_what_k3s_reads_with_a_named_file(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from k3s_policy.rule import names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,13 +54,25 @@ def test_reports_see_only_the_report(path: Path) -> None:
 
 @pytest.mark.parametrize("path", _modules("checks"), ids=_name)
 def test_checks_know_what_they_judge_and_not_each_other(path: Path) -> None:
-    forbidden = ("checks", "readers", "reports", "assemble", "run", "cli", "discover", "options")
+    forbidden = (
+        *("checks", "judge", "redact", "run", "cli", "reports"),
+        *("readers", "assemble", "discover", "options"),
+    )
     assert [name for name in _imports(path) if name.partition(".")[0] in forbidden] == []
+
+
+@pytest.mark.parametrize("module", ["judge", "redact", "run"])
+def test_the_pipeline_knows_no_rule_by_name(module: str) -> None:
+    content = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+    assert [name for name in names() if name in content] == []
 
 
 @pytest.mark.parametrize("path", _modules("readers"), ids=_name)
 def test_readers_know_nothing_of_judging(path: Path) -> None:
-    forbidden = ("checks", "reports", "assemble", "rule", "finding", "run", "cli", "discover", "options")
+    forbidden = (
+        *("rule", "checks", "judge", "redact", "run", "cli", "reports", "finding"),
+        *("assemble", "discover", "options"),
+    )
     assert [name for name in _imports(path) if name.partition(".")[0] in forbidden] == []
 
 

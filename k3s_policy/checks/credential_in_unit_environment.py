@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     severity="high",
     see=("https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#Environment",),
     tags=("external/cwe/cwe-312", "external/cwe/cwe-526"),
+    owns_credential=True,
 )
 def check(invocation: Invocation) -> Problems:
     """Report each variable of a unit's Environment= that holds a credential."""

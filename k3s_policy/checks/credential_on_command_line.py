@@ -47,10 +47,12 @@ _EXPOSED = {
     severity="high",
     see=("https://docs.k3s.io/cli/token", "https://docs.k3s.io/installation/configuration"),
     tags=("external/cwe/cwe-214",),
+    owns_credential=True,
 )
 def check(invocation: Invocation) -> Problems:
-    """Report each argument that holds a credential, once."""
-    for setting in invocation.settings:
+    """Report each argument that holds a credential, once, also those K3s never looks at: they are as visible."""
+    lost = invocation.started.lost if invocation.started else ()
+    for setting in (*invocation.settings, *lost):
         if setting.origin is not Origin.ARGUMENT:
             continue
         for secret in credential.secrets(setting.flag, setting.value):

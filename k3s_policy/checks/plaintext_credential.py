@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     severity="high",
     see=("https://docs.k3s.io/cli/token", "https://docs.k3s.io/security/secrets-encryption"),
     tags=("external/cwe/cwe-312", "external/cwe/cwe-798"),
+    yields_credential=True,
 )
 def check(subject: Invocation | Credential) -> Problems:
     """Report literal credentials in config files, environment files, scripts and manifests."""

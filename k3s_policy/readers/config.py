@@ -117,8 +117,8 @@ def read_document(
             template = _TEMPLATE.search(str(text)) is not None
             if template:
                 yield NotJudged(path)
-            error = BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
-            yield ConfigFile(text, (), path, host, open=(text[:0],), error=None if template else error)
+            flat = BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
+            yield ConfigFile(text, (), path, host, open=(text[:0],), error=None if template else flat)
         return
     if mapping is None and not claimed:
         return
@@ -131,7 +131,7 @@ def read_document(
         return
     entries = () if mapping is None else tuple(e for e in config_entries(mapping) if str(e.key) != "sops")
     refused = None if mapping is None else refusal(mapping)
-    error = BrokenFile(refused.at, refused.reason, "K3s") if refused else None
+    error = None if refused is None else BrokenFile(refused.at, refused.reason, "K3s")
     yield ConfigFile(text, entries, path, host, error=error)
 
 

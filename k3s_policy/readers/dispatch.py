@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Fragment
     from k3s_policy.text import Source
 
-__all__ = ["read"]
+__all__ = ["read", "read_named"]
 
 _YAML = (".yaml", ".yml", ".json")
 _CLOUD_CONFIG = re.compile(r"\ufeff?#cloud-config\b")
@@ -30,6 +30,18 @@ def read(source: Source) -> Iterator[Fragment]:
     yield from fragments
     if "#" in source.content and any(not isinstance(fragment, Note | NotJudged) for fragment in fragments):
         yield from comments.read(source.text)
+
+
+def read_named(source: Source, kind: str) -> Iterator[Fragment]:
+    """Yield the fragments of a file that a unit or a command names, whatever it is called and holds.
+
+    `kind` is `config` or `environment`.
+    """
+    if kind == "config":
+        yield from config.read(source.text, source.path)
+    else:
+        yield from environment.read(source.text, source.path)
+    yield from comments.read(source.text)
 
 
 def _by_format(source: Source) -> Iterator[Fragment]:
@@ -47,7 +59,7 @@ def _by_format(source: Source) -> Iterator[Fragment]:
 
 
 def _is_unit(path: str, content: str) -> bool:
-    if ".service" not in path or ("[Service]" not in content and "[Unit]" not in content):
+    if "service" not in path or ("[Service]" not in content and "[Unit]" not in content):
         return False
     from k3s_policy.readers import unit  # noqa: PLC0415  likewise
 

@@ -12,52 +12,60 @@ from k3s_policy.lower import Variable
 from k3s_policy.model import Credential, Form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from k3s_policy.fragment import Fragment
+    from k3s_policy.systemd import EnvironmentFile as SystemdFile
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read"]
+__all__ = ["claims", "credentials", "read"]
 
 _PATH = re.compile(r"(?:^|/)(?:[^/]*\.env|\.env(?:\.[^/]+)?|(?:default|sysconfig)/k3s[^/]*)$")
 _SYSTEMD = re.compile(r"(?:^|/)(?:[^/]*\.service\.env|(?:default|sysconfig)/[^/]+)$")
-_EXPORT = re.compile(r"[ \t]*export[ \t]+(?=[A-Za-z_])")
+_OF_K3S = re.compile(r"(?:^|/)etc/(?:(?:default|sysconfig)/k3s[^/.]*|systemd/system/k3s[^/]*\.service\.env)$")
+_EXPORT = re.compile(r"(?:\ufeff[ \t]*(?:export[ \t]+)?|[ \t]*export[ \t]+)(?=[A-Za-z_])")
 _VARIABLE = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?(?:K3S_[A-Z0-9_]+|AWS_SECRET_ACCESS_KEY)[ \t]*=")
 
 
 def claims(path: str, content: str) -> bool:
-    """Whether a file holds variables of K3s and is named like an environment file."""
+    """Whether a file lies where the unit of the install script looks, or holds variables of K3s and a fitting name."""
+    if _OF_K3S.search(path):
+        return True
     return _PATH.search(path) is not None and _VARIABLE.search(content) is not None
 
 
 def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
     """Read an environment file as systemd does; a file that is not systemd's, as a shell or compose does."""
-    variables = list(_variables(text))
-    exported = [variable for line in text.lines() for variable in _exported(line)]
-    if _SYSTEMD.search(path):
-        # systemd drops these lines; what they hold is committed all the same.
-        for variable in exported:
-            yield from _credentials(variable)
-    else:
-        variables.extend(exported)
-    yield EnvironmentFile(text, tuple(variables), path, host)
-
-
-def _variables(text: Text) -> Iterator[Variable]:
     from k3s_policy import systemd  # noqa: PLC0415  most scans meet no such file
 
-    for one in systemd.environment_file(text).variables:
+    file = systemd.environment_file(text)
+    variables = tuple(_variables(file))
+    exported = tuple(variable for line in text.lines() for variable in _exported(line))
+    if _SYSTEMD.search(path):
+        # systemd drops these lines; what they hold is committed all the same.
+        yield from credentials(exported)
+        yield EnvironmentFile(text, variables, path, host, file, systemd=True)
+    else:
+        yield EnvironmentFile(text, variables + exported, path, host, file, exported)
+
+
+def _variables(file: SystemdFile) -> Iterator[Variable]:
+    for one in file.variables:
         yield Variable(one.name, one.value, Form.ENVIRONMENT_FILE)
 
 
 def _exported(line: Text) -> Iterator[Variable]:
-    """Yield what a line that begins with `export` assigns."""
+    """Yield what a line assigns that begins with `export`, or with a byte-order mark."""
+    from k3s_policy import systemd  # noqa: PLC0415  likewise
+
     if match := _EXPORT.match(str(line)):
-        yield from _variables(line[match.end() :])
+        yield from _variables(systemd.environment_file(line[match.end() :]))
 
 
-def _credentials(variable: Variable) -> Iterator[Credential]:
-    name = str(variable.name)
-    for flag in flags().by_environment(name):
-        for secret in credential.secrets(flag, variable.value):
-            yield Credential(name, variable.name, secret, variable.form)
+def credentials(variables: Iterable[Variable]) -> Iterator[Credential]:
+    """Yield the credentials in variables of K3s that do not reach it."""
+    for variable in variables:
+        name = str(variable.name)
+        for flag in flags().by_environment(name):
+            for secret in credential.secrets(flag, variable.value):
+                yield Credential(name, variable.name, secret, variable.form)

@@ -12,6 +12,7 @@ from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Form, Unseen
 from k3s_policy.readers.script.call import options
 from k3s_policy.shell import split_words
+from k3s_policy.text import Run, Text
 from k3s_policy.version import Version
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Fragment
     from k3s_policy.readers.script.call import Call
     from k3s_policy.shell import Word
-    from k3s_policy.text import Text
 
 __all__ = ["container", "for_installer", "installer", "k3s", "k3sup", "runs_container"]
 
@@ -39,7 +39,7 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
     words = [*_exec_words(call.variables), *(Argument(word.text, word.when) for word in operands)]
     version, hidden = _installed_version(call.variables)
     for head, arguments in _beginnings(words):
-        role, rest = _installed_role(head, arguments, call.variables)
+        role, rest, because = _installed_role(head, arguments, call.variables)
         if role not in (*_ROLES, None):
             continue
         at = head.text if head is not None else call.words[0].text
@@ -48,6 +48,7 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
             role=role,
             arguments=tuple(_within(rest, call.command.when)),
             words=_installed_words(at, role, rest),
+            because=because,
             form=form or Form.INSTALLER,
             variables=tuple(_of_k3s(call.variables)),
             version=version,
@@ -89,8 +90,24 @@ def _installed_version(variables: Sequence[Variable]) -> tuple[Version | None, U
 def _exec_words(variables: Iterable[Variable]) -> Iterator[Argument]:
     """Split INSTALL_K3S_EXEC, which the install script evaluates in front of its own arguments."""
     for variable in _latest(variable for variable in variables if str(variable.name) == "INSTALL_K3S_EXEC"):
-        for word in split_words(variable.value) or ():
+        for word in split_words(_escaped(variable.value)) or ():
             yield Argument(word, variable.when)
+
+
+def _escaped(arguments: Text) -> Text:
+    """Put a backslash before each `*` of INSTALL_K3S_EXEC, as the install script does (K3s install.sh, escape).
+
+    Without quotes the shell takes it away again; within quotes it stays, and K3s receives it. Other punctuation fares
+    likewise, but is left alone here: what is wrong with the value that was meant is worth more to know.
+    """
+    runs: list[Run] = []
+    position = 0
+    for match in re.finditer(r"\*", str(arguments)):
+        runs.extend(arguments[position : match.start()].runs)
+        position = match.start()
+        star = arguments[position].runs[0]
+        runs.append(Run(star.source, star.start, star.start, "\\", star.known))
+    return Text((*runs, *arguments[position:].runs))
 
 
 def _of_k3s(variables: Sequence[Variable]) -> Iterator[Variable]:
@@ -125,17 +142,19 @@ def _beginnings(words: list[Argument]) -> Iterator[tuple[Argument | None, list[A
 
 def _installed_role(
     head: Argument | None, words: list[Argument], variables: Sequence[Variable]
-) -> tuple[str | None, list[Argument]]:
-    """Say what the install script makes of a host: its first word, else whether K3S_URL is set."""
+) -> tuple[str | None, list[Argument], str]:
+    """Say what the install script makes of a host, and why: its first word, else whether K3S_URL is set."""
     if head is not None and not head.text.startswith("-"):
         if not head.text.known:
-            return None, words
-        return str(head.text), [word for word in words if word is not head]
+            return None, words, ""
+        return str(head.text), [word for word in words if word is not head], ""
     urls = _latest(variable for variable in variables if str(variable.name) == "K3S_URL")
     urls = [url for url in urls if url.value]
     if not urls:
-        return "server", words
-    return ("agent" if any(not url.when and _surely_set(url.value) for url in urls) else None), words
+        return "server", words, "the install script makes a server where K3S_URL is not set"
+    if any(not url.when and _surely_set(url.value) for url in urls):
+        return "agent", words, "the install script makes an agent where K3S_URL is set"
+    return None, words, ""
 
 
 def _surely_set(value: Text) -> bool:
@@ -212,7 +231,7 @@ def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
         if option == "--cluster":
             yield Argument(name.stand_in("--cluster-init"), word.when)
         elif value is not None and option == "--k3s-extra-args":
-            yield from (Argument(part, value.when) for part in split_words(value.text) or ())
+            yield from (Argument(part, value.when) for part in split_words(_escaped(value.text)) or ())
         elif value is not None and option in _K3SUP_AS_K3S:
             yield Argument(name.stand_in(_K3SUP_AS_K3S[option]), word.when)
             yield Argument(value.text, value.when)

@@ -1,0 +1,134 @@
+"""Redaction: no finding holds a credential in its words, and every output learns which characters to hide.
+
+Fingerprints are made here too, since they are of masked lines: one of the line itself would let a short
+credential be guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from k3s_policy import credential
+from k3s_policy.finding import Related
+from k3s_policy.flags import flags
+from k3s_policy.model import Credential, Invocation
+from k3s_policy.reports.masking import MASK, masked
+from k3s_policy.text import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from k3s_policy.finding import Finding
+    from k3s_policy.fragment import Judged
+    from k3s_policy.text import Source, Text
+
+__all__ = ["credentials_of", "redact"]
+
+_UNMISTAKABLE = 8
+"""Characters from which on the same characters elsewhere in a file are the same credential."""
+
+_TELLING = 6
+"""Characters from which on a credential in a message is no word of the message by chance."""
+
+
+def redact(
+    findings: Sequence[Finding], subjects: Iterable[Judged]
+) -> tuple[tuple[Finding, ...], dict[Source, tuple[Span, ...]]]:
+    """Return the findings as they may be shown, with fingerprints, and what no output may show of their files."""
+    if not findings:
+        return (), {}
+    credentials = _credentials(subjects)
+    shown = {source for finding in findings for source in _sources_of(finding)}
+    secrets = {source: credential.secret_spans(source, _spans_in(source, credentials)) for source in shown}
+    values = {source: _telling(texts) for source, texts in credentials.items()}
+    told = [_told_without(values.get(finding.span.source, ()), finding) for finding in findings]
+    return tuple(_fingerprinted(told, secrets)), secrets
+
+
+def _sources_of(finding: Finding) -> Iterator[Source]:
+    yield finding.span.source
+    for related in finding.related:
+        yield related.span.source
+
+
+# --- which characters are credentials -------------------------------------------------------------------
+
+
+def _credentials(subjects: Iterable[Judged]) -> dict[Source, list[Text]]:
+    """Collect the credentials of everything that was read, by the files they are written in."""
+    found: dict[Source, list[Text]] = {}
+    for subject in subjects:
+        for text in credentials_of(subject):
+            for source in {run.source for run in text.runs}:
+                found.setdefault(source, []).append(text)
+    return found
+
+
+def credentials_of(subject: Judged) -> Iterator[Text]:
+    """Yield the credentials in one thing that was read, also in arguments that K3s never looks at."""
+    if isinstance(subject, Invocation):
+        lost = subject.started.lost if subject.started else ()
+        for setting in (*subject.settings, *lost):
+            yield from credential.secrets(setting.flag, setting.value)
+        for option in subject.unrecognised:
+            yield from credential.misspelt(option.at, option.value, flags())
+    elif isinstance(subject, Credential):
+        yield subject.value
+
+
+def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:
+    """Yield where a file's credentials are written, and where else it repeats one: in a comment, say."""
+    values = set()
+    for text in credentials.get(source, ()):
+        yield from (span for span in text.spans if span.source is source)
+        if len(text) >= _UNMISTAKABLE and text.known and not credential.is_well_known(text):
+            values.add(str(text))
+    if values:
+        # One search for all: a file may hold thousands.
+        longest_first = sorted(values, key=len, reverse=True)
+        for match in re.finditer("|".join(map(re.escape, longest_first)), source.content):
+            yield Span(source, *match.span())
+
+
+# --- what a finding says --------------------------------------------------------------------------------
+
+
+def _telling(credentials: Iterable[Text]) -> frozenset[str]:
+    """Return the credentials that a message would give away."""
+    return frozenset(str(text) for text in credentials if len(text) >= _TELLING and not credential.is_well_known(text))
+
+
+def _told_without(credentials: Collection[str], finding: Finding) -> Finding:
+    """Mask what a finding repeats of its file where that is a credential: the name of an option may hold one."""
+    told = "\0".join((finding.message, finding.help, *(related.message for related in finding.related)))
+    for value in credentials:
+        if value in told:
+            finding = replace(
+                finding,
+                message=finding.message.replace(value, MASK),
+                help=finding.help.replace(value, MASK),
+                related=tuple(Related(span, message.replace(value, MASK)) for span, message in finding.related),
+            )
+    return finding
+
+
+# --- what a finding is known by -------------------------------------------------------------------------
+
+
+def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span, ...]]) -> Iterator[Finding]:
+    """Give each finding a fingerprint of its rule, file and masked line, counted where these are equal."""
+    from hashlib import sha256  # noqa: PLC0415  only where something was found
+
+    lines: dict[Source, list[str]] = {}
+    seen: dict[str, int] = {}
+    for finding in findings:
+        source = finding.span.source
+        if source not in lines:
+            lines[source] = masked(source, secrets.get(source, ())).split("\n")
+        line = " ".join(lines[source][finding.span.line - 1].split())
+        content = f"{finding.rule}\0{source.path}\0{line}"
+        digest = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        seen[digest] = seen.get(digest, 0) + 1
+        yield replace(finding, fingerprint=f"{digest}:{seen[digest]}")
