@@ -22,6 +22,7 @@ from k3s_policy.fragment import (
     OtherCommand,
     Start,
     Unit,
+    UnreadFile,
 )
 from k3s_policy.model import (
     Agent,
@@ -103,7 +104,7 @@ class _Started(NamedTuple):
 _Kind = TypeVar("_Kind")
 _ByItself: TypeAlias = BrokenFile | ConfigFile | Credential | EnvironmentFile | FileMode | Unit
 """What checks look at as it was read."""
-_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, Unit)
+_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, Unit, UnreadFile)
 
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
@@ -135,6 +136,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *(_loose(options, scope) for options in of(LooseOptions)),
             *clusters,
             *_replaced(sets),
+            *_misnamed(loose_sets),
             *(file.error for file in of(ConfigFile) if file.error is not None),
             *(_as_read(one, from_units) for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
         ],
@@ -357,6 +359,13 @@ def _replaced(sets: Iterable[ConfigSet]) -> Iterator[Credential]:
                 continue
             for secret in credential.secrets(flag, entry.value.text):
                 yield Credential(str(entry.key), entry.key, secret, Form.CONFIG, entry.value.tag)
+
+
+def _misnamed(sets: Iterable[ConfigSet]) -> Iterator[UnreadFile]:
+    """Yield the configs called `config.yml` that no command names: K3s looks for `config.yaml`."""
+    for one in sets:
+        if one.host is None and place.is_misnamed(one.path):
+            yield from (UnreadFile(file.entries[0].key, one.path) for file in one.main if file.entries)
 
 
 def _other(command: OtherCommand) -> Invocation:

@@ -30,6 +30,7 @@ __all__ = [
     "OtherCommand",
     "Start",
     "Unit",
+    "UnreadFile",
 ]
 
 
@@ -48,6 +49,15 @@ class ConfigFile:
     when: When = ALWAYS
     error: BrokenFile | None = None
     """Why K3s cannot read it."""
+
+
+@dataclass(frozen=True, eq=False)
+class UnreadFile:
+    """A file that holds settings, lies where K3s looks for its config, and is passed over because of its name."""
+
+    at: Text
+    """The first of its settings."""
+    path: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +164,8 @@ Fragment: TypeAlias = (
     | Credential
     | FileMode
     | BrokenFile
+    | UnreadFile
 )
 
-Judged: TypeAlias = Subject | ConfigFile | Unit | EnvironmentFile
+Judged: TypeAlias = Subject | ConfigFile | Unit | EnvironmentFile | UnreadFile
 """What a check can judge: what was put together, and single files as they were read."""

@@ -24,6 +24,7 @@ __all__ = [
     "environment_file",
     "environments_below",
     "folder_of",
+    "is_misnamed",
     "named_paths",
     "root_of",
     "same_file",
@@ -87,6 +88,12 @@ def root_of(path: str) -> str | None:
 def folder_of(path: str) -> str:
     """Return the folder a file lies in."""
     return path.rpartition("/")[0]
+
+
+def is_misnamed(path: str) -> bool:
+    """Whether a file lies where K3s looks for its config, under the name that K3s does not look for."""
+    root = root_of(path)
+    return root is not None and path == f"{root}/etc/rancher/k3s/config.yml".lstrip("/")
 
 
 def same_file(path: str, named: str) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from k3s_policy import credential
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, Note, NotJudged
+from k3s_policy.fragment import ConfigFile, Note, NotJudged, UnreadFile
 from k3s_policy.lower import config_entries
-from k3s_policy.model import BrokenFile
+from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml, refusal
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
     from k3s_policy.tree import Document
 
-__all__ = ["is_config", "path_claims", "read", "read_document"]
+__all__ = ["is_config", "passed_over", "path_claims", "read", "read_document"]
 
 _PATH = re.compile(r"(?:^|/)rancher/k3s/(?:config\.ya?ml|[^/]*config[^/]*\.d/[^/]+\.ya?ml)$")
 _DROP_IN = re.compile(r"(?i)\.ya?ml\.d/[^/]+\.ya?ml$")
@@ -104,8 +105,9 @@ def read_document(
     text: Text, document: Document, path: str, *, host: str | None = None, claimed: bool = False
 ) -> Iterator[Fragment]:
     """Read a composed YAML file as a K3s config where it is one; yields nothing where it is not."""
-    if _BELOW_DROP_INS.search(path) and not is_drop_in(path):
-        return  # another ending, or a folder in the folder: K3s passes it over (pkg/configfilearg/parser.go, dotDFiles)
+    if passed_over(path):
+        yield from _unread(document, path)
+        return
     root = document.root
     mapping = root if isinstance(root, Mapping) else None
     claimed = claimed or path_claims(path)
@@ -150,6 +152,30 @@ def _unparsable(text: Text, document: Document, path: str, host: str | None, *, 
         error = BrokenFile(document.error.at, document.error.reason, "K3s")
     # What it would set is not known, which whoever concludes from absence has to ask.
     yield ConfigFile(text, (), path, host, open=(text[:0],), error=error)
+
+
+def passed_over(path: str) -> bool:
+    """Whether a file lies in a folder of drop-ins, and K3s passes it over all the same.
+
+    By its ending, or because it lies in a folder in the folder (K3s pkg/configfilearg/parser.go, dotDFiles).
+    """
+    return _BELOW_DROP_INS.search(path) is not None and not is_drop_in(path)
+
+
+def _unread(document: Document, path: str) -> Iterator[Fragment]:
+    """Read what K3s does not: what it holds is not set, and committed all the same."""
+    root = document.root
+    if not isinstance(root, Mapping):
+        return
+    table = flags()
+    entries = [entry for entry in config_entries(root) if table.get(str(entry.key)) or table.removed(str(entry.key))]
+    if not entries or len(entries) * 2 < len(root.entries):
+        return
+    yield UnreadFile(entries[0].key, path)
+    for key, value, *_ in entries:
+        flag = table.get(str(key)) or table.removed(str(key))
+        for secret in credential.secrets(flag, value.text) if isinstance(value, Scalar) else ():
+            yield Credential(str(key), key, secret, Form.CONFIG, value.tag)
 
 
 def is_drop_in(path: str) -> bool:

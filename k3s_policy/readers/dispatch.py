@@ -46,7 +46,7 @@ def read_named(source: Source, kind: str) -> Iterator[Fragment]:
 
 def _by_format(source: Source) -> Iterator[Fragment]:
     path, content = source.path, source.content
-    if path.lower().endswith(_YAML):
+    if path.lower().endswith(_YAML) or config.passed_over(path):
         yield from _yaml(source)
     elif _is_unit(path, content):
         from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
