@@ -286,11 +286,26 @@ def arrives(node: Node) -> Text:
     (pkg/configfilearg/convert.go), which also trims blanks around the value.
     """
     if not isinstance(node, Scalar):
-        return node.written.stand_in(_printed(node))
+        garbage = _printed(node) if _size(node, {}) <= _LARGEST_PRINTED else "[]"
+        return node.written.stand_in(garbage)
     value = resolve(str(node.text), plain=node.plain, tag=node.tag)
     if value.strip() == str(node.text).strip():
         return node.text.strip()
     return node.written.stand_in(value.strip())
+
+
+_LARGEST_PRINTED = 10_000
+"""Scalars from which on a mapping is not printed: aliases of aliases multiply."""
+
+
+def _size(node: Node, known: dict[int, int]) -> int:
+    """Return how many scalars a tree has, those behind aliases counted each time."""
+    if isinstance(node, Scalar):
+        return 1
+    if id(node) not in known:
+        children = node.items if isinstance(node, Sequence) else [part for entry in node.entries for part in entry]
+        known[id(node)] = sum(_size(child, known) for child in children)
+    return known[id(node)]
 
 
 def _printed(node: Node) -> str:
@@ -308,7 +323,7 @@ _TYPED_TAGS = frozenset({"bool", "float", "int", "null"})
 
 def refusal(root: Node) -> YamlError | None:
     """Return why the decoder of K3s refuses a tree that the parser accepts: the first tag that its scalar belies."""
-    for scalar in _scalars(root):
+    for scalar in _scalars(root, set()):
         kind = _short_tag(scalar.tag)
         if kind in _TYPED_TAGS and (actual := _kind(str(scalar.text))) != kind and (kind, actual) != ("float", "int"):
             return YamlError(f"what is tagged !!{kind} is none", scalar.written)
@@ -317,16 +332,15 @@ def refusal(root: Node) -> YamlError | None:
     return None
 
 
-def _scalars(node: Node) -> Iterator[Scalar]:
+def _scalars(node: Node, seen: set[int]) -> Iterator[Scalar]:
+    """Yield the scalars of a tree, each once however many aliases lead to it."""
     if isinstance(node, Scalar):
         yield node
-    elif isinstance(node, Sequence):
-        for item in node.items:
-            yield from _scalars(item)
-    else:
-        for key, value in node.entries:
-            yield key
-            yield from _scalars(value)
+    elif id(node) not in seen:
+        seen.add(id(node))
+        children = node.items if isinstance(node, Sequence) else [part for entry in node.entries for part in entry]
+        for child in children:
+            yield from _scalars(child, seen)
 
 
 def _kind(value: str) -> str:

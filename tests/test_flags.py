@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -166,9 +167,9 @@ def test_what_k3s_refused_as_undefined_is_no_flag_of_the_role() -> None:
 # The schema, as editors use it
 
 
-def _read(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+def _read(text: str, version: tuple[int, int] = (1, 2)) -> Any:  # noqa: ANN401 - whatever the file holds
     yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)
+    yaml.version = version
     yaml.allow_duplicate_keys = True
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -182,14 +183,21 @@ def _errors(content: object) -> list[str]:
     return [error.message for error in Draft7Validator(SCHEMA).iter_errors(content)]
 
 
-def _refused_on_purpose(key: str, value: object) -> bool:
-    """Whether K3s takes the entry and the schema does not: see the end of the schema."""
-    flag = flags().get(key.removesuffix("+"))
-    return (
-        flag is not None
-        and flag.kind is not Kind.LIST
-        and (key.endswith("+") or isinstance(value, list) or bool(flag.values))
-    )
+def _entries(text: str) -> dict[str, Any]:
+    """Return the entries of a config file that mean the same to an editor, which reads YAML 1.2, and to K3s."""
+    content, as_k3s = _read(text), _read(text, (1, 1))
+    if not isinstance(content, dict):
+        return {}
+    return {key: value for key, value in content.items() if key in as_k3s and as_k3s[key] == value}
+
+
+def _known(key: str) -> Flag | None:
+    return flags().get(key.removesuffix("+"))
+
+
+def _files(case: dict[str, Any]) -> list[str]:
+    """Return what K3s reads of a case: the config and its drop-ins."""
+    return [text for name, text in case["files"].items() if name.lower().endswith((".yaml", ".yml"))]
 
 
 def test_schema_is_a_schema() -> None:
@@ -197,37 +205,65 @@ def test_schema_is_a_schema() -> None:
     assert {kind.value for kind in Kind} == set(SCHEMA["definitions"])
 
 
-def test_keys_with_plus_are_those_of_lists() -> None:
-    pattern = next(iter(SCHEMA["patternProperties"]))
-    names = pattern.removeprefix("^(").removesuffix(")\\+$").split("|")
-    assert names == sorted(name for flag in flags() if flag.kind is Kind.LIST for name in (flag.name, *flag.aliases))
+def test_every_key_may_have_a_plus() -> None:
+    for pattern, content in SCHEMA["patternProperties"].items():
+        kind = Kind(content["anyOf"][0]["$ref"].rpartition("/")[2])
+        names = pattern.removeprefix("^(").removesuffix(")\\+$").split("|")
+        assert names == sorted(name for flag in flags() if flag.kind is kind for name in (flag.name, *flag.aliases))
+        # Only a list is added to.
+        assert ("deprecationMessage" in content) == (kind is not Kind.LIST)
+    assert len(SCHEMA["patternProperties"]) == len(Kind)
 
 
 def test_schema_accepts_what_k3s_accepts() -> None:
     accepted = 0
     for case in CASES:
-        expect, files = case["expect"], case["files"]
-        if "fatal" in expect or expect.get("ignored") or list(files) != ["config.yaml"]:
+        if "fatal" in case["expect"]:
             continue
-        text = files["config.yaml"]
-        if "!!binary" in text or "<<" in text:
-            continue
-        content = _read(text) or {}
-        assert _errors({k: v for k, v in content.items() if not _refused_on_purpose(k, v)}) == [], case["id"]
-        accepted += 1
-    assert accepted == 118
+        for text in _files(case):
+            if "!!" in text or "<<" in text:
+                continue
+            for key, value in _entries(text).items():
+                flag = _known(key)
+                # K3s's parser leaves it to later whether a value is one of those there are.
+                if flag is not None and not flag.values:
+                    assert _errors({key: value}) == [], (case["id"], key)
+                    accepted += 1
+    assert accepted == 416
 
 
 def test_schema_refuses_what_k3s_refuses() -> None:
     refused = 0
     for case in CASES:
-        expect, files = case["expect"], case["files"]
-        ignored = [name for name in expect.get("ignored", ()) if flags().get(name.lstrip("-")) is None]
-        alone = case["argv"] == ["k3s", "server"] and not case["env"] and expect.get("fatal") == "flags"
-        if list(files) == ["config.yaml"] and (alone or ignored):
-            assert _errors(_read(files["config.yaml"])) != [], case["id"]
+        fatal, message = case["expect"].get("fatal"), case["expect"].get("message", "")
+        if fatal == "config":
+            assert any(_errors(_read(text)) for text in _files(case)), case["id"]
             refused += 1
-    assert refused == 13
+            continue
+        for skipped in case["expect"].get("ignored", ()):
+            name = skipped.lstrip("-")
+            if flags().get(name) is None and name:
+                # A flag of agents alone is one all the same.
+                assert any(
+                    _errors({key: value})
+                    for text in _files(case)
+                    for key, value in (_read(text) or {}).items()
+                    if key == name
+                ), case["id"]
+                refused += 1
+        bad = re.match(r'invalid (?:boolean )?value "(?P<value>[^"]*)" for (?:flag )?-(?P<name>[^:]+): ', message)
+        for text in _files(case) if bad else ():
+            assert bad
+            for key, value in _entries(text).items():
+                flag = _known(key)
+                if (
+                    flag is not None
+                    and bad["name"] == flag.name
+                    and bad["value"] in (str(value), "" if value is None else "?")
+                ):
+                    assert _errors({key: value}), (case["id"], key)
+                    refused += 1
+    assert refused == 60
 
 
 @pytest.mark.parametrize(
@@ -242,6 +278,9 @@ def test_schema_refuses_what_k3s_refuses() -> None:
         {"etcd-s3-timeout": "1h30m", "etcd-snapshot-reconcile-interval": 0},
         {"node-label": ["a=b", None, True, 3]},
         {"kube-controller-arg": ["a=b"]},
+        {"data-dir": ["/a", "/b"]},
+        {"data-dir+": "/a"},
+        {"debug": [True, False]},
     ],
 )
 def test_schema_accepts(content: object) -> None:
@@ -258,10 +297,10 @@ def test_schema_accepts(content: object) -> None:
         {"selinux": None},
         {"https-listen-port": "12.5"},
         {"https-listen-port": None},
+        {"debug": [True, "yes"]},
+        {"debug+": "yes"},
         {"etcd-s3-timeout": 30},
         {"etcd-s3-timeout": "30"},
-        {"data-dir": ["/a", "/b"]},
-        {"data-dir+": "/a"},
         {"kubelet-arg": [{"max-pods": 110}]},
         {"flannel-backend": "wireguard"},
         {"no-deploy": ["traefik"]},
