@@ -37,6 +37,8 @@ class Source:
 
     path: str
     content: str = field(repr=False)
+    flaw: int | None = None
+    """Offset of the first character that is no UTF-8 in the file, where U+FFFD stands for a byte."""
 
     @cached_property
     def _line_starts(self) -> list[int]:

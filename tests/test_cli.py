@@ -290,6 +290,15 @@ def test_untracked_files_are_left_out_when_asked(tmp_path: Path) -> None:
     assert run("scan", tmp_path, "--tracked").code == 0
 
 
+def test_a_config_that_is_not_utf_8_is_a_finding(tmp_path: Path) -> None:
+    config = tmp_path / CONFIG
+    config.parent.mkdir(parents=True)
+    config.write_bytes("debug: true\nnode-label: [ort=Köln]\n".encode("latin-1"))
+    result = run("scan", tmp_path)
+    assert result.code == 1
+    assert "config.yaml:2:19: high[syntax-error] K3s cannot read this file: the file is not UTF-8" in result.out
+
+
 def test_a_config_that_is_binary_is_an_error(tmp_path: Path) -> None:
     config = tmp_path / CONFIG
     config.parent.mkdir(parents=True)

@@ -30,6 +30,7 @@ from k3s_policy.discover import (
     read,
     worth_reading,
 )
+from k3s_policy.discover.encoding import flaw
 from k3s_policy.discover.search import Search
 from k3s_policy.finding import ScanError
 from k3s_policy.flags import flags
@@ -721,6 +722,13 @@ class TestDecode:
     @pytest.mark.parametrize("data", [b"a\0", b"\x7fELF\0", "\ufeffa".encode("utf-32-le"), b"a\0b\0"])
     def test_binary(self, data: bytes) -> None:
         assert decode(data) is None
+
+    @pytest.mark.parametrize(
+        ("data", "offset"),
+        [(b"gr\xfcn", 2), ("ü\ufffd".encode(), None), ("ü\ufffd".encode() + b"\xe2\x82", 2), (b"abc", None)],
+    )
+    def test_the_first_byte_that_is_no_utf_8(self, data: bytes, offset: int | None) -> None:
+        assert flaw(data, decode(data) or "") == offset
 
     @given(st.binary(max_size=60))
     def test_any_bytes_give_text_that_can_be_written_or_nothing(self, data: bytes) -> None:

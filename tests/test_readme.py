@@ -81,15 +81,28 @@ def scan_options() -> list[tuple[str, str]]:
     return [(option, help_text) for option, help_text in found]
 
 
-def test_output_is_what_the_command_prints(tmp_path: Path) -> None:
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository of the examples alone."""
     shutil.copytree(PROJECT / "examples", tmp_path / "examples")
     shutil.copy(PROJECT / ".k3s-policy.yaml", tmp_path)
     subprocess.run(["git", "init", "--quiet", "."], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_output_is_what_the_command_prints(repository: Path) -> None:
     command = re.search(r"(?m)^\$ k3s-policy (scan examples/bad\S*)$", README.read_text(encoding="utf-8"))
     assert command is not None
-    output = run(*command[1].split(), folder=tmp_path)
+    output = run(*command[1].split(), folder=repository)
     assert "finding" in output
     check_section("output", f"```console\n$ k3s-policy {command[1]}\n{output}```\n")
+
+
+def test_overview_is_what_the_command_prints(repository: Path) -> None:
+    command = "show examples/bad/hosts/north-2"
+    output = run(*command.split(), folder=repository)
+    assert output.startswith("server ")
+    check_section("show", f"```console\n$ k3s-policy {command}\n{output}```\n")
 
 
 def test_every_rule_is_listed() -> None:

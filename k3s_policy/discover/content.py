@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from k3s_policy.discover.encoding import decode
+from k3s_policy.discover.encoding import decode, flaw
 from k3s_policy.discover.failure import failure, is_absent
 from k3s_policy.discover.sieve import tells
 from k3s_policy.finding import ScanError
@@ -35,7 +35,7 @@ def read(candidate: Candidate, flags: frozenset[bytes]) -> Source | ScanError | 
     if not (candidate.named or candidate.promising or tells(data, flags)):
         return None
     content = decode(data)
-    return None if content is None else Source(candidate.path, content)
+    return None if content is None else Source(candidate.path, content, flaw(data, content))
 
 
 def _content(candidate: Candidate) -> bytes:

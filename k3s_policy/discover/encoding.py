@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BYTE_ORDER_MARK", "UTF_16", "decode"]
+__all__ = ["BYTE_ORDER_MARK", "UTF_16", "decode", "flaw"]
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """The mark of UTF-8, which changes nothing."""
@@ -33,3 +33,14 @@ def decode(data: bytes) -> str | None:
     except UnicodeDecodeError:
         # errors="replace" would make one character of several bytes that begin a sequence.
         return _NOT_UTF_8.sub("\ufffd", data.decode(errors="surrogateescape"))
+
+
+def flaw(data: bytes, text: str) -> int | None:
+    """Return the offset of the first character of a decoded text that is not in its bytes, None where there is none."""
+    if "\ufffd" not in text or data[:2] in UTF_16:
+        return None
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return len(data[: error.start].decode())
+    return None

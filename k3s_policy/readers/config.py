@@ -132,9 +132,16 @@ def read_document(
         yield Note(f"{place}: an RKE2 configuration, left alone")
         return
     entries = () if mapping is None else tuple(e for e in config_entries(mapping) if str(e.key) != "sops")
+    yield ConfigFile(text, entries, path, host, error=_refused(text, mapping))
+
+
+def _refused(text: Text, mapping: Mapping | None) -> BrokenFile | None:
+    """Return why K3s cannot decode a file that has no syntax error."""
+    source = text.span.source
+    if source.flaw is not None and text.span.start <= source.flaw < text.span.end:
+        return BrokenFile(source.text[source.flaw : source.flaw + 1], "the file is not UTF-8", "K3s")
     refused = None if mapping is None else refusal(mapping)
-    error = None if refused is None else BrokenFile(refused.at, refused.reason, "K3s")
-    yield ConfigFile(text, entries, path, host, error=error)
+    return None if refused is None else BrokenFile(refused.at, refused.reason, "K3s")
 
 
 def _unparsable(text: Text, document: Document, path: str, host: str | None, *, claimed: bool) -> Iterator[Fragment]:
