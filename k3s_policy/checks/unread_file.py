@@ -6,6 +6,8 @@ K3s reads `/etc/rancher/k3s/config.yaml` and, in the folder `config.yaml.d` besi
 inside a config file leads nowhere: which file to read is known before it is read; beside `-c` on the command line it
 even keeps K3s from starting.
 
+Releases before v1.19 read no config file at all.
+
 Name drop-ins `config.yaml.d/NAME.yaml`, and the file itself `config.yaml`. A file that is switched off on purpose may
 end in `.bak`, `.disabled`, `.example` and the like: it is not reported.
 
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.finding import Confidence
 from k3s_policy.fragment import ConfigFile
+from k3s_policy.model import Invocation, Origin
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -37,11 +40,16 @@ _SWITCHED_OFF = re.compile(
     r"|template|tftpl|tmpl|tpl|unused)|~|\.\d+)$|(?:^|/)(?:[^/]*(?:disabled|example|old|sample|unused|archive)[^/]*)/[^/]*$"
 )
 
+_FIRST_LINE = (1, 19)
+"""The first release with config files (docs.k3s.io/installation/configuration)."""
+
 
 @rule(severity="medium", see=("https://docs.k3s.io/installation/configuration",))
-def check(subject: ConfigFile | UnreadFile) -> Problems:
+def check(subject: Invocation | ConfigFile | UnreadFile) -> Problems:
     """Report files that K3s passes over, and the key that is meant to lead to another."""
-    if isinstance(subject, ConfigFile):
+    if isinstance(subject, Invocation):
+        yield from _before_config_files(subject)
+    elif isinstance(subject, ConfigFile):
         yield from _leading_elsewhere(subject)
     elif subject.path.endswith("/config.yml"):
         yield Problem(
@@ -57,6 +65,17 @@ def check(subject: ConfigFile | UnreadFile) -> Problems:
             subject.at,
             f"K3s reads no drop-ins {reason}: nothing in this file is set",
             "put it straight into the folder" if folder else "rename it: its ending has to be .yaml",
+        )
+
+
+def _before_config_files(invocation: Invocation) -> Problems:
+    version = invocation.version
+    first = next((setting for setting in invocation.settings if setting.origin is Origin.CONFIG), None)
+    if version is not None and first is not None and version.line < _FIRST_LINE:
+        yield Problem(
+            first.at,
+            f"K3s {version} reads no config file: v1.19 is the first that does",
+            "give the settings as arguments, or run a newer release",
         )
 
 
