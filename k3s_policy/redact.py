@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Judged
     from k3s_policy.text import Source, Text
 
-__all__ = ["credentials_of", "redact"]
+__all__ = ["Hidden", "credentials_of", "redact"]
 
 _UNMISTAKABLE = 8
 """Characters from which on the same characters elsewhere in a file are the same credential."""
@@ -39,12 +39,34 @@ def redact(
     """Return the findings as they may be shown, with fingerprints, and what no output may show of their files."""
     if not findings:
         return (), {}
-    credentials = _credentials(subjects)
+    hidden = Hidden(subjects)
     shown = {source for finding in findings for source in _sources_of(finding)}
-    secrets = {source: credential.secret_spans(source, _spans_in(source, credentials)) for source in shown}
-    values = {source: _telling(texts) for source, texts in credentials.items()}
+    secrets = {source: hidden.looking(source) for source in shown}
+    values = {source: _telling(texts) for source, texts in hidden.credentials.items()}
     told = [_told_without(values.get(finding.span.source, ()), finding) for finding in findings]
     return tuple(_fingerprinted(told, secrets)), secrets
+
+
+class Hidden:
+    """Says of files which of their characters no output may show."""
+
+    def __init__(self, subjects: Iterable[Judged]) -> None:
+        """Take the credentials of everything that was read."""
+        self.credentials = _credentials(subjects)
+        self._known: dict[Source, tuple[Span, ...]] = {}
+        self._looking: dict[Source, tuple[Span, ...]] = {}
+
+    def known(self, source: Source) -> tuple[Span, ...]:
+        """Return where a file's credentials stand, and where else it repeats one."""
+        if source not in self._known:
+            self._known[source] = tuple(_spans_in(source, self.credentials))
+        return self._known[source]
+
+    def looking(self, source: Source) -> tuple[Span, ...]:
+        """Return the same with what only looks like a credential."""
+        if source not in self._looking:
+            self._looking[source] = credential.secret_spans(source, self.known(source))
+        return self._looking[source]
 
 
 def _sources_of(finding: Finding) -> Iterator[Source]:
@@ -83,13 +105,18 @@ def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator
     values = set()
     for text in credentials.get(source, ()):
         yield from (span for span in text.spans if span.source is source)
-        if len(text) >= _UNMISTAKABLE and text.known and not credential.is_well_known(text):
+        if len(text) >= _UNMISTAKABLE and text.known and not credential.is_well_known(text) and not _is_address(text):
             values.add(str(text))
     if values:
         # One search for all: a file may hold thousands.
         longest_first = sorted(values, key=len, reverse=True)
         for match in re.finditer("|".join(map(re.escape, longest_first)), source.content):
             yield Span(source, *match.span())
+
+
+def _is_address(text: Text) -> bool:
+    """Whether a credential is an address: what was meant as an example repeats where addresses belong."""
+    return re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){3}", str(text)) is not None
 
 
 # --- what a finding says --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from k3s_policy.flags import Kind
 if TYPE_CHECKING:
     from k3s_policy.flags import Flag
 
-__all__ = ["Malformed", "Value", "as_duration", "as_integer", "typed"]
+__all__ = ["Malformed", "Value", "as_duration", "as_integer", "misread", "typed"]
 
 Value: TypeAlias = bool | int | str
 """A duration is a text in the form in which Go prints it: `1h0m0s`."""
@@ -44,6 +44,20 @@ def typed(flag: Flag, text: str) -> Value | Malformed:
             return _duration_printed(nanoseconds)
         case _:
             return text
+
+
+def misread(flag: Flag, written: str, received: str) -> bool:
+    """Return whether K3s gets something else of a plain scalar than who wrote it can have meant.
+
+    No harm is done to a flag that is switched by `on`, to a number that is written 0x10 or 1_000, and where nothing
+    is what is meant (`~`). A value that K3s refuses either way is not misread but wrong.
+    """
+    if not received or flag.kind in (Kind.BOOL, Kind.DURATION):
+        return False
+    if flag.kind is Kind.INT:
+        digits = written.lstrip("+-").replace("_", "")
+        return digits.startswith("0") and digits.isdigit() and received.lstrip("-") != (digits.lstrip("0") or "0")
+    return not flag.values or written in flag.values
 
 
 _TRUTHS = {

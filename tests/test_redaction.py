@@ -125,12 +125,14 @@ class Bench:
         outputs = [word for form, path in reports.items() for word in ("--output", f"{form}:{path}")]
         code, out, err = command("scan", str(self.repository), "--color", "always", *outputs, *options)
         listed = command("scan", str(self.repository), "--list-files")
+        shown = [command("show", str(self.repository), "--format", form) for form in ("text", "json")]
         return Run(
             code,
             {
                 "color": out,
                 "stderr": err,
                 "listed": listed[1] + listed[2],
+                "shown": "".join(part for _, *parts in shown for part in parts),
                 **{form: path.read_text(encoding="utf-8") for form, path in reports.items()},
             },
         )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import credential
 from k3s_policy.effective import effective, refusals, skipped
-from k3s_policy.redact import credentials_of
+from k3s_policy.redact import Hidden, credentials_of
 from k3s_policy.reports.masking import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from k3s_policy.assemble import Assembly
     from k3s_policy.effective import Effective
     from k3s_policy.model import Cluster, Invocation, Node, Setting, Unseen
-    from k3s_policy.text import Text
+    from k3s_policy.text import Run, Source, Span, Text
     from k3s_policy.value import Value
 
 __all__ = ["ClusterView", "Fatal", "Ignored", "NodeView", "NotSeen", "Overview", "Place", "SettingView", "overview"]
@@ -108,7 +111,8 @@ def overview(assembly: Assembly, paths: frozenset[str] | None = None) -> Overvie
     """Return what the nodes become that are made of one of the files in `paths`; None stands for all."""
     shown = [node for node in assembly.nodes if paths is None or not paths.isdisjoint(node.invocation.files)]
     names = _names(shown)
-    nodes = sorted((_node(node, names[id(node)]) for node in shown), key=lambda view: (view.files, view.name))
+    mask = _Mask(Hidden(assembly.subjects))
+    nodes = sorted((_node(node, names[id(node)], mask) for node in shown), key=lambda view: (view.files, view.name))
     clusters = (_cluster(cluster, names) for cluster in assembly.clusters)
     return Overview(tuple(nodes), tuple(cluster for cluster in clusters if cluster.servers or cluster.agents))
 
@@ -129,9 +133,8 @@ def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
     return ClusterView(cluster.name, cluster.declared, cluster.evidence, named(cluster.servers), named(cluster.agents))
 
 
-def _node(node: Node, name: str) -> NodeView:
+def _node(node: Node, name: str, mask: _Mask) -> NodeView:
     invocation = node.invocation
-    hidden = list(credentials_of(invocation))
     started = invocation.started
     return NodeView(
         name=name,
@@ -141,11 +144,13 @@ def _node(node: Node, name: str) -> NodeView:
         k3s_version=str(invocation.version) if invocation.version else None,
         files=invocation.files,
         unseen=tuple(_not_seen(one) for one in invocation.unseen),
-        argv=tuple(_word(word, hidden) for word in started.words) if started else (),
-        settings=tuple(_setting(one) for one in effective(invocation)),
-        positional=tuple(_word(word, hidden) for word in started.stray) if started else (),
-        ignored=tuple(_ignored(invocation, hidden)),
-        fatal=_fatal(invocation, hidden),
+        argv=tuple(_word(word, invocation, mask) for word in started.words) if started else (),
+        settings=tuple(_setting(one, mask) for one in effective(invocation)),
+        positional=tuple(mask.shown(word, looking=True) for word in started.stray) if started else (),
+        ignored=tuple(
+            Ignored(mask.told(one.argument, invocation), one.why, _place(one.at)) for one in skipped(invocation)
+        ),
+        fatal=_fatal(invocation, mask),
     )
 
 
@@ -153,12 +158,46 @@ def _not_seen(unseen: Unseen) -> NotSeen:
     return NotSeen(unseen.kind, unseen.why, _place(unseen.at) if unseen.at is not None else None)
 
 
-def _setting(one: Effective) -> SettingView:
-    secrets = [credential.secrets(setting.flag, setting.value) for setting in one.settings]
-    shown = tuple(_without(setting.value, hidden) for setting, hidden in zip(one.settings, secrets, strict=True))
+def _setting(one: Effective, mask: _Mask) -> SettingView:
+    shown = tuple(
+        mask.shown(setting.value, _secrets(setting), looking=_may_hold_one(setting)) for setting in one.settings
+    )
+    masked = any(value != _as_written(setting.value) for value, setting in zip(shown, one.settings, strict=True))
     as_text = one.value == str(one.settings[0].value)
-    value = shown if isinstance(one.value, tuple) else shown[0] if as_text else one.value
-    return SettingView(one.flag.name, value, any(secrets), tuple(_place_of(setting) for setting in one.settings))
+    value = shown if isinstance(one.value, tuple) else shown[0] if as_text or masked else one.value
+    return SettingView(one.flag.name, value, masked, tuple(_place_of(setting) for setting in one.settings))
+
+
+_NAMED_LIKE_A_CREDENTIAL = re.compile(r"(?i)(?:token|passw(?:or)?d|secret|credentials?|key)$")
+
+
+def _secrets(setting: Setting) -> list[Text]:
+    """Return the credentials in a value; of `NAME=VALUE` for a component all of it where the name tells."""
+    name, equals, value = setting.value.partition("=")
+    if equals and _is_of_component(setting) and _NAMED_LIKE_A_CREDENTIAL.search(str(name)):
+        return [value]
+    return credential.secrets(setting.flag, setting.value)
+
+
+def _is_of_component(setting: Setting) -> bool:
+    """Whether a value is an argument of another program, of which nobody knows what it holds."""
+    return setting.flag.name.endswith("-arg")
+
+
+def _may_hold_one(setting: Setting) -> bool:
+    """Whether what looks like a credential in a value is taken for one."""
+    return setting.flag.sensitive or setting.flag.embeds_credentials or _is_of_component(setting)
+
+
+def _word(word: Text, invocation: Invocation, mask: _Mask) -> str:
+    """Return a word of a command; one that belongs to a flag of K3s holds what the flag holds."""
+    own = [setting for setting in invocation.settings if _overlap(setting.at, word) or _overlap(setting.value, word)]
+    secrets = [secret for setting in own for secret in _secrets(setting)]
+    return mask.shown(word, secrets, looking=not own or any(map(_may_hold_one, own)))
+
+
+def _overlap(one: Text, other: Text) -> bool:
+    return any(span.overlaps(told) for span in one.spans for told in other.spans)
 
 
 def _place_of(setting: Setting) -> Place:
@@ -172,47 +211,64 @@ def _place(text: Text) -> Place:
     return Place(span.source.path, span.line, span.column)
 
 
-def _word(word: Text, hidden: Iterable[Text]) -> str:
-    """Return a word of a command line with the credentials that stand in it masked."""
-    option, equals, value = word.partition("=") if word.startswith("-") else (word[:0], word[:0], word)
-    inside = [text for text in hidden if _overlap(word, text)]
-    return f"{_without(option, inside)}{equals}{_without(value, inside)}"
-
-
-def _overlap(one: Text, other: Text) -> bool:
-    return any(span.overlaps(told) for span in one.spans for told in other.spans)
-
-
-def _without(text: Text, hidden: Iterable[Text]) -> str:
-    """Return a text with credentials masked, and as it is written where a template or a variable makes it."""
-    shown = _as_written(text)
-    for secret in map(_as_written, hidden):
-        shown = MASK if shown == secret else shown.replace(secret, MASK)
-    return shown
-
-
-def _as_written(text: Text) -> str:
-    return "".join(run.text if run.known else run.source.content[run.start : run.end] for run in text.runs)
-
-
-def _ignored(invocation: Invocation, hidden: Sequence[Text]) -> Iterator[Ignored]:
-    for one in skipped(invocation):
-        inside = [text for text in hidden if _overlap(one.at, text)]
-        argument = one.argument
-        for secret in inside:
-            argument = argument.replace(str(secret), MASK)
-        yield Ignored(argument, one.why, _place(one.at))
-
-
-def _fatal(invocation: Invocation, hidden: Sequence[Text]) -> Fatal | None:
+def _fatal(invocation: Invocation, mask: _Mask) -> Fatal | None:
     """Return the first thing that K3s stops at; it reads the files before it parses flags."""
     for broken in invocation.unreadable:
         return Fatal("config", broken.reason, _place(broken.at))
     if not invocation.role:
         return None
     for refusal in refusals(invocation):
-        message = refusal.message
-        for secret in hidden:
-            message = message.replace(str(secret), MASK)
-        return Fatal("flags", message, _place(refusal.at))
+        return Fatal("flags", mask.told(refusal.message, invocation), _place(refusal.at))
     return None
+
+
+# --- masking ------------------------------------------------------------------------------------------------
+
+
+class _Mask:
+    """Hides credentials: where they are written, and where words repeat them."""
+
+    def __init__(self, hidden: Hidden) -> None:
+        self._hidden = hidden
+
+    def shown(self, text: Text, secrets: Iterable[Text] = (), *, looking: bool = False) -> str:
+        """Return a text as it is written, a credential in it as `MASK`.
+
+        `secrets` are known to be some; with `looking`, what only looks like one is hidden too.
+        """
+        told = [span for secret in secrets for span in secret.spans]
+        spans = self._hidden.looking if looking else self._hidden.known
+        grouped = groupby(_letters(text, told, spans), key=itemgetter(0))
+        return "".join(MASK if secret else "".join(letter for _, letter in group) for secret, group in grouped)
+
+    def told(self, words: str, invocation: Invocation) -> str:
+        """Return words of ours with the credentials that they repeat masked."""
+        for secret in credentials_of(invocation):
+            words = words.replace(str(secret), MASK)
+        return words
+
+
+def _letters(
+    text: Text, told: Sequence[Span], hidden: Callable[[Source], tuple[Span, ...]]
+) -> Iterator[tuple[bool, str]]:
+    """Yield each stretch of a text that is shown or hidden as one, and whether it is hidden."""
+    for run in text.runs:
+        spans = [*told, *hidden(run.source)]
+        if not run.verbatim:
+            yield _covered(run, run.start, run.end, spans), _run_as_written(run)
+            continue
+        for offset, letter in enumerate(_run_as_written(run), run.start):
+            yield _covered(run, offset, offset + 1, spans), letter
+
+
+def _covered(run: Run, start: int, end: int, spans: Iterable[Span]) -> bool:
+    return any(span.source is run.source and span.start < max(end, start + 1) and start < span.end for span in spans)
+
+
+def _as_written(text: Text) -> str:
+    return "".join(map(_run_as_written, text.runs))
+
+
+def _run_as_written(run: Run) -> str:
+    """Return the characters of a run, or what stands in the file where a template or a variable makes them."""
+    return run.text if run.known else run.source.content[run.start : run.end]
