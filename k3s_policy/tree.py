@@ -285,6 +285,8 @@ def arrives(node: Node) -> Text:
     Decoding as gopkg.in/yaml.v2 2.4.0 does it (resolve.go), printing as K3s does it
     (pkg/configfilearg/convert.go), which also trims blanks around the value.
     """
+    if isinstance(node, Sequence) and not node.items:
+        return node.written.stand_in("")
     if not isinstance(node, Scalar):
         garbage = _printed(node) if _size(node, {}) <= _LARGEST_PRINTED else "[]"
         return node.written.stand_in(garbage)

@@ -160,3 +160,20 @@ def test_replaced_entries_are_told() -> None:
         assert isinstance(fragment, ConfigFile)
         files.append(fragment.entries)
     assert [(str(entry.key), str(entry.value)) for entry in lower.replaced(files)] == [("token", "a")]
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ("[[], a]", ["", "a"]),
+        ("[[b, c]]", ["b"]),
+        ("[[[b, c]]]", ["[b c]"]),
+        ("[{max-pods: 110}]", ["[{max-pods 110}]"]),
+        ("{a: {b: ~}}", ["[{a [{b <nil>}]}]"]),
+    ],
+)
+def test_what_becomes_of_lists_and_mappings_inside(written: str, values: list[str]) -> None:
+    (fragment,) = dispatch.read(Source("etc/rancher/k3s/config.yaml", f"tls-san: {written}\n"))
+    assert isinstance(fragment, ConfigFile)
+    lowered = lower.from_config([fragment.entries], "server", flags())
+    assert [str(setting.value) for setting in lowered.settings] == values
