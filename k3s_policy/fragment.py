@@ -28,6 +28,7 @@ __all__ = [
     "NotJudged",
     "Note",
     "OtherCommand",
+    "S3Secret",
     "Start",
     "Unit",
     "UnreadFile",
@@ -145,6 +146,20 @@ class Note:
     message: str
 
 
+@dataclass(frozen=True, eq=False)
+class S3Secret:
+    """The Secret that `etcd-s3-config-secret` names, as a manifest has it."""
+
+    at: Text
+    entries: tuple[tuple[Text, Text], ...]
+    """Keys and decoded values; of a key that stands twice the last counts."""
+    namespace: Text | None = None
+
+    def last(self, name: str) -> tuple[Text, Text] | None:
+        """Return the entry of a key."""
+        return next((entry for entry in reversed(self.entries) if str(entry[0]) == name), None)
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """A file that looked like K3s's and is a template that does not parse."""
@@ -164,8 +179,9 @@ Fragment: TypeAlias = (
     | Credential
     | FileMode
     | BrokenFile
+    | S3Secret
     | UnreadFile
 )
 
-Judged: TypeAlias = Subject | ConfigFile | Unit | EnvironmentFile | UnreadFile
+Judged: TypeAlias = Subject | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile
 """What a check can judge: what was put together, and single files as they were read."""

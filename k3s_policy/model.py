@@ -38,6 +38,12 @@ __all__ = [
 ]
 
 
+_ENCRYPTED = ("ENC[", "$ANSIBLE_VAULT;")
+"""How SOPS and Ansible Vault begin what takes the place of a value."""
+_TAGS = ("!vault", "!env", "!sops", "!secret")
+"""YAML tags of values that stand elsewhere, or are encrypted."""
+
+
 class Origin(Enum):
     """Which of K3s's three sources a setting comes from, weakest first (K3s pkg/configfilearg/parser.go)."""
 
@@ -81,8 +87,11 @@ class Setting:
 
     @property
     def known(self) -> bool:
-        """Whether the value is what K3s receives and not a variable or template that makes it."""
-        return self.value.known and not any(mark in str(self.value) for mark in ("{{", "${", "{%", "$(", "<%"))
+        """Whether the value is what K3s receives, and not encrypted, a variable or a template that makes it."""
+        value = str(self.value)
+        if not self.value.known or value.startswith(_ENCRYPTED) or (self.tag or "").startswith(_TAGS):
+            return False
+        return not any(mark in value for mark in ("{{", "${", "{%", "$(", "<%"))
 
     @property
     def place(self) -> Text:

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
     from k3s_policy.branch import When
     from k3s_policy.finding import Finding
-    from k3s_policy.model import Setting, Subject, Unrecognised
+    from k3s_policy.fragment import Judged
+    from k3s_policy.model import Setting, Unrecognised
     from k3s_policy.text import Text
 
 __all__ = ["Case", "Fence", "actual_findings", "actual_settings", "cases", "difference", "fences", "titles"]
@@ -255,7 +256,7 @@ def actual_settings(case: Case) -> list[str]:
     return lines
 
 
-def _subject_lines(subject: Subject) -> Iterator[str]:
+def _subject_lines(subject: Judged) -> Iterator[str]:
     """Show a subject; clusters are for the cases of the rules that judge them."""
     if isinstance(subject, Invocation):
         yield from _invocation_lines(subject)

@@ -24,8 +24,7 @@ from k3s_policy.text import Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.model import Subject
+    from k3s_policy.fragment import Fragment, Judged
     from k3s_policy.text import Text
 
 Case = dict[str, Any]
@@ -61,7 +60,7 @@ def _fragments(case: Case) -> Iterator[Fragment]:
     yield Start(_text(role), role, _arguments(case), Form.COMMAND, variables, host="case", words=words)
 
 
-def _subjects(case: Case) -> list[Subject]:
+def _subjects(case: Case) -> list[Judged]:
     return assemble(_fragments(case), Scope(Options())).subjects
 
 

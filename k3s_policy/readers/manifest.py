@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.flags import flags
-from k3s_policy.fragment import OtherCommand, Start
+from k3s_policy.fragment import OtherCommand, S3Secret, Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.readers import config
@@ -153,6 +153,9 @@ def _expanded(value: Text) -> Text:
 
 
 def _unseen(container: Mapping) -> Iterator[Unseen]:
+    image = container.scalar("image")
+    if image is not None and (not image.text.known or re.search(r"\{\{|\$\{|<%", str(image))):
+        yield Unseen("version", "the release is filled in", image.text)
     if container.items("envFrom"):
         yield Unseen("environment", "envFrom takes variables from a ConfigMap or Secret")
     for mount in container.items("volumeMounts"):
@@ -164,7 +167,9 @@ def _unseen(container: Mapping) -> Iterator[Unseen]:
 def _data(root: Mapping, path: str) -> Iterator[Fragment]:
     name = str(root.scalar("metadata", "name") or "")
     secret = str(root.scalar("kind")) == "Secret"
-    s3_settings = str(root.scalar("type") or "") == _S3_SECRET_TYPE
+    kind = root.scalar("type")
+    s3_settings = kind is not None and str(kind) == _S3_SECRET_TYPE
+    entries = []
     for part in ("data", "stringData"):
         node = root.last(part)
         if not isinstance(node, Mapping):
@@ -173,12 +178,17 @@ def _data(root: Mapping, path: str) -> Iterator[Fragment]:
             if not isinstance(value, Scalar):
                 continue
             text = _decoded(value.text) if secret and part == "data" else value.text
+            encrypted = str(value).startswith("ENC[")
+            entries.append((key.text, value.text.unknown() if text is None or encrypted else text))
             if text is None:
                 continue
             if s3_settings and str(key) in _S3_SECRET_KEYS:
                 yield Credential(str(key), key.text, text, Form.CONFIG, value.tag)
             elif "\n" in str(text).strip() or ":" in str(text):
                 yield from _embedded(text, path, name, str(key))
+    if s3_settings and kind is not None and secret:
+        namespace = root.scalar("metadata", "namespace")
+        yield S3Secret(kind.text, tuple(entries), namespace.text if namespace is not None else None)
 
 
 def _embedded(text: Text, path: str, name: str, key: str) -> Iterator[Fragment]:

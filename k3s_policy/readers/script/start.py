@@ -169,28 +169,28 @@ def _within(arguments: Iterable[Argument], when: When) -> Iterator[Argument]:
 
 
 def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
-    """Read a run of `k3s`."""
+    """Read a run of `k3s`, which may be another command in each arm of a script: `k3s $COMMAND`."""
     arguments = [Argument(word.text, word.when) for word in call.words[1:]]
-    place = next((n for n, argument in enumerate(arguments) if not argument.text.startswith("-")), None)
-    if place is None:
-        return
-    at = arguments.pop(place).text
-    rest = tuple(_within(arguments, call.command.when))
-    name = str(at)
-    if name in _ROLES:
-        variables = tuple(_of_k3s(call.variables))
-        yield Start(
-            at=at,
-            role=name,
-            arguments=rest,
-            form=form or Form.COMMAND,
-            variables=variables,
-            host=host,
-            when=call.command.when,
-            words=tuple(word.text for word in call.words),
-        )
-    elif name in flags().commands:
-        yield OtherCommand(at, name, rest)
+    for head, _ in _beginnings([argument for argument in arguments if not argument.text.startswith("-")]):
+        if head is None:
+            return
+        # By identity: two words of one text are two words.
+        possible = [argument for argument in arguments if not exclusive(argument.when, head.when)]
+        rest = tuple(_within((argument for argument in possible if argument is not head), call.command.when))
+        name = str(head.text)
+        if name in _ROLES:
+            yield Start(
+                at=head.text,
+                role=name,
+                arguments=rest,
+                form=form or Form.COMMAND,
+                variables=tuple(_of_k3s(call.variables)),
+                host=host,
+                when=tuple(dict.fromkeys((*call.command.when, *head.when))),
+                words=(call.words[0].text, *(argument.text for argument in possible)),
+            )
+        elif name in flags().commands:
+            yield OtherCommand(head.text, name, rest)
 
 
 _K3SUP_AS_K3S = {"--datastore": "--datastore-endpoint", "--tls-san": "--tls-san", "--token": "--token"}
@@ -206,8 +206,9 @@ def k3sup(call: Call) -> Iterator[Start]:
         return
     given = list(options(call.words[2:]))
     values = [(str(name), value) for name, value, _ in given if value is not None]
-    releases = [str(value.text) for name, value in values if name in ("--k3s-version", "--k3s-channel")]
-    versions = [version for version in map(Version.parse, releases) if version is not None]
+    releases = [value.text for name, value in values if name in ("--k3s-version", "--k3s-channel")]
+    versions = [version for version in (Version.parse(str(release)) for release in releases) if version is not None]
+    hidden = not versions and any(not release.known for release in releases)
     joins = command == "join"
     at = call.words[1].text
     role = "agent" if joins and all(str(name) != "--server" for name, _, _ in given) else "server"
@@ -220,6 +221,7 @@ def k3sup(call: Call) -> Iterator[Start]:
         form=Form.INSTALLER,
         variables=tuple(_k3sup_variables(given)) if joins else (),
         version=versions[-1] if versions else None,
+        unseen=(Unseen("version", "the release is a variable"),) if hidden else (),
         alone=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
     )
@@ -246,6 +248,12 @@ def _k3sup_variables(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
         elif str(name) in ("--server-ip", "--server-host"):
             url = value.text.stand_in(f"https://{value.text}:6443", known=value.text.known)
             yield Variable(name.stand_in("K3S_URL"), url, Form.INSTALLER, word.when)
+
+
+def _unseen_release(image: Text) -> Iterator[Unseen]:
+    """Say that the release of a container is not known, where its tag is filled in."""
+    if not image.known or "{{" in str(image) or "${" in str(image):
+        yield Unseen("version", "the release is a variable", image)
 
 
 def runs_container(call: Call) -> bool:
@@ -277,7 +285,7 @@ def container(call: Call) -> Iterator[Start]:
         form=Form.COMMAND,
         variables=tuple(variables),
         version=Version.parse((image["tag"] if image else None) or ""),
-        unseen=(Unseen("config", "a volume may hold a config file"),),
+        unseen=(Unseen("config", "a volume may hold a config file"), *_unseen_release(image_name)),
         alone=True,
         words=(image_name.stand_in("/bin/k3s"), *(word.text for word in words[place + 1 :])),
     )
