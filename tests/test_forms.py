@@ -59,11 +59,15 @@ def _values(flag: Flag, texts: st.SearchStrategy[str]) -> st.SearchStrategy[tupl
             return st.one_of(texts, st.sampled_from(flag.values or ("x",))).map(lambda text: (text,))
 
 
+_BY_FORM = ("cluster-reset", "config", "server")
+"""Flags that are judged by the form on purpose: a reset is typed, and not kept; the others change what else is read."""
+
+
 def _given(alphabet: str) -> st.SearchStrategy[tuple[str, list[Given]]]:
     """Draw a role, and settings of it each of which a config file can hold."""
 
     def of_role(role: str) -> st.SearchStrategy[tuple[str, list[Given]]]:
-        choice = [flag for flag in flags() if role in flag.roles and flag.name not in ("config", "server")]
+        choice = [flag for flag in flags() if role in flag.roles and not flag.name.startswith(_BY_FORM)]
         one = st.sampled_from(choice).flatmap(
             lambda flag: _values(flag, _texts(alphabet)).map(lambda values: Given(flag, values))
         )
@@ -198,8 +202,6 @@ def _is_about_the_form(rule: str) -> bool:
         or owner.yields_credential
         or rule.startswith(("unit-", "environment-"))
         or rule in ("stray-argument", "yaml-changes-value", "duplicate-key", "mapping-value", "unread-file")
-        # A reset is meant where a command is typed, and not where it is kept.
-        or rule == "cluster-reset-kept"
     )
 
 
