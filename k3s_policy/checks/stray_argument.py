@@ -80,6 +80,8 @@ def check(invocation: Invocation) -> Problems:
     started = invocation.started
     if started is None or not started.stray:
         return
+    if started.form is Form.UNIT and _is_directive(started.stray[0]):
+        return  # a backslash swallowed it, which is another rule's matter
     before = started.words[: -len(started.stray)]
     words = (str(word) for word in started.words)
     if not started.stray[0].known or _may_hold_more(invocation, before):
@@ -101,6 +103,16 @@ def check(invocation: Invocation) -> Problems:
         Confidence.HIGH if all(word.known for word in before) else Confidence.MEDIUM,
         () if stray.word else ((started.stray[0], "this word is empty"),),
     )
+
+
+_DIRECTIVE = re.compile(r"\[[A-Z][A-Za-z]+\]|[A-Z][A-Za-z]+=")
+
+
+def _is_directive(word: Text) -> bool:
+    """Whether a word begins a line of its unit as a directive or the header of a section does."""
+    span = word.span
+    line = span.source.line(span.line)
+    return _DIRECTIVE.match(str(word)) is not None and not line[: span.column - 1].strip()
 
 
 def _may_hold_more(invocation: Invocation, before: Sequence[Text]) -> bool:
