@@ -8,7 +8,7 @@ Invocation, so that nothing is concluded from its absence.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from k3s_policy import cluster, credential, lower, place
 from k3s_policy.branch import exclusive
@@ -20,6 +20,7 @@ from k3s_policy.fragment import (
     Note,
     NotJudged,
     OtherCommand,
+    S3Secret,
     Start,
     Unit,
     UnreadFile,
@@ -42,7 +43,7 @@ from k3s_policy.model import (
 from k3s_policy.tree import Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from k3s_policy.fragment import Fragment, Judged
     from k3s_policy.options import Options
@@ -102,9 +103,8 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
-_ByItself: TypeAlias = BrokenFile | ConfigFile | Credential | EnvironmentFile | FileMode | Unit
+_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
 """What checks look at as it was read."""
-_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, Unit, UnreadFile)
 
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
@@ -121,6 +121,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     sets = place.config_sets(of(ConfigFile))
     nodes, loose_sets = _started_nodes(started, sets, scope, wanted)
     unread = _unread(environments, started)
+    named = {id(file) for one in from_units for file in one.environments}
     for one in loose_sets:
         beside = place.environments_below(one, unread)
         unread = [file for file in unread if file not in beside]
@@ -132,13 +133,13 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         [
             *(node.invocation for node in nodes),
             *(_environment_alone(file, scope) for file in unread),
-            *(_other(command) for command in of(OtherCommand)),
+            *(_other(command, scope) for command in of(OtherCommand)),
             *(_loose(options, scope) for options in of(LooseOptions)),
             *clusters,
             *_replaced(sets),
             *_misnamed(loose_sets),
             *(file.error for file in of(ConfigFile) if file.error is not None),
-            *(_as_read(one, from_units) for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
+            *(_as_read(one, named) for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
         ],
         [
             *dict.fromkeys(note.message for note in of(Note)),
@@ -171,13 +172,12 @@ def _unit_starts(
             path: str = path,
             found: list[EnvironmentFile] = found,
             of_host: list[EnvironmentFile] = of_host,
-        ) -> EnvironmentFile | None:
-            file = place.environment_file(name, path, of_host)
-            if file is None:
+        ) -> list[EnvironmentFile]:
+            named = place.environment_files(name, path, of_host)
+            found.extend(named)
+            if not named:
                 wanted.append(Wanted("environment", place.named_paths(name, path)))
-            else:
-                found.append(file)
-            return file
+            return named
 
         for fragment in list(reader.starts(group, find)):
             if isinstance(fragment, Start):
@@ -189,11 +189,9 @@ def _unit_starts(
     return starts, others
 
 
-def _as_read(one: _ByItself, starts: Iterable[_Started]) -> _ByItself:
-    """Say of an environment file that a unit names that systemd reads it."""
-    if isinstance(one, EnvironmentFile) and any(one in start.environments for start in starts):
-        return replace(one, systemd=True)
-    return one
+def _as_read(one: Judged, named: Collection[int]) -> Judged:
+    """Say of an environment file that is among those `named` by units that systemd reads it."""
+    return replace(one, systemd=True) if isinstance(one, EnvironmentFile) and id(one) in named else one
 
 
 # --- nodes ------------------------------------------------------------------------------------------------
@@ -368,8 +366,8 @@ def _misnamed(sets: Iterable[ConfigSet]) -> Iterator[UnreadFile]:
             yield from (UnreadFile(file.entries[0].key, one.path) for file in one.main if file.entries)
 
 
-def _other(command: OtherCommand) -> Invocation:
-    """Lower a command such as `k3s token create`; only its credentials are judged."""
+def _other(command: OtherCommand, scope: Scope) -> Invocation:
+    """Lower a command such as `k3s token create`, as far as its flags are known."""
     known = flags().command(command.name)
     settings = []
     arguments = list(command.arguments)
@@ -377,14 +375,15 @@ def _other(command: OtherCommand) -> Invocation:
     for position, argument in enumerate(arguments):
         option, equals, value = argument.text.partition("=")
         flag = known.get(str(option).lstrip("-"), subcommand) if known and argument.text.startswith("-") else None
-        if flag is None or not flag.kind.takes_value:
+        if flag is None:
             continue
         if not equals:
-            if position + 1 == len(arguments):
+            if flag.kind.takes_value and position + 1 == len(arguments):
                 continue
-            value = arguments[position + 1].text
+            value = arguments[position + 1].text if flag.kind.takes_value else option.stand_in("true")
         settings.append(Setting(flag, option, value, Origin.ARGUMENT, command.form, argument.when))
-    return Invocation(command.at, tuple(settings), files=(command.at.span.source.path,))
+    path = command.at.span.source.path
+    return Invocation(command.at, tuple(settings), version=scope.version_of((path,)), files=(path,))
 
 
 def _loose(loose: LooseOptions, scope: Scope) -> Invocation:

@@ -227,16 +227,31 @@ def _items(value: Node) -> Iterator[Node]:
 
 
 def from_environment(variables: Iterable[Variable], role: str | None, flags: Flags) -> Lowered:
-    """Lower environment variables; an empty one sets a text to the empty text, and counts as not set for the rest."""
+    """Lower environment variables; an empty one sets a text to the empty text, and counts as not set for the rest.
+
+    So it takes back what the variable was set to before.
+    """
     lowered = Lowered()
     for variable in variables:
         name = str(variable.name)
         found = flags.by_environment(name, role)
         if not found and (gone := flags.removed_variable(name)):
             found = (gone,)
+        if not variable.value:
+            lowered.settings = [
+                setting
+                for setting in lowered.settings
+                if str(setting.at) != name
+                or setting.flag.kind is Kind.STRING
+                or not set(variable.when) <= set(setting.when)
+            ]
         lowered.settings.extend(
             Setting(flag, variable.name, variable.value, Origin.ENVIRONMENT, variable.form, variable.when, variable.tag)
             for flag in found
-            if variable.value or (flag.kind is Kind.STRING and flag.removed is None)
+            if variable.value or _is_text(flag)
         )
     return lowered
+
+
+def _is_text(flag: Flag) -> bool:
+    return flag.kind is Kind.STRING and flag.removed is None

@@ -10,10 +10,10 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from k3s_policy.fragment import ConfigFile, EnvironmentFile, Unit
 
@@ -21,10 +21,12 @@ __all__ = [
     "ConfigSet",
     "config_sets",
     "configs_for",
-    "environment_file",
+    "environment_files",
     "environments_below",
+    "first_named",
     "folder_of",
     "is_misnamed",
+    "matches",
     "named_paths",
     "root_of",
     "same_file",
@@ -123,9 +125,30 @@ def configs_for(
     return [], ""
 
 
-def environment_file(path: str, unit: str, files: Iterable[EnvironmentFile]) -> EnvironmentFile | None:
-    """Find the file that EnvironmentFile= names."""
-    return _first_at(named_paths(path, unit), files)
+def environment_files(path: str, unit: str, files: Iterable[EnvironmentFile]) -> list[EnvironmentFile]:
+    """Find the file that EnvironmentFile= names, or all of them where the path has wildcards."""
+    by_path = {file.path: file for file in files}
+    return [by_path[one] for one in first_named(named_paths(path, unit), by_path.keys())]
+
+
+def first_named(names: Iterable[str], paths: Collection[str]) -> list[str]:
+    """Return of some paths the first that is named; all that match where its name has wildcards."""
+    for name in names:
+        if not re.search(r"[*?[]", name):
+            found = [name] if name in paths else []
+        else:
+            found = sorted(path for path in paths if matches(path, name))
+        if found:
+            return found
+    return []
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether each part of a path fits the part of a pattern: a wildcard does not reach over a `/`."""
+    from fnmatch import fnmatchcase  # noqa: PLC0415  hardly a unit has such a path
+
+    parts, patterns = path.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
 def named_paths(path: str, unit: str) -> tuple[str, ...]:
@@ -140,11 +163,8 @@ def named_paths(path: str, unit: str) -> tuple[str, ...]:
     return (*below, *relative, f"{folder}/{path.rpartition('/')[2]}".lstrip("/"), path)
 
 
-_Placed = TypeVar("_Placed", "ConfigSet", "EnvironmentFile")
-
-
-def _first_at(paths: Iterable[str], placed: Iterable[_Placed]) -> _Placed | None:
-    by_path = {one.path: one for one in placed}
+def _first_at(paths: Iterable[str], sets: Iterable[ConfigSet]) -> ConfigSet | None:
+    by_path = {one.path: one for one in sets}
     return next((by_path[path] for path in paths if path in by_path), None)
 
 

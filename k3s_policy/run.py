@@ -13,6 +13,7 @@ from k3s_policy.finding import Confidence, Report, ScanError
 from k3s_policy.flags import flags
 from k3s_policy.judge import judge
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
+from k3s_policy.place import first_named
 from k3s_policy.readers import dispatch
 from k3s_policy.readers.config import path_claims
 from k3s_policy.redact import redact
@@ -206,11 +207,10 @@ def _named(wanted: Wanted, gathered: _Gathered) -> Iterator[Source]:
     """Yield the file that is wanted, the likeliest that there is, and the drop-ins of a config."""
     sources = {source.path: source for source in gathered.sources}
     others = {candidate.path: candidate for candidate in gathered.candidates}
-    path = next((path for path in wanted.paths if path in sources or path in others), None)
-    if path is None:
-        return
-    drop_ins = [one for one in (sources.keys() | others.keys()) if one.startswith(f"{path}.d/")]
-    for one in (path, *sorted(drop_ins if wanted.kind == "config" else ())):
+    here = sources.keys() | others.keys()
+    named = first_named(wanted.paths, here)
+    drop_ins = [one for one in here if any(one.startswith(f"{path}.d/") for path in named)]
+    for one in (*named, *sorted(drop_ins if wanted.kind == "config" else ())):
         source = sources[one] if one in sources else read(others[one]._replace(promising=True), frozenset())
         if isinstance(source, Source):
             yield source

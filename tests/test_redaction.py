@@ -431,6 +431,29 @@ FORMS: dict[str, Form] = {
         UNIT: "[Service]\nExecStart=/usr/local/bin/k3s server --write-kubeconfig-mode 644\n",
         UNIT + ".d/10-token.conf": f"[Service]\nEnvironment=K3S_TOKEN={for_systemd(marker.made_of(EVERY))}\n",
     },
+    "unit that systemd refuses": unit("ExecStart=/usr/local/bin/k3s server --agent-token %4{} --token-fil %z{}"),
+    "unit, endpoint percent-encoded": lambda marker: {
+        UNIT: "[Service]\nExecStart=/usr/local/bin/k3s server "
+        f"--datastore-endpoint=postgres://k3s:{marker.first}%40%C3%BC{marker.second}@db/k3s\n"
+    },
+    "unit, variables that are dropped": lambda marker: {
+        UNIT: f"[Service]\nEnvironment=K3S_TOKEN=%4{marker.made_of('#&')} HTTPS_PROXY=http://k3s:%4{marker.made_of('#&')}@h\n"
+        "ExecStart=/usr/local/bin/k3s server\n"
+    },
+    "unit, line that is lost": unit("ExecStart=/usr/local/bin/k3s server\n    --token {} \\\n    --agent-token={}"),
+    "unit, backslash too many": unit("ExecStart=/usr/local/bin/k3s server --token {} \\\nRestart=always"),
+    "unit, dollar sign": lambda marker: {
+        UNIT: f"[Service]\nExecStart=/usr/local/bin/k3s server --token=${marker.made_of('')} --agent-token $"
+        f"{marker.made_of('')} --debug=$X\n"
+    },
+    "environment file with faults": lambda marker: {
+        "etc/default/k3s": f"export K3S_TOKEN={marker.made_of('')} # {marker.made_of('')}\n"
+        f'K3S_AGENT_TOKEN=x"{marker.made_of("")}" ${{X}};\nK3S_VPN_AUTH=$({marker.made_of("")})\n'
+        f'K3S_DATASTORE_ENDPOINT="mysql://k3s:{marker.made_of("")}@tcp(db)/k3s\nK3S_URL=$X\n'
+    },
+    "environment file with a byte-order mark": lambda marker: {
+        "etc/default/k3s": f"\ufeffK3S_TOKEN={marker.made_of('')}\nK3S_URL=$X\n"
+    },
     "environment file": lambda marker: {
         UNIT: "[Service]\nEnvironmentFile=/etc/default/k3s\nExecStart=/usr/local/bin/k3s server --token $K3S_TOKEN\n",
         "etc/default/k3s": f"K3S_TOKEN={for_environment_file(marker.made_of(EVERY))}\nK3S_KUBECONFIG_MODE=644\n",

@@ -25,12 +25,15 @@ from typing import TYPE_CHECKING
 from k3s_policy import credential
 from k3s_policy.credential import Nature
 from k3s_policy.finding import Severity
-from k3s_policy.model import Form
+from k3s_policy.model import Credential, Form
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
+    from k3s_policy.text import Text
 
 
 @rule(
@@ -39,19 +42,29 @@ if TYPE_CHECKING:
     tags=("external/cwe/cwe-312", "external/cwe/cwe-526"),
     owns_credential=True,
 )
-def check(invocation: Invocation) -> Problems:
-    """Report each variable of a unit's Environment= that holds a credential."""
-    for setting in invocation.settings:
-        if setting.form is not Form.UNIT_ENVIRONMENT:
-            continue
-        for secret in credential.secrets(setting.flag, setting.value):
-            kind = credential.nature(secret, setting.tag)
-            if kind in (Nature.LITERAL, Nature.TEMPLATE):
-                yield Problem(
-                    setting.place,
-                    f"{setting.at} stands in Environment=: every local user can read it with `systemctl show`",
-                    f"move {setting.at} to an EnvironmentFile of mode 0600"
-                    + (", and replace the value: the history keeps it" if kind is Nature.LITERAL else ""),
-                    Severity.HIGH if kind is Nature.LITERAL else Severity.MEDIUM,
-                )
-                break
+def check(subject: Invocation | Credential) -> Problems:
+    """Report each variable of a unit's Environment= that holds a credential, also one that systemd drops."""
+    if isinstance(subject, Credential):
+        if subject.form is Form.UNIT_ENVIRONMENT:
+            place = subject.at.upto(subject.value)
+            yield from _problems(subject.at, [subject.value], place, subject.tag, "systemctl cat")
+        return
+    for setting in subject.settings:
+        if setting.form is Form.UNIT_ENVIRONMENT:
+            secrets = credential.secrets(setting.flag, setting.value)
+            yield from _problems(setting.at, secrets, setting.place, setting.tag, "systemctl show")
+
+
+def _problems(variable: Text, secrets: Iterable[Text], place: Text, tag: str | None, command: str) -> Problems:
+    """Report the first credential in a variable; `command` shows it."""
+    for secret in secrets:
+        kind = credential.nature(secret, tag)
+        if kind in (Nature.LITERAL, Nature.TEMPLATE):
+            yield Problem(
+                place,
+                f"{variable} stands in Environment=: every local user can read it with `{command}`",
+                f"move {variable} to an EnvironmentFile of mode 0600"
+                + (", and replace the value: the history keeps it" if kind is Nature.LITERAL else ""),
+                Severity.HIGH if kind is Nature.LITERAL else Severity.MEDIUM,
+            )
+            break

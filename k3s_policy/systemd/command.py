@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.systemd.character import UNSAFE, simplified, size
 from k3s_policy.systemd.specifier import resolved
@@ -12,6 +13,8 @@ from k3s_policy.systemd.unit import UnitError
 from k3s_policy.systemd.words import BLANKS, Escapes, Flaw, Word, after_blanks, first_word, stand_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from k3s_policy.text import Text
 
 __all__ = ["EXEC_KEYS", "ExecCommand", "ExecFlag", "ExecResult", "exec_commands"]
@@ -57,12 +60,20 @@ class ExecResult:
     ignored: Flaw | None = None
 
 
+_Resolve: TypeAlias = "Callable[[Text], Text | Flaw]"
+"""Puts in a word's specifiers what they stand for."""
+
 _ROOTLESS = frozenset({ExecFlag.PRIVILEGED, ExecFlag.NO_SETUID, ExecFlag.AMBIENT})  # one of them at most
 _PREFIXES = {"-": ExecFlag.IGNORE_FAILURE, ":": ExecFlag.NO_ENV_EXPAND, "+": ExecFlag.PRIVILEGED}
 
 
-def exec_commands(value: Text, unit_name: str) -> ExecResult:
-    """Read the value of one Exec*= of a service. An empty value has no commands; in a unit it resets the list."""
+def exec_commands(value: Text, unit_name: str, *, lenient: bool = False) -> ExecResult:
+    """Read the value of one Exec*= of a service. An empty value has no commands; in a unit it resets the list.
+
+    With `lenient`, a `%` that begins no specifier stands for itself: the commands as they are meant, which are not
+    those that systemd runs.
+    """
+    resolve = partial(resolved, unit_name=unit_name, lenient=lenient)
     commands: list[ExecCommand] = []
     position = 0
     while word := first_word(value, position, Escapes.KEPT):
@@ -72,24 +83,24 @@ def exec_commands(value: Text, unit_name: str) -> ExecResult:
             position = word.end
             continue
         flags, named_apart, program = _without_prefixes(word.text)
-        read = _command(value, program, word.end, unit_name, named_apart=named_apart)
+        read = _command(value, program, word.end, resolve, named_apart=named_apart)
         if isinstance(read, Flaw) and ExecFlag.IGNORE_FAILURE in flags:
             return ExecResult(tuple(commands), ignored=read)
         if isinstance(read, Flaw):
-            return ExecResult(tuple(commands), error=UnitError(read.message, read.at, "ENOEXEC"))
+            return ExecResult(tuple(commands), error=UnitError(read.message, read.at, "ENOEXEC", read.specifier))
         path, argv, position = read
         commands.append(ExecCommand(path, tuple(argv), flags))
     return ExecResult(tuple(commands))
 
 
 def _command(
-    value: Text, program: Text, position: int, unit_name: str, *, named_apart: bool
+    value: Text, program: Text, position: int, resolve: _Resolve, *, named_apart: bool
 ) -> tuple[Text, list[Text], int] | Flaw:
     """Return path and argv of the command whose arguments begin at `position`, and the position behind it."""
-    path = _program(program, unit_name)
+    path = _program(program, resolve)
     if isinstance(path, Flaw):
         return path
-    arguments = _arguments(value, position, unit_name)
+    arguments = _arguments(value, position, resolve)
     if isinstance(arguments, Flaw):
         return arguments
     argv, end = arguments
@@ -119,9 +130,9 @@ def _without_prefixes(word: Text) -> tuple[frozenset[ExecFlag], bool, Text]:
     return frozenset(flags), named_apart, word[len(word) :]
 
 
-def _program(written: Text, unit_name: str) -> Text | Flaw:
+def _program(written: Text, resolve: _Resolve) -> Text | Flaw:
     """Return the path of a command with its specifiers resolved, or what is wrong with it."""
-    path = resolved(written, unit_name)
+    path = resolve(written)
     if isinstance(path, Flaw):
         return path
     value = str(path)
@@ -141,10 +152,10 @@ def _program(written: Text, unit_name: str) -> Text | Flaw:
     return Flaw(flaw, path or written)
 
 
-def _arguments(value: Text, position: int, unit_name: str) -> tuple[list[Text], int] | Flaw:
+def _arguments(value: Text, position: int, resolve: _Resolve) -> tuple[list[Text], int] | Flaw:
     """Return the words up to the end of a command, and the position behind it."""
     argv: list[Text] = []
-    while argument := _argument(value, position, unit_name):
+    while argument := _argument(value, position, resolve):
         if isinstance(argument, Flaw):
             return argument
         argv.append(argument.text)
@@ -154,7 +165,7 @@ def _arguments(value: Text, position: int, unit_name: str) -> tuple[list[Text], 
     return argv, position
 
 
-def _argument(value: Text, position: int, unit_name: str) -> Word | Flaw | None:
+def _argument(value: Text, position: int, resolve: _Resolve) -> Word | Flaw | None:
     """Return the next word of a command with its specifiers resolved; None at its end or at the `;` behind it."""
     characters = str(value)
     # Both are looked for before unquoting: ";" and \\; are ordinary words.
@@ -165,7 +176,7 @@ def _argument(value: Text, position: int, unit_name: str) -> Word | Flaw | None:
     word = first_word(value, position, Escapes.KEPT)
     if not isinstance(word, Word):
         return word
-    text = resolved(word.text, unit_name)
+    text = resolve(word.text)
     return text if isinstance(text, Flaw) else Word(text, word.end)
 
 

@@ -73,13 +73,14 @@ def _drop_in_names(prefix: str, instance: str) -> Iterator[str]:
         yield from _drop_in_names(prefix[: dash + 1], instance)
 
 
-def combine(main: UnitFile, drop_ins: Mapping[str, UnitFile], unit_name: str) -> Service:
+def combine(main: UnitFile, drop_ins: Mapping[str, UnitFile], unit_name: str, *, lenient: bool = False) -> Service:
     """Put a service's unit and its drop-ins, by file name, together.
 
     Drop-ins follow the unit in byte order of their file names, wherever they lie. An empty Environment=,
-    EnvironmentFile= or Exec*= resets what was set before.
+    EnvironmentFile= or Exec*= resets what was set before. With `lenient`, a `%` that begins no specifier stands for
+    itself: the service as it is meant, which is not what systemd makes of it.
     """
-    settings = _Settings(unit_name)
+    settings = _Settings(unit_name, lenient=lenient)
     main_error = settings.take(main)
     for _, drop_in in sorted(drop_ins.items(), key=lambda item: item[0].encode("utf-8", "surrogateescape")):
         settings.take(drop_in)
@@ -117,6 +118,7 @@ class _Settings:
     """A service while its files are put together."""
 
     unit_name: str
+    lenient: bool
     environment: list[Variable] = field(default_factory=list)
     environment_files: list[EnvironmentPath] = field(default_factory=list)
     commands: dict[str, list[ExecCommand]] = field(default_factory=lambda: {key: [] for key in EXEC_KEYS})
@@ -155,7 +157,7 @@ class _Settings:
     def _assign_environment(self, value: Text) -> None:
         if not value:
             self.environment.clear()
-        read = assignments(value, self.unit_name)
+        read = assignments(value, self.unit_name, lenient=self.lenient)
         self.environment += read.variables
         self.ignored += read.ignored
 
@@ -163,7 +165,7 @@ class _Settings:
         if not value:
             self.environment_files.clear()
             return
-        path = environment_path(value, self.unit_name)
+        path = environment_path(value, self.unit_name, lenient=self.lenient)
         if isinstance(path, Flaw):
             self.ignored.append(path)
         else:
@@ -172,7 +174,7 @@ class _Settings:
     def _assign_commands(self, key: str, value: Text) -> UnitError | None:
         if not value:
             self.commands[key].clear()
-        read = exec_commands(value, self.unit_name)
+        read = exec_commands(value, self.unit_name, lenient=self.lenient)
         self.commands[key] += read.commands
         if read.ignored:
             self.ignored.append(read.ignored)

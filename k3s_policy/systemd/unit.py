@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["Directive", "UnitError", "UnitFile", "read_unit"]
+__all__ = ["Directive", "Line", "UnitError", "UnitFile", "read_unit"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class UnitError:
     message: str
     at: Text
     code: str
+    specifier: bool = False
+    """Whether a `%` that begins no specifier is at fault."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,37 @@ class Directive:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line as systemd reads it, and what it is.
+
+    `parts` are the lines of the file it is joined from, without the comments in between; each but the last still has
+    its backslash. `item` is a section's name, or None where the line is empty.
+    """
+
+    parts: tuple[Text, ...]
+    item: Directive | Flaw | str | None
+
+
+@dataclass(frozen=True)
 class UnitFile:
     """A unit file or drop-in, unknown sections and keys included.
 
-    With an `error`, systemd stopped there; `directives` are those in front of it. `ignored` are lines that systemd
-    warns about and skips.
+    With an `error`, systemd stopped there; `lines` are those in front of it.
     """
 
-    directives: tuple[Directive, ...]
+    lines: tuple[Line, ...]
     error: UnitError | None
-    ignored: tuple[Flaw, ...]
     text: Text
+
+    @property
+    def directives(self) -> tuple[Directive, ...]:
+        """The assignments, in order."""
+        return tuple(line.item for line in self.lines if isinstance(line.item, Directive))
+
+    @property
+    def ignored(self) -> tuple[Flaw, ...]:
+        """The lines that systemd warns about and skips."""
+        return tuple(line.item for line in self.lines if isinstance(line.item, Flaw))
 
 
 _LINE = re.compile(r"(?!\Z)([^\n\r\0]*)(?:\r\n?\0?|\n\r?\0?|\0|\Z)")
@@ -63,30 +85,31 @@ _LONGEST_LINE = 1 << 20  # LONG_LINE_MAX in src/basic/def.h, in bytes
 
 def read_unit(text: Text) -> UnitFile:
     """Read a unit file or drop-in (`config_parse` and `parse_line` in src/shared/conf-parser.c)."""
-    directives: list[Directive] = []
-    ignored: list[Flaw] = []
-    error: UnitError | None = None
+    lines: list[Line] = []
     section = ""
-    for logical in _logical_lines(text):
-        item = logical if isinstance(logical, UnitError) else _read_line(logical.strip(BLANKS), section)
-        match item:
-            case str():
-                section = item
-            case Directive():
-                directives.append(item)
-            case Flaw():
-                ignored.append(item)
-            case UnitError():
-                error = item
-                break
-    return UnitFile(tuple(directives), error, tuple(ignored), text)
+    for parts in _joined_lines(text):
+        if isinstance(parts, UnitError):
+            return UnitFile(tuple(lines), parts, text)
+        item = _read_line(_whole(parts).strip(BLANKS), section)
+        if isinstance(item, UnitError):
+            return UnitFile(tuple(lines), item, text)
+        if isinstance(item, str):
+            section = item
+        lines.append(Line(parts, item))
+    return UnitFile(tuple(lines), None, text)
 
 
-def _logical_lines(text: Text) -> Iterator[Text | UnitError]:
-    """Yield the lines as systemd sees them: comments gone, continued lines joined."""
+def _whole(parts: tuple[Text, ...]) -> Text:
+    """Join the parts of a line: the backslash at the end of a part becomes a blank."""
+    pieces = [piece for part in parts[:-1] for piece in (part[:-1], part[-1].stand_in(" "))]
+    return join([*pieces, parts[-1]], parts[-1][:0])
+
+
+def _joined_lines(text: Text) -> Iterator[tuple[Text, ...] | UnitError]:
+    """Yield the parts of each line as systemd sees it: comments are gone."""
     value = str(text)
     marked = _BYTE_ORDER_MARK in value
-    pieces: list[Text] = []
+    parts: list[Text] = []
     length = 0
     error: UnitError | None = None
     for match in _LINE.finditer(value):
@@ -100,17 +123,16 @@ def _logical_lines(text: Text) -> Iterator[Text | UnitError]:
         if marked and line.startswith(_BYTE_ORDER_MARK):
             marked = False  # systemd removes one, from whichever line has it first
             start += 1
+        parts.append(text[start:end])
         if (len(line) - len(line.rstrip("\\"))) % 2:
-            pieces += text[start : end - 1], text[end - 1 : end].stand_in(" ")
             length += size(line)
             continue
-        pieces.append(text[start:end])
-        yield join(pieces, text[start:start])
-        pieces, length = [], 0
+        yield tuple(parts)
+        parts, length = [], 0
     if error:
         yield error
-    elif pieces:
-        yield join(pieces, text[:0])
+    elif parts:
+        yield (*parts, text[len(text) :])
 
 
 def _read_line(line: Text, section: str) -> Directive | Flaw | UnitError | str | None:

@@ -39,6 +39,10 @@ class Variable:
 
     name: Text
     value: Text
+    quoted: tuple[Text, ...] = ()
+    """The parts in quotes that a value in an environment file begins with, as they are written."""
+    plain: Text | None = None
+    """What stands behind these, to the end of the line."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +65,26 @@ class EnvironmentPath:
 class EnvironmentFile:
     """An environment file: its variables, in order; the last of a name wins.
 
-    `dropped` have names that are none (`export A`), `ignored` are lines without `=`. With an `error` systemd uses
-    nothing of the file: the service does not start, unless the path has a `-`.
+    `dropped` have names that are none (`export A`), `ignored` are lines without `=`; `comments` may go over several
+    lines. With an `error` systemd uses nothing of the file: the service does not start, unless the path has a `-`.
     """
 
     variables: tuple[Variable, ...]
     dropped: tuple[Variable, ...] = ()
     ignored: tuple[Text, ...] = ()
     error: UnitError | None = None
+    comments: tuple[Text, ...] = ()
 
 
-def assignments(value: Text, unit_name: str) -> Assignments:
-    """Read the value of one Environment=. A bad word is lost alone, a bad quote or escape loses the rest too."""
+def assignments(value: Text, unit_name: str, *, lenient: bool = False) -> Assignments:
+    """Read the value of one Environment=. A bad word is lost alone, a bad quote or escape loses the rest too.
+
+    With `lenient`, a `%` that begins no specifier stands for itself.
+    """
     variables: list[Variable] = []
     ignored: list[Flaw] = []
     for word in words(value, Escapes.STRICT):
-        assignment = word if isinstance(word, Flaw) else resolved(word, unit_name)
+        assignment = word if isinstance(word, Flaw) else resolved(word, unit_name, lenient=lenient)
         if isinstance(assignment, Flaw):
             ignored.append(assignment)
             continue
@@ -93,9 +101,12 @@ def environment(value: Text, unit_name: str) -> tuple[Variable, ...]:
     return assignments(value, unit_name).variables
 
 
-def environment_path(value: Text, unit_name: str) -> EnvironmentPath | Flaw:
-    """Read the value of one EnvironmentFile=, which is not empty: one path, without quotes or comments."""
-    written = resolved(value, unit_name)
+def environment_path(value: Text, unit_name: str, *, lenient: bool = False) -> EnvironmentPath | Flaw:
+    """Read the value of one EnvironmentFile=, which is not empty: one path, without quotes or comments.
+
+    With `lenient`, a `%` that begins no specifier stands for itself.
+    """
+    written = resolved(value, unit_name, lenient=lenient)
     if isinstance(written, Flaw):
         return written
     optional = written.startswith("-")
@@ -140,9 +151,11 @@ def environment_file(text: Text) -> EnvironmentFile:
     variables: list[Variable] = []
     dropped: list[Variable] = []
     ignored: list[Text] = []
+    comments: list[Text] = []
     position = after_blanks(content, 0)
     while position < len(content):
         if comment := _ENV_COMMENT.match(content, position):
+            comments.append(text.cut(comment))
             position = after_blanks(content, comment.end())
             continue
         end = _end(_ENV_NAME, content, position)
@@ -151,14 +164,13 @@ def environment_file(text: Text) -> EnvironmentFile:
             ignored.append(name)
             position = after_blanks(content, end)
             continue
-        value, position = _env_value(text, end + 1)
-        variable = Variable(name, value)
+        variable, position = _env_variable(name, text, end + 1)
         for part in (variable.name, variable.value):
             if NOT_UTF8.search(str(part)):
                 return EnvironmentFile((), error=UnitError("the file is not UTF-8", part, "EINVAL"))
         (variables if VARIABLE_NAME.fullmatch(str(variable.name)) else dropped).append(variable)
         position = after_blanks(content, position)
-    return EnvironmentFile(tuple(variables), tuple(dropped), tuple(ignored))
+    return EnvironmentFile(tuple(variables), tuple(dropped), tuple(ignored), comments=tuple(comments))
 
 
 def _end(pattern: re.Pattern[str], value: str, start: int) -> int:
@@ -167,22 +179,24 @@ def _end(pattern: re.Pattern[str], value: str, start: int) -> int:
     return match.end() if match else start
 
 
-def _env_value(text: Text, start: int) -> tuple[Text, int]:
-    """Return the value that begins at `start`, and the position of the line break behind it."""
+def _env_variable(name: Text, text: Text, start: int) -> tuple[Variable, int]:
+    """Return the variable whose value begins at `start`, and the position of the line break behind it."""
     content = str(text)
     pieces: list[Text] = []
+    parts: list[Text] = []
     position = start
     while quoted := _ENV_QUOTED.match(content, position):
         if quoted["single"] is None:
             pieces += _env_unescaped(text.cut(quoted, "double"), _ENV_DOUBLE_ESCAPE)
         else:
             pieces.append(text.cut(quoted, "single"))
+        parts.append(text.cut(quoted).lstrip(BLANKS))
         position = quoted.end()
     end = _end(_ENV_UNQUOTED, content, position)
     plain = _env_unescaped(text[position:end].lstrip(BLANKS), _ENV_UNQUOTED_ESCAPE)
     # An escaped blank is a piece of its own, and stays.
     pieces += [*plain[:-1], plain[-1].rstrip(BLANKS)]
-    return join(pieces, text[start:start]), end
+    return Variable(name, join(pieces, text[start:start]), tuple(parts), text[position:end]), end
 
 
 def _env_unescaped(text: Text, escapes: re.Pattern[str]) -> list[Text]:

@@ -46,6 +46,8 @@ class Flaw:
 
     message: str
     at: Text
+    specifier: bool = False
+    """Whether it is a `%` that begins no specifier."""
 
 
 class Escapes(Enum):
