@@ -6,14 +6,15 @@ word, long, with a digit.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy import credential
 from k3s_policy.flags import flags
 from k3s_policy.model import Credential, Form
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from k3s_policy.flags import Flag
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-_COMMENT = re.compile(r"(?m)^[ \t]*[#;](?P<comment>.*)$")
-_GIVEN = re.compile(
+_COMMENT = pattern(r"(?m)^[ \t]*[#;](?P<comment>.*)$")
+_GIVEN = pattern(
     r"(?:^|[\s'\"])"
     r"(?:--?(?P<option>[a-z][a-z0-9-]*)(?:=|[ \t]+)|(?P<variable>[A-Z][A-Z0-9_]+)=|(?P<key>[a-z][a-z0-9-]*):[ \t]+)"
     r"(?P<quote>['\"]?)(?P<value>[^\s'\"]+)(?P=quote)"

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from k3s_policy import endpoint
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,16 +35,16 @@ class Nature(Enum):
 
 
 # Jinja and Go templates, ERB, Terraform, shell, Ruby; `{NAME}` and `@NAME@` of home-made substitutions.
-_TEMPLATE = re.compile(
+_TEMPLATE = pattern(
     r"\{\{.*\}\}|\{%.*%\}|<%.*%>|[$%#]\{[^}]*\}|^\$\(.*\)$|^`.*`$"
     r"|^\$\$?[A-Za-z_][A-Za-z0-9_]*$"
     r"|^\{[A-Za-z_][A-Za-z0-9_. ]*\}$|^@@?[A-Za-z_][A-Za-z0-9_]*@@?$|^%[A-Z_][A-Z0-9_]*%$"
 )
-_ENCRYPTED = re.compile(
+_ENCRYPTED = pattern(
     r"^(?:ENC\[|\$ANSIBLE_VAULT;|-----BEGIN (?:AGE|PGP)|ref\+|vault:|op://|bws://|arn:aws:|projects/[^/]+/secrets/"
     r"|secretref:|sops:|age1|!vault|secret://|keyvault:|azurekeyvault:|gcpsecretmanager:)"
 )
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     r"^(?:<[^>]*>|\[[^\]]*\]|__\w+__)$"
     r"|^(?:x{3,}|X{3,}|\*{3,}|\.{2,}|-{3,}|_{3,}|#{3,}|\?{3,}|…)$|x{4,}$|\*{4,}"
     r"|(?i:^(?:<.*>)?your?[\W_a-z])|(?i:[\W_]your[\W_])|(?i:^(?:todo|tbd|redacted|replace|dummy|placeholder|masked|hidden|none|null)\b)"
@@ -60,7 +61,7 @@ _WELL_KNOWN = frozenset(
         "vagrant", "verysecret",
     }
 )  # fmt: skip
-_TOKEN = re.compile(r"^(?:.*?::)?(?:[A-Za-z0-9_-]+:)?(?P<secret>[^:]*)$", re.DOTALL)
+_TOKEN = pattern(r"^(?:.*?::)?(?:[A-Za-z0-9_-]+:)?(?P<secret>[^:]*)$", re.DOTALL)
 SHORT = 16
 """Characters below which a shared secret is called short: `openssl rand -hex 8` already has as many."""
 
@@ -111,11 +112,11 @@ def secrets(flag: Flag | None, value: Text) -> list[Text]:
     return endpoint.secret_parts(value)
 
 
-_PLAUSIBLE_NAME = re.compile(r"-*[a-z]+(?:[-_.][a-z0-9]+)*")
+_PLAUSIBLE_NAME = pattern(r"-*[a-z]+(?:[-_.][a-z0-9]+)*")
 
 
 # Names that K3s does not know, and that people give to credentials.
-_SUSPICIOUS_NAME = re.compile(r"(?i)tok|pass|psk|pwd|auth|cred|key|secret|datasto")
+_SUSPICIOUS_NAME = pattern(r"(?i)tok|pass|psk|pwd|auth|cred|key|secret|datasto")
 
 
 def misspelt(option: Text, value: Text | None, table: Flags) -> list[Text]:
@@ -163,7 +164,7 @@ def _rest_of_line(at: Text) -> Text:
 
 # Whole values that only name where the credential comes from: showing them gives nothing away. `$sEcr3t` may be
 # a password, so a variable's letters have to be of one case.
-_REFERENCE = re.compile(
+_REFERENCE = pattern(
     r"\{\{[^'\"{}]*\}\}|\$?\$\{[A-Za-z_][A-Za-z0-9_.]*(?::\?[^}]*)?\}|\$(?:[A-Z_][A-Z0-9_]*|(?:k3s|[a-z_])+)|<[^<>]*>|\*+|x{3,}"
 )
 # A second net under what the readers found: whatever looks like a credential in a file that is shown. Every part
@@ -173,7 +174,7 @@ _NAME = (
     r"|(?:access|api|join|private|secret)[_-]?key(?:[_-]id)?|vpn[_-]auth)"
 )
 _QUOTED = r"(?=[\"'])(?:\"(?:[^\"\n\\]|\\.)*\"?|'[^'\n]*'?|\\.)+"
-_LOOKS_SECRET = re.compile(
+_LOOKS_SECRET = pattern(
     rf"://[^\s:/@'\"]{{0,200}}:(?P<login>[^\s'\"]{{1,1000}})@"
     rf"|(?P<token>K10[0-9a-z]{{8,}}(?:::[^\s'\"]*)?)"
     rf"|(?:^|(?<=[\s'\"`(=]))--?(?:t|(?:[a-z0-9]+-)*{_NAME})(?:=|[ \t]+)(?P<argument>{_QUOTED}|[^\s'\"\\-][^\s'\"\\]*)"

@@ -8,10 +8,11 @@ the others are URLs. Nothing here refuses an endpoint: a part that is missing is
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,9 +119,9 @@ def _parameters(query: Text) -> tuple[Parameter, ...]:
     return tuple(parameters)
 
 
-_SECRET_PARAMETER = re.compile(r"(?i)^(?:password|passwd|pass|pwd|sslpassword|token|secret.*|.*password)$")
-_MYSQL_ADDRESS = re.compile(r"\w*(?:\([^()]*\))?")
-_NEXT_URL = re.compile(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
+_SECRET_PARAMETER = pattern(r"(?i)^(?:password|passwd|pass|pwd|sslpassword|token|secret.*|.*password)$")
+_MYSQL_ADDRESS = pattern(r"\w*(?:\([^()]*\))?")
+_NEXT_URL = pattern(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def secret_parts(text: Text) -> list[Text]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from k3s_policy.pattern import pattern
 from k3s_policy.text import Run, Text
 
 if TYPE_CHECKING:
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["laid"]
 
-_DOUBLE_QUOTED = re.compile(
+_DOUBLE_QUOTED = pattern(
     r"(?P<escape>\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n[ \t]*|[\r\n][ \t]*|.))"
     r"|(?P<fold>[ \t]*(?:\r\n|[\r\n\x85])\s*)|(?P<plain>[^\\\s]+|[ \t]+)",
     re.DOTALL,
 )
-_SINGLE_QUOTED = re.compile(
-    r"(?P<escape>'')|(?P<fold>[ \t]*(?:\r\n|[\r\n\x85])\s*)|(?P<plain>[^'\s]+|[ \t]+)", re.DOTALL
-)
-_LINE_BREAK = re.compile(r"\r\n|[\r\n]")
+_SINGLE_QUOTED = pattern(r"(?P<escape>'')|(?P<fold>[ \t]*(?:\r\n|[\r\n\x85])\s*)|(?P<plain>[^'\s]+|[ \t]+)", re.DOTALL)
+_LINE_BREAK = pattern(r"\r\n|[\r\n]")
 _ESCAPES = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
     " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",

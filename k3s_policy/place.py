@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from k3s_policy.pattern import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -37,20 +39,20 @@ DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml"
 """Where K3s looks for its config file (K3s pkg/cli/cmds/config.go)."""
 
 _ROOTS = (
-    re.compile(r"^(?P<root>.*?)(?:^|/)?etc/rancher/k3s/[^/]+$"),
-    re.compile(r"^(?P<root>.*?)(?:^|/)?(?:etc|usr/lib|usr/local/lib|lib|run)/systemd/system/[^/]+$"),
+    pattern(r"^(?P<root>.*?)(?:^|/)?etc/rancher/k3s/[^/]+$"),
+    pattern(r"^(?P<root>.*?)(?:^|/)?(?:etc|usr/lib|usr/local/lib|lib|run)/systemd/system/[^/]+$"),
 )
-_UNIT_FOLDER = re.compile(
+_UNIT_FOLDER = pattern(
     r"^(?P<root>.*?)/?(?:^|(?<=/))(?P<tree>etc|run|usr/local/lib|usr/lib|lib)/systemd/system/[^/]+(?:/[^/]+)?$"
 )
 _UNIT_TREES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
 """Where systemd looks for units and drop-ins, the strongest first (systemd src/basic/path-lookup.c)."""
 
-_ENVIRONMENT = re.compile(
+_ENVIRONMENT = pattern(
     r"^(?P<root>.*?)/?(?:^|(?<=/))etc/"
     r"(?:(?:default|sysconfig)/(?P<name>k3s[^/]*)|systemd/system/(?P<unit>k3s[^/]*)\.service\.env)$"
 )
-_DROP_IN = re.compile(r"(?i)^(?P<main>.*\.ya?ml)\.d/[^/]+\.ya?ml$")
+_DROP_IN = pattern(r"(?i)^(?P<main>.*\.ya?ml)\.d/[^/]+\.ya?ml$")
 
 
 @dataclass(eq=False)
@@ -81,8 +83,8 @@ def config_sets(files: Iterable[ConfigFile]) -> list[ConfigSet]:
 
 def root_of(path: str) -> str | None:
     """Return the folder that stands for `/` of the host a file lies on, None where its path does not say."""
-    for pattern in _ROOTS:
-        if match := pattern.match(path):
+    for known in _ROOTS:
+        if match := known.match(path):
             return match["root"].rstrip("/")
     return None
 

@@ -7,9 +7,9 @@ an optional `CRON_TZ=Europe/Berlin`. It knows no seconds, no 7 for Sunday and no
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple, TypeAlias
 
+from k3s_policy.pattern import pattern
 from k3s_policy.value import as_duration
 
 __all__ = ["Calendar", "Interval", "Schedule", "Unreadable", "read_schedule"]
@@ -87,8 +87,8 @@ _DESCRIPTORS = {
 _EVERY = "@every "
 _ZONES = ("TZ=", "CRON_TZ=")
 # Blanks as Go's unicode.IsSpace knows them: the separators of ASCII's end are none.
-_WORD = re.compile(r"(?:\S|[\x1c-\x1f])+")
-_NUMBER = re.compile(r"[-+]?[0-9]{1,40}")
+_WORD = pattern(r"(?:\S|[\x1c-\x1f])+")
+_NUMBER = pattern(r"[-+]?[0-9]{1,40}")
 _LARGEST = (1 << 63) - 1
 _LONGEST_SHOWN = 24
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from k3s_policy.pattern import pattern
 from k3s_policy.text import Run, Text
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ __all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "syntax_of"]
 
 # A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
 # eat the blanks on their side in either language.
-JINJA = re.compile(
+JINJA = pattern(
     r"(?P<statement>(?:(?<!\s)\s{0,200}\{%-|\{%)(?:[^%]|%(?!\})){0,2000}?(?:-%\}\s{0,200}|%\}(?:\r?\n)?)|\{#[^#]{0,2000}#\}(?:\r?\n)?)"
     r"|(?P<expression>\{\{(?:[^{}]|[{}](?![{}])){0,2000}\}\})",
     re.DOTALL,
 )
 """Jinja, as Ansible uses it, and Go templates, whose expressions look the same."""
 
-TERRAFORM = re.compile(
+TERRAFORM = pattern(
     r"(?P<escaped>\$\$\{|%%\{)"
     r"|(?P<statement>(?:(?<![ \t])[ \t]{0,200}%\{~|%\{)[^{}]{0,2000}?(?:~\}[ \t]*(?:\r?\n)?|\}))"
     r"|(?P<expression>\$\{(?:[^{}]|\{[^{}]*\})*\})",
@@ -37,7 +38,7 @@ TERRAFORM = re.compile(
 SUFFIXES = {"j2": JINJA, "jinja": JINJA, "jinja2": JINJA, "tftpl": TERRAFORM}
 """Suffixes that belong to one language; `.tpl` and `.tmpl` are anybody's."""
 
-_DIRECTIVE = re.compile(r"%\{~?\s*(?:if|else|endif|for|endfor)\b")
+_DIRECTIVE = pattern(r"%\{~?\s*(?:if|else|endif|for|endfor)\b")
 
 
 def syntax_of(path: str, content: str) -> re.Pattern[str] | None:

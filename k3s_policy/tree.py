@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from k3s_policy import layout
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,8 +156,8 @@ def _pure_events(content: str) -> Iterator[Any]:
 
 
 _MAXIMAL_DEPTH = 200
-_SYNTAX = re.compile(r"'([\]\[{},:?-]|<[a-z ]+>)'")
-_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
+_SYNTAX = pattern(r"'([\]\[{},:?-]|<[a-z ]+>)'")
+_PROPERTIES = pattern(r"(?:[&!]\S*(?:\s+|$))+")
 
 
 class _Composer:
@@ -267,8 +268,8 @@ _WORDS = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), "+Inf"),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), "-Inf"),
 }
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_INTEGER = re.compile(
+_FLOAT = pattern(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER = pattern(
     r"(?P<sign>[-+]?)"
     r"(?:0[xX](?P<hex>[0-9A-Fa-f]+)|0[bB](?P<binary>[01]+)|0[oO]?(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*))"
 )

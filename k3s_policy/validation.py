@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy.pattern import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -74,7 +76,7 @@ def _blank(part: Text) -> Fault | None:
     return Fault(part, "the blank is taken as a part of the address", "write a comma without a blank behind it")
 
 
-_FOUR = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
+_FOUR = pattern(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
 
 
 def _is_address(text: str) -> bool:
@@ -137,8 +139,8 @@ def port_range(text: Text) -> Iterator[Fault]:
 # --- taints and labels ------------------------------------------------------------------------------------
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_NAME = pattern(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_DOMAIN = pattern(r"(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 class Taint(NamedTuple):
@@ -219,7 +221,7 @@ def labels(text: Text) -> Iterator[Fault]:
             yield Fault(value, f"the value of a label cannot be {_shown(value)}", _VALUE_ADVICE)
 
 
-_OPEN = re.compile(r"[{}$<>%@]")
+_OPEN = pattern(r"[{}$<>%@]")
 """Marks of templates, which no label has."""
 
 

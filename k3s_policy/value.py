@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.flags import Kind
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
     from k3s_policy.flags import Flag
@@ -66,7 +67,7 @@ _TRUTHS = {
 }
 """What Go's strconv.ParseBool knows: no `yes`, no `on`."""
 
-_INTEGER = re.compile(
+_INTEGER = pattern(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<binary>(?:_?[01])+)|0[oO](?P<octal>(?:_?[0-7])+)"
     r"|0(?P<zero>(?:_?[0-7])*)|(?P<decimal>[1-9](?:_?[0-9])*))"
 )
@@ -86,7 +87,7 @@ def as_integer(text: str) -> int | None:
 
 
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_PART = re.compile(r"(?P<whole>[0-9]*)(?P<fraction>\.[0-9]*)?(?P<unit>[^0-9.]+)")
+_PART = pattern(r"(?P<whole>[0-9]*)(?P<fraction>\.[0-9]*)?(?P<unit>[^0-9.]+)")
 
 
 def as_duration(text: str) -> int | None:

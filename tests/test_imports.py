@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from fnmatch import fnmatchcase
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from k3s_policy.pattern import Later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +52,15 @@ def test_every_row_of_the_table_names_modules_that_exist() -> None:
     assert len(stages()) == 10
     for names in stages():
         assert all(list(PACKAGE.glob(name)) or list(PACKAGE.glob(f"{name}.py")) for name in names)
+
+
+def test_patterns_that_are_compiled_later_can_be() -> None:
+    found = 0
+    for path in MODULES:
+        name = ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+        for value in vars(import_module(name)).values():
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Later):
+                    re.compile(*one.compiling)
+                    found += 1
+    assert found > 50

@@ -24,11 +24,11 @@ cluster-init: true
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.branch import exclusive
 from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.value import typed
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 _HELP = "remove it, and reset once by hand: `k3s server --cluster-reset`"
 
 _KEPT = frozenset({Form.CONFIG, Form.UNIT, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, Form.CONTAINER})
-_ONE_SHOT = re.compile(r"(?m)^[ \t]*Type[ \t]*=[ \t]*oneshot\b")
-_EDITED_OUT = re.compile(r"\b(?:sed|awk|grep|perl|yq)\b.*cluster-reset")
+_ONE_SHOT = pattern(r"(?m)^[ \t]*Type[ \t]*=[ \t]*oneshot\b")
+_EDITED_OUT = pattern(r"\b(?:sed|awk|grep|perl|yq)\b.*cluster-reset")
 
 
 @rule(severity="high", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/etcd-snapshot"))

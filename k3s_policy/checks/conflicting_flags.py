@@ -52,6 +52,7 @@ from k3s_policy.branch import exclusive
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind
 from k3s_policy.model import Agent, Form, Origin
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.value import typed
 
@@ -260,7 +261,7 @@ def _comes_from_here(half: list[Setting], other: str) -> bool:
     return not of_a_script or other not in half[-1].at.span.source.content
 
 
-_MANIFEST_OF_THAT_NAME = re.compile(r"server/manifests/(?P<name>ccm(?:\.ya?ml\b|\.json\b|/))")
+_MANIFEST_OF_THAT_NAME = pattern(r"server/manifests/(?P<name>ccm(?:\.ya?ml\b|\.json\b|/))")
 
 
 def _manifest_deleted(invocation: Invocation) -> Iterator[_Conflict]:
@@ -513,7 +514,7 @@ def _is_on(setting: Setting) -> bool:
     return bool(_TEMPLATES.sub("", known).strip())
 
 
-_TEMPLATES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{[^}]*\}|\$\([^)]*\)", re.DOTALL)
+_TEMPLATES = pattern(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{[^}]*\}|\$\([^)]*\)", re.DOTALL)
 
 
 def _together(invocation: Invocation, one: str, other: str) -> Iterator[tuple[Setting, Setting]]:
@@ -538,7 +539,7 @@ def _beside(invocation: Invocation, setting: Setting, name: str) -> Setting | No
     return next((one for one in given if set(one.when) <= set(setting.when)), None)
 
 
-_FORK = re.compile(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
+_FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
 """What may make alternatives of two flags in a template whose arms were not followed."""
 
 
@@ -548,7 +549,7 @@ def _are_alternatives(one: Setting, other: Setting) -> bool:
     return first.source is last.source and _FORK.search(first.source.content, first.end, last.start) is not None
 
 
-_OF_SYSTEMD = re.compile(r"\.service\.env$|(?:^|/)(?:default|sysconfig)/")
+_OF_SYSTEMD = pattern(r"\.service\.env$|(?:^|/)(?:default|sysconfig)/")
 
 
 def _is_shared_file(invocation: Invocation, *settings: Setting) -> bool:
@@ -558,7 +559,7 @@ def _is_shared_file(invocation: Invocation, *settings: Setting) -> bool:
     return _OF_SYSTEMD.search(settings[0].at.span.source.path) is None
 
 
-_YAML = re.compile(r"\.ya?ml\b")
+_YAML = pattern(r"\.ya?ml\b")
 _SOURCES = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
 
 

@@ -29,12 +29,12 @@ write-kubeconfig-mode: "0600"
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.flags import Kind, flags
 from k3s_policy.fragment import ConfigFile
 from k3s_policy.model import Origin
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.tree import Sequence, arrives
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
-_FORK = re.compile(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
+_FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
 """What may make alternatives of two keys: statements of template engines, which YAML takes for comments or text."""
 
 

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 from k3s_policy import template
 from k3s_policy.finding import Confidence
 from k3s_policy.flags import flags
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -46,18 +47,18 @@ _BYTE_ORDER_MARK = "\ufeff"
 _LONGEST_NAME = 200
 """Characters from which on something in front of a `=` is no name."""
 
-_SHELL_NAME = re.compile(r"(?P<word>export|declare|typeset|readonly)[ \t].*?(?P<name>[A-Za-z_][A-Za-z0-9_]*)$")
-_HYPHENATED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-.][A-Za-z0-9_]+)+")
+_SHELL_NAME = pattern(r"(?P<word>export|declare|typeset|readonly)[ \t].*?(?P<name>[A-Za-z_][A-Za-z0-9_]*)$")
+_HYPHENATED = pattern(r"[A-Za-z_][A-Za-z0-9_]*(?:[-.][A-Za-z0-9_]+)+")
 _NAMES = r"(?:export[ \t]+)?(?:(?:K3S|CONTAINERD|KINE|AWS)_[A-Z0-9_]+|(?i:https?_proxy|no_proxy))="
 """Assignments of variables that K3s, its parts, or any program behind a proxy reads."""
 
-_ASSIGNMENT = re.compile(rf"(?:^|\n)[ \t]*(?P<name>{_NAMES})")
-_SECOND = re.compile(rf"[ \t\n;](?P<name>{_NAMES})")
-_CLOSED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
-_COMMENT = re.compile(r"[ \t](?P<comment>#[^\n\r]*)")
-_QUOTED = re.compile(r"""(?<!\\)(?:(?P<quote>['"])[^'"\n\r]*(?P=quote)|")""")
-_SEMICOLON = re.compile(r"(?P<semicolon>;)[ \t]*$")
-_REFERENCE = re.compile(
+_ASSIGNMENT = pattern(rf"(?:^|\n)[ \t]*(?P<name>{_NAMES})")
+_SECOND = pattern(rf"[ \t\n;](?P<name>{_NAMES})")
+_CLOSED = pattern(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+_COMMENT = pattern(r"[ \t](?P<comment>#[^\n\r]*)")
+_QUOTED = pattern(r"""(?<!\\)(?:(?P<quote>['"])[^'"\n\r]*(?P=quote)|")""")
+_SEMICOLON = pattern(r"(?P<semicolon>;)[ \t]*$")
+_REFERENCE = pattern(
     r"\\.|(?P<command>\$\((?:[^()]|\([^()]*\))*\)?|`[^`]*`)"
     r"|\$(?:\{(?P<braced>[^{}]*)\}|(?P<bare>[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)(?![A-Za-z0-9_]))",
     re.DOTALL,

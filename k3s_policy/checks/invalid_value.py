@@ -43,6 +43,7 @@ from k3s_policy.effective import twice_named
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind
 from k3s_policy.model import Agent, Form, Origin
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.validation import Fault, Taint
 from k3s_policy.value import Malformed, as_duration, misread, typed
@@ -79,7 +80,7 @@ def check(invocation: Invocation) -> Problems:
 # --- which settings are judged ------------------------------------------------------------------------------
 
 # What a person or a program fills in first: <ADDRESS>, $ADDRESS, NODE_IP, 10.0.0.x, CHANGEME.
-_FILLED_IN = re.compile(
+_FILLED_IN = pattern(
     r"[<>$@]|\{|__|\(\(|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|(?i:\b(?:your|change[-_ ]?me|replace|todo|tbd|placeholder)\b)"
     r"|(?:^|[.:/])[xX*#?]{1,4}(?:[.:/]|$)|^[xX]{3,}$|\.\.\.|…|%[A-Z_]+%"
 )

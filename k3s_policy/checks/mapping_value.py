@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.finding import Severity
 from k3s_policy.flags import Kind, flags
 from k3s_policy.fragment import ConfigFile  # noqa: TC001  the annotation says whom the rule judges
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
 
@@ -89,7 +90,7 @@ def _meant(flag: Flag, key: str, value: str) -> str | None:
     return f"{key}:{value}" if flag.name == "node-taint" else None
 
 
-_HARMLESS = re.compile(r"true|false|[0-9]{1,9}[A-Za-z%]{0,2}")
+_HARMLESS = pattern(r"true|false|[0-9]{1,9}[A-Za-z%]{0,2}")
 
 
 def _shown(flag: Flag, entry: Entry) -> str:

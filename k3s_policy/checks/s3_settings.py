@@ -35,12 +35,12 @@ etcd-s3-bucket: snapshots
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.fragment import S3Secret
 from k3s_policy.model import Origin
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.value import typed
 
@@ -61,10 +61,10 @@ _DEFAULTS: dict[str, object] = {
 }  # fmt: skip
 """What K3s compares with to see whether anything is set beside the Secret; the retention does not count."""
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_PROXY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+")
-_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]'\"`\\]+)(?::[0-9]*)?/?(?:[?#].*)?")
-_LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]*)?/?")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PROXY = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+")
+_HOST = pattern(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]'\"`\\]+)(?::[0-9]*)?/?(?:[?#].*)?")
+_LOOPBACK = pattern(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]*)?/?")
 _AMAZON = ".s3.amazonaws.com"
 
 _IN_THE_CLEAR = "snapshots cross the network in the clear, with every Secret of the cluster"

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind, flags
 from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -38,17 +39,17 @@ if TYPE_CHECKING:
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
-_FILLED_IN = re.compile(r"\{\{|\{%|<%|%\{|@[A-Za-z_]+@|__\w|^[<\[].*[>\]]$|^(?:\.\.\.|…)$")
+_FILLED_IN = pattern(r"\{\{|\{%|<%|%\{|@[A-Za-z_]+@|__\w|^[<\[].*[>\]]$|^(?:\.\.\.|…)$")
 """Templates and the blanks of documentation: what they become, and where it ends, is not known."""
 
-_OPERATOR = re.compile(r"(?:&&|\|\|?|;;?|&|[0-9&]?(?:>>?|<)(?:&[0-9-])?)")
+_OPERATOR = pattern(r"(?:&&|\|\|?|;;?|&|[0-9&]?(?:>>?|<)(?:&[0-9-])?)")
 _TRUTHS = frozenset({"true", "True", "TRUE", "t", "T", "1"})
 _BOOLS = {
     **dict.fromkeys((*_TRUTHS, "yes", "on"), "true"),
     **dict.fromkeys(("false", "False", "FALSE", "f", "F", "0", "no", "off"), "false"),
 }
 """What people write behind a bool flag, and what they should."""
-_BETWEEN_WORDS = re.compile(r"[\s'\",\\]*(?:-\s+['\"]?)?")
+_BETWEEN_WORDS = pattern(r"[\s'\",\\]*(?:-\s+['\"]?)?")
 """What may stand between two neighbouring words: blanks, quotes, a continued line, the dash of a YAML list."""
 
 
@@ -105,7 +106,7 @@ def check(invocation: Invocation) -> Problems:
     )
 
 
-_DIRECTIVE = re.compile(r"\[[A-Z][A-Za-z]+\]|[A-Z][A-Za-z]+=")
+_DIRECTIVE = pattern(r"\[[A-Z][A-Za-z]+\]|[A-Z][A-Za-z]+=")
 
 
 def _is_directive(word: Text) -> bool:

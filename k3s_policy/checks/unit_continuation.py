@@ -32,8 +32,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from k3s_policy.flags import flags
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
-from k3s_policy.systemd import EXEC_KEYS, Directive, Flaw
 
 if TYPE_CHECKING:
     from k3s_policy.fragment import Unit
@@ -51,11 +51,11 @@ _KEYS = (
 )
 """Keys that stand beside a command in units of K3s."""
 
-_DIRECTIVE = re.compile(rf"[ \t]*(?:(?P<key>{_KEYS})[ \t]*=|(?P<header>\[(?:Unit|Service|Install)\])[ \t]*$)")
-_BEHIND = re.compile(r"(?<!\\)(?:\\\\)*(?P<behind>\\[ \t]+(?P<comment>[#;].*)?)$")
-_ARGUMENT = re.compile(r"[ \t]*(?P<word>['\"]?--?[A-Za-z][^\s=]*|(?:server|agent)(?=\s|$))")
-_VARIABLE = re.compile(r"[ \t]*(?P<word>['\"]?(?:K3S_[A-Z0-9_]+|(?i:https?_proxy|no_proxy))(?==))")
-_TEMPLATE = re.compile(r"\{\{|\{%|%\{|<%")
+_DIRECTIVE = pattern(rf"[ \t]*(?:(?P<key>{_KEYS})[ \t]*=|(?P<header>\[(?:Unit|Service|Install)\])[ \t]*$)")
+_BEHIND = pattern(r"(?<!\\)(?:\\\\)*(?P<behind>\\[ \t]+(?P<comment>[#;].*)?)$")
+_ARGUMENT = pattern(r"[ \t]*(?P<word>['\"]?--?[A-Za-z][^\s=]*|(?:server|agent)(?=\s|$))")
+_VARIABLE = pattern(r"[ \t]*(?P<word>['\"]?(?:K3S_[A-Z0-9_]+|(?i:https?_proxy|no_proxy))(?==))")
+_TEMPLATE = pattern(r"\{\{|\{%|%\{|<%")
 
 
 @rule(severity="medium", see=("https://www.freedesktop.org/software/systemd/man/latest/systemd.syntax.html",))
@@ -84,14 +84,18 @@ def check(unit: Unit) -> Problems:
 
 def _is_continued(line: Line) -> bool:
     """Whether a line is a directive of which people make several lines."""
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     item = line.item
-    if not isinstance(item, Directive) or item.section != "Service":
+    if not isinstance(item, systemd.Directive) or item.section != "Service":
         return False
-    return str(item.key) == "Environment" or str(item.key) in EXEC_KEYS
+    return str(item.key) == "Environment" or str(item.key) in systemd.EXEC_KEYS
 
 
 def _swallowed(line: Line) -> Problems:
     """Report the backslash that joins a line with the directive or section header behind it."""
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     item = line.item
     if isinstance(item, str):
         return
@@ -102,7 +106,9 @@ def _swallowed(line: Line) -> Problems:
         if _TEMPLATE.search(_between(part, following)):
             continue
         what, effect = (match["header"], "section") if match["header"] else (f"{match['key']}=", "directive")
-        whole = f"{item.key}=" if isinstance(item, Directive) and not item.key.startswith("-") else "the line above"
+        whole = (
+            f"{item.key}=" if isinstance(item, systemd.Directive) and not item.key.startswith("-") else "the line above"
+        )
         yield Problem(
             part[-1],
             f"the backslash makes `{what}` a part of {whole}: it is no {effect} any more",
@@ -121,7 +127,13 @@ def _wants_value(part: Text) -> bool:
 
 def _lost(line: Line, above: Line | None) -> Text | None:
     """Return the first word of a line that is one of the command or variables above, and that systemd ignores."""
-    if above is None or not isinstance(above.item, Directive) or not isinstance(line.item, Directive | Flaw):
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
+    if (
+        above is None
+        or not isinstance(above.item, systemd.Directive)
+        or not isinstance(line.item, systemd.Directive | systemd.Flaw)
+    ):
         return None
     first = line.parts[0]
     match = (_VARIABLE if str(above.item.key) == "Environment" else _ARGUMENT).match(str(first))

@@ -28,13 +28,12 @@ ExecStart=/usr/local/bin/k3s server
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.model import Form, Invocation
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
-from k3s_policy.systemd import EXEC_KEYS, Escapes, Flaw, exec_commands, specifiers, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
     from k3s_policy.systemd import Directive, Specifier
     from k3s_policy.text import Text
 
-_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
-_HOME_MADE = re.compile(r"%[A-Z_][A-Z0-9_]*[G-Z_][A-Z0-9_]*%")
+_ENCODED = pattern(r"%[0-9A-Fa-f]{2}")
+_HOME_MADE = pattern(r"%[A-Z_][A-Z0-9_]*[G-Z_][A-Z0-9_]*%")
 """`%K3S_TOKEN%`, which a script fills in before systemd reads it; percent-encoding has no such letters."""
 
 _HELP = "write `%%` for a percent sign, or move the value to an environment file, where `%` is plain"
@@ -80,23 +79,27 @@ _INSTALLED = "k3s.service"
 
 def _words(directive: Directive) -> Iterator[Text]:
     """Yield the words of a directive in which systemd resolves specifiers."""
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     key = str(directive.key) if directive.section == "Service" else ""
     if key == "EnvironmentFile":
         yield directive.value
-    elif key == "Environment" or key in EXEC_KEYS:
-        escapes = Escapes.STRICT if key == "Environment" else Escapes.KEPT
-        yield from (word for word in words(directive.value, escapes) if not isinstance(word, Flaw))
+    elif key == "Environment" or key in systemd.EXEC_KEYS:
+        escapes = systemd.Escapes.STRICT if key == "Environment" else systemd.Escapes.KEPT
+        yield from (word for word in systemd.words(directive.value, escapes) if not isinstance(word, systemd.Flaw))
 
 
 def _spoilt(word: Text, unit_name: str) -> list[Specifier]:
     """Return what begins no specifier or was not meant to, that first which systemd stumbles over."""
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     filled_in = {place for match in _HOME_MADE.finditer(str(word)) for place in range(*match.span())}
     found = [
         one
-        for one in specifiers(word, unit_name)
-        if one.start not in filled_in and (isinstance(one.value, Flaw) or _encodes(one, word))
+        for one in systemd.specifiers(word, unit_name)
+        if one.start not in filled_in and (isinstance(one.value, systemd.Flaw) or _encodes(one, word))
     ]
-    return sorted(found, key=lambda one: not isinstance(one.value, Flaw))
+    return sorted(found, key=lambda one: not isinstance(one.value, systemd.Flaw))
 
 
 def _encodes(one: Specifier, word: Text) -> bool:
@@ -107,9 +110,11 @@ def _encodes(one: Specifier, word: Text) -> bool:
 def _problem(
     spoilt: Sequence[Specifier], consequence: str, severity: Severity, confidence: Confidence = Confidence.HIGH
 ) -> Problem:
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     first, *others = spoilt
     message = f"`%` begins no specifier here: {consequence}"
-    if not isinstance(first.value, Flaw):
+    if not isinstance(first.value, systemd.Flaw):
         put = f"`{first.value}`" if first.value.known else "something else"
         message = f"systemd takes this percent-encoding for a specifier and puts {put} in its place"
     related = tuple((one.at, "the same here") for one in others)
@@ -118,10 +123,12 @@ def _problem(
 
 def _of_command(directive: Directive, unit: Unit) -> tuple[str, Severity] | None:
     """Say what systemd does about a `%` that begins no specifier in a command, and how bad that is."""
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     key = str(directive.key)
-    if key not in EXEC_KEYS:
+    if key not in systemd.EXEC_KEYS:
         return None
-    result = exec_commands(directive.value, unit.name)
+    result = systemd.exec_commands(directive.value, unit.name)
     if result.ignored and result.ignored.specifier:
         return "systemd drops the command", Severity.HIGH if key == "ExecStart" else Severity.MEDIUM
     return f"systemd {'reads the drop-in no further' if unit.drop_in else 'refuses the whole unit'}", Severity.HIGH

@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.finding import Confidence
 from k3s_policy.flags import flags
 from k3s_policy.model import Invocation
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
-from k3s_policy.systemd import Escapes, ExecFlag, Flaw, exec_commands, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,25 +46,25 @@ if TYPE_CHECKING:
     from k3s_policy.systemd import ExecCommand
     from k3s_policy.text import Text
 
-_PROGRAM = re.compile(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
-_SHELL = re.compile(r"(?:^|/)(?:ba|da|a|z|k)?sh$")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TEMPLATE_FILE = re.compile(r"\.(?:tpl|tmpl|template)$")
+_PROGRAM = pattern(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
+_SHELL = pattern(r"(?:^|/)(?:ba|da|a|z|k)?sh$")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
+_TEMPLATE_FILE = pattern(r"\.(?:tpl|tmpl|template)$")
 """Files that `envsubst` and its kind fill in first, for whom `$NAME` is a variable everywhere."""
 
-_SUBSTITUTION = re.compile(r"(?<!\$)\$\((?:[^()]|\([^()]*\))*\)?|`[^`]*`")
-_BRACED = re.compile(r"\$\$|\$\{(?P<name>[^{}]*)\}")
-_BARE = re.compile(r"\$\$|\$\{[^}]*\}|\$(?P<name>[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)(?![A-Za-z0-9_])")
-_OPTION = re.compile(r"--?(?P<name>[a-z][a-z0-9-]*)(?:=|$)")
+_SUBSTITUTION = pattern(r"(?<!\$)\$\((?:[^()]|\([^()]*\))*\)?|`[^`]*`")
+_BRACED = pattern(r"\$\$|\$\{(?P<name>[^{}]*)\}")
+_BARE = pattern(r"\$\$|\$\{[^}]*\}|\$(?P<name>[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)(?![A-Za-z0-9_])")
+_OPTION = pattern(r"--?(?P<name>[a-z][a-z0-9-]*)(?:=|$)")
 
-_OF_SYSTEMD = re.compile(
+_OF_SYSTEMD = pattern(
     r"PATH|LANG|LC_[A-Z]+|USER|LOGNAME|HOME|SHELL|TERM|INVOCATION_ID|JOURNAL_STREAM|NOTIFY_SOCKET|(?:MAIN|MANAGER)PID"
     r"|(?:RUNTIME|STATE|CACHE|LOGS|CONFIGURATION|CREDENTIALS)_DIRECTORY|LISTEN_[A-Z]+|WATCHDOG_[A-Z]+|XDG_[A-Z_]+"
     r"|SYSTEMD_[A-Z_]+|[A-Za-z]+_(?:PROXY|proxy)"
 )
 """Variables that systemd may set by itself (man systemd.exec), and those one tells it for all services."""
 
-_SEVERAL = re.compile(r"(?i)(?:args|arguments|flags|opts|options|params)$")
+_SEVERAL = pattern(r"(?i)(?:args|arguments|flags|opts|options|params)$")
 """What people call a variable that holds more than one option."""
 
 _BRACES = "write `${NAME}`, with braces"
@@ -86,10 +86,12 @@ def check(subject: Unit | Invocation) -> Problems:
 
 def _of_value(value: Text, unit: Unit) -> Problems:
     """Judge a value of ExecStart= by itself."""
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     commands = [
         command
-        for command in exec_commands(value, unit.name, lenient=True).commands
-        if ExecFlag.NO_ENV_EXPAND not in command.flags
+        for command in systemd.exec_commands(value, unit.name, lenient=True).commands
+        if systemd.ExecFlag.NO_ENV_EXPAND not in command.flags
     ]
     told: list[Problem] = []
     if commands and all(map(_runs_k3s, commands)):
@@ -231,6 +233,8 @@ def _one_word(word: Text, name: str, invocation: Invocation) -> Problems:
 
 
 def _whole_word(word: Text, invocation: Invocation) -> Problems:
+    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+
     name = str(word[1:])
     if word.known and _is_unset(name, invocation):
         yield _unset(word, name, "leaves the word out")
@@ -238,7 +242,7 @@ def _whole_word(word: Text, invocation: Invocation) -> Problems:
     value = invocation.started.environment.get(name) if invocation.started is not None else None
     if value is None or not value.known or value.startswith("-") or not _is_quoted(word):
         return
-    parts = [part for part in words(value, Escapes.DROPPED) if not isinstance(part, Flaw)]
+    parts = [part for part in systemd.words(value, systemd.Escapes.DROPPED) if not isinstance(part, systemd.Flaw)]
     if len(parts) > 1:
         yield Problem(
             word,

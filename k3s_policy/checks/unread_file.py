@@ -23,19 +23,19 @@ token-file: /etc/rancher/k3s/token
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.finding import Confidence
 from k3s_policy.fragment import ConfigFile
 from k3s_policy.model import Invocation, Origin
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
     from k3s_policy.fragment import UnreadFile
     from k3s_policy.rule import Problems
 
-_SWITCHED_OFF = re.compile(
+_SWITCHED_OFF = pattern(
     r"(?i)(?:\.(?:bak|backup|disabled?|dist|example|in|j2|jinja2?|off|old|orig|rpmnew|rpmsave|sample|save|skip|sops|swp"
     r"|template|tftpl|tmpl|tpl|unused)|~|\.\d+)$|(?:^|/)(?:[^/]*(?:disabled|example|old|sample|unused|archive)[^/]*)/[^/]*$"
 )

@@ -14,6 +14,7 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import ConfigFile, Note, NotJudged, UnreadFile
 from k3s_policy.lower import config_entries
 from k3s_policy.model import BrokenFile, Credential, Form
+from k3s_policy.pattern import pattern
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml, refusal
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["is_config", "passed_over", "path_claims", "read", "read_document"]
 
-_PATH = re.compile(r"(?:^|/)rancher/k3s/(?:config\.ya?ml|[^/]*config[^/]*\.d/[^/]+\.ya?ml)$")
-_DROP_IN = re.compile(r"(?i)\.ya?ml\.d/[^/]+\.ya?ml$")
-_BELOW_DROP_INS = re.compile(r"(?i)config\.ya?ml\.d/")
-_RKE2_PATH = re.compile(r"(?:^|/)rancher/rke2/")
+_PATH = pattern(r"(?:^|/)rancher/k3s/(?:config\.ya?ml|[^/]*config[^/]*\.d/[^/]+\.ya?ml)$")
+_DROP_IN = pattern(r"(?i)\.ya?ml\.d/[^/]+\.ya?ml$")
+_BELOW_DROP_INS = pattern(r"(?i)config\.ya?ml\.d/")
+_RKE2_PATH = pattern(r"(?:^|/)rancher/rke2/")
 # Keys that only RKE2 has (rancher/rke2 pkg/cli/cmds), so that its config is left alone whatever it is called.
 _RKE2_KEYS = frozenset(
     {
@@ -40,7 +41,7 @@ _RKE2_KEYS = frozenset(
         "etcd-extra-mount", "kube-apiserver-extra-env", "etcd-extra-env",
     }
 )  # fmt: skip
-_RKE2_SERVER = re.compile(r"(?m)^server\+?:[ \t]*['\"]?https?://[^\s'\"]*:9345\b")
+_RKE2_SERVER = pattern(r"(?m)^server\+?:[ \t]*['\"]?https?://[^\s'\"]*:9345\b")
 # Hyphenated flags whose names other programs use as well: they make no file K3s's by themselves.
 _SHARED_NAMES = frozenset(
     {
@@ -49,11 +50,11 @@ _SHARED_NAMES = frozenset(
         "advertise-address", "service-node-port-range", "node-label", "token-file", "cluster-secret",
     }
 )  # fmt: skip
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|%\{|(?m:^\s*\$\{)")
-_KEY = re.compile(r"(?m)^([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:(?:[ \t]|$)")
+_TEMPLATE = pattern(r"\{\{|\{%|<%|%\{|(?m:^\s*\$\{)")
+_KEY = pattern(r"(?m)^([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:(?:[ \t]|$)")
 
 
-_INDENTED_KEY = re.compile(r"(?m)^[ \t]*([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:")
+_INDENTED_KEY = pattern(r"(?m)^[ \t]*([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:")
 
 
 def path_claims(path: str) -> bool:

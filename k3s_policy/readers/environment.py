@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy import credential
@@ -10,6 +9,7 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import EnvironmentFile
 from k3s_policy.lower import Variable
 from k3s_policy.model import Credential, Form
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["claims", "credentials", "read"]
 
-_PATH = re.compile(r"(?:^|/)(?:[^/]*\.env|\.env(?:\.[^/]+)?|(?:default|sysconfig)/k3s[^/]*)$")
-_SYSTEMD = re.compile(r"(?:^|/)(?:[^/]*\.service\.env|(?:default|sysconfig)/[^/]+)$")
-_OF_K3S = re.compile(r"(?:^|/)etc/(?:(?:default|sysconfig)/k3s[^/.]*|systemd/system/k3s[^/]*\.service\.env)$")
-_EXPORT = re.compile(r"(?:\ufeff[ \t]*(?:export[ \t]+)?|[ \t]*export[ \t]+)(?=[A-Za-z_])")
-_VARIABLE = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?(?:K3S_[A-Z0-9_]+|AWS_SECRET_ACCESS_KEY)[ \t]*=")
+_PATH = pattern(r"(?:^|/)(?:[^/]*\.env|\.env(?:\.[^/]+)?|(?:default|sysconfig)/k3s[^/]*)$")
+_SYSTEMD = pattern(r"(?:^|/)(?:[^/]*\.service\.env|(?:default|sysconfig)/[^/]+)$")
+_OF_K3S = pattern(r"(?:^|/)etc/(?:(?:default|sysconfig)/k3s[^/.]*|systemd/system/k3s[^/]*\.service\.env)$")
+_EXPORT = pattern(r"(?:\ufeff[ \t]*(?:export[ \t]+)?|[ \t]*export[ \t]+)(?=[A-Za-z_])")
+_VARIABLE = pattern(r"(?m)^[ \t]*(?:export[ \t]+)?(?:K3S_[A-Z0-9_]+|AWS_SECRET_ACCESS_KEY)[ \t]*=")
 
 
 def claims(path: str, content: str) -> bool:
