@@ -100,7 +100,11 @@ def _of_value(value: Text, unit: Unit) -> Problems:
     covered = {offset for problem in told for offset in range(problem.at.span.start, problem.at.span.end)}
     for command in commands:
         if _runs_k3s(command):
-            yield from (problem for problem in _bare(command) if problem.at.span.start not in covered)
+            yield from (
+                problem
+                for problem in _bare(command)
+                if covered.isdisjoint(range(problem.at.span.start, problem.at.span.end))
+            )
         elif _SHELL.search(str(command.path)) and len(command.argv) > 2 and "k3s" in str(command.argv[2]):
             yield from _of_script(command.argv[2], unit)
 
