@@ -291,7 +291,9 @@ def _invocation(
     config = lower.from_config([file.entries for file in config_files], role, table)
     arguments = lower.from_arguments(start.arguments, role, table, start.form)
     unseen.extend(Unseen("arguments", "a variable may add arguments", word) for word in arguments.open)
-    unseen.extend(Unseen("config", "a template may add settings", text) for file in config_files for text in file.open)
+    for file in config_files:
+        why = "a template may add settings" if file.error is None else "the file cannot be read"
+        unseen.extend(Unseen("config", why, text) for text in file.open)
     if scope.partial:
         kinds = ("arguments", "environment", "config")
         unseen.extend(Unseen(kind, "only some files are judged", start.at) for kind in kinds)

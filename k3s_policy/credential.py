@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from k3s_policy.flags import Flag, Flags
     from k3s_policy.text import Source, Span, Text
 
-__all__ = ["Nature", "is_short", "is_well_known", "misspelt", "nature", "secret_spans", "secrets"]
+__all__ = ["Nature", "is_reference", "is_short", "is_well_known", "misspelt", "nature", "secret_spans", "secrets"]
 
 
 class Nature(Enum):
@@ -209,13 +209,18 @@ def secret_spans(source: Source, found: Iterable[Span]) -> tuple[Span, ...]:
     places = [*known, *_looks_secret(source.content, known)]
     merged: list[Span] = []
     for start, end in sorted(places):
-        if end <= start or _REFERENCE.fullmatch(source.content, start, end):
+        if end <= start or is_reference(source, start, end):
             continue
         if merged and start <= merged[-1].end:
             merged[-1] = Span(source, merged[-1].start, max(merged[-1].end, end))
         else:
             merged.append(Span(source, start, end))
     return tuple(merged)
+
+
+def is_reference(source: Source, start: int, end: int) -> bool:
+    """Whether a stretch of a file only names what holds a credential: `${TOKEN}`, `{{ token }}`, `<token>`."""
+    return _REFERENCE.fullmatch(source.content, start, end) is not None
 
 
 def _looks_secret(content: str, known: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

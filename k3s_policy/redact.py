@@ -59,7 +59,11 @@ class Hidden:
     def known(self, source: Source) -> tuple[Span, ...]:
         """Return where a file's credentials stand, and where else it repeats one."""
         if source not in self._known:
-            self._known[source] = tuple(_spans_in(source, self.credentials))
+            self._known[source] = tuple(
+                span
+                for span in _spans_in(source, self.credentials)
+                if not credential.is_reference(source, span.start, span.end)
+            )
         return self._known[source]
 
     def looking(self, source: Source) -> tuple[Span, ...]:
@@ -149,13 +153,17 @@ def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span
     from hashlib import sha256  # noqa: PLC0415  only where something was found
 
     lines: dict[Source, list[str]] = {}
+    digests: dict[tuple[str, Source, int], str] = {}
     seen: dict[str, int] = {}
     for finding in findings:
-        source = finding.span.source
+        source, number = finding.span.source, finding.span.line
         if source not in lines:
             lines[source] = masked(source, secrets.get(source, ())).split("\n")
-        line = " ".join(lines[source][finding.span.line - 1].split())
-        content = f"{finding.rule}\0{source.path}\0{line}"
-        digest = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        place = (finding.rule, source, number)
+        if place not in digests:  # a line may hold thousands of findings
+            line = " ".join(lines[source][number - 1].split())
+            content = f"{finding.rule}\0{source.path}\0{line}"
+            digests[place] = sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        digest = digests[place]
         seen[digest] = seen.get(digest, 0) + 1
         yield replace(finding, fingerprint=f"{digest}:{seen[digest]}")

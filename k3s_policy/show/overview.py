@@ -236,7 +236,8 @@ class _Mask:
 
         `secrets` are known to be some; with `looking`, what only looks like one is hidden too.
         """
-        told = [span for secret in secrets for span in secret.spans]
+        every = (span for secret in secrets for span in secret.spans)
+        told = [span for span in every if not credential.is_reference(span.source, span.start, span.end)]
         spans = self._hidden.looking if looking else self._hidden.known
         grouped = groupby(_letters(text, told, spans), key=itemgetter(0))
         return "".join(MASK if secret else "".join(letter for _, letter in group) for secret, group in grouped)
