@@ -208,3 +208,18 @@ def test_words_of_a_unit_with_drop_ins(case: Case, argv: list[str]) -> None:
     files = {path.lstrip("/"): content for path, content in case.get("files", {}).items()}
     nodes = _shown({f"etc/systemd/system/{name}": _input(case), **files})["nodes"]
     assert any(_same(node["argv"], argv) for node in nodes), ([node["argv"] for node in nodes], argv)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in SYSTEMD if case["kind"] == "exec" and "error" in case["expect"]],
+    ids=lambda case: case["id"],
+)
+def test_a_refused_command_starts_nothing(case: Case) -> None:
+    name = case.get("unit", "k3s.service")
+    nodes = _shown({f"etc/systemd/system/{name}": f"[Service]\nExecStart={case['input']}\n"})["nodes"]
+    assert [node["argv"] for node in nodes if node["argv"]] == []
+    assert all("arguments" in node["unseen"] for node in nodes)
+    assert not any(
+        place["origin"] == "argument" for node in nodes for one in node["settings"].values() for place in one["places"]
+    )

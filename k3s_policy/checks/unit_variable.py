@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.finding import Confidence
 from k3s_policy.flags import flags
@@ -39,7 +39,7 @@ from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from k3s_policy.fragment import Unit
     from k3s_policy.rule import Problems
@@ -54,7 +54,7 @@ _TEMPLATE_FILE = pattern(r"\.(?:tpl|tmpl|template)$")
 
 _SUBSTITUTION = pattern(r"(?<!\$)\$\((?:[^()]|\([^()]*\))*\)?|`[^`]*`")
 _BRACED = pattern(r"\$\$|\$\{(?P<name>[^{}]*)\}")
-_BARE = pattern(r"\$\$|\$\{[^}]*\}|\$(?P<name>[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)(?![A-Za-z0-9_])")
+_BARE = pattern(r"\$\$|\$\{[^{}]*\}|\$(?P<name>[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)(?![A-Za-z0-9_])")
 _OPTION = pattern(r"--?(?P<name>[a-z][a-z0-9-]*)(?:=|$)")
 
 _OF_SYSTEMD = pattern(
@@ -195,20 +195,35 @@ def _gives(unit: Unit, name: str) -> bool:
     )
 
 
+class _Environment(NamedTuple):
+    """What a command's variables hold, and whether everything was seen that could set them."""
+
+    values: Mapping[str, Text]
+    seen: bool
+
+    def lacks(self, name: str) -> bool:
+        """Whether nothing sets a variable."""
+        own = _NAME.fullmatch(name) is not None and _OF_SYSTEMD.fullmatch(name) is None
+        return self.seen and own and name not in self.values
+
+
 def _of_values(invocation: Invocation) -> Problems:
     """Judge the variables of a command by what they hold, as far as that was seen."""
     started = invocation.started
+    if started is None or not started.written:
+        return
+    environment = _Environment(started.environment, invocation.lacks("environment") is None)
     option = ""
-    for word in started.written if started is not None else ():
+    for word in started.written:
         characters = str(word)
         braced = _BRACED.fullmatch(characters) if word.known else None
         if characters.startswith("$") and not characters.startswith(("${", "$$")):
-            yield from _whole_word(word, invocation)
+            yield from _whole_word(word, environment)
         elif braced and braced["name"] and not _wants_value(option):
-            yield from _one_word(word, braced["name"], invocation)
+            yield from _one_word(word, braced["name"], environment)
         else:
             for match in _BRACED.finditer(characters):
-                if match["name"] and word.cut(match).known and _is_unset(match["name"], invocation):
+                if match["name"] and word.cut(match).known and environment.lacks(match["name"]):
                     yield _unset(word.cut(match), match["name"], "puts nothing in its place")
         option = characters
 
@@ -220,11 +235,11 @@ def _wants_value(option: str) -> bool:
     return flag is not None and flag.kind.takes_value
 
 
-def _one_word(word: Text, name: str, invocation: Invocation) -> Problems:
+def _one_word(word: Text, name: str, environment: _Environment) -> Problems:
     """Judge a `${NAME}` that stands where options stand."""
-    value = invocation.started.environment.get(name) if invocation.started is not None else None
+    value = environment.values.get(name)
     advice = "write `$NAME`, without braces: it is split into words, and vanishes where it is empty"
-    unset = _is_unset(name, invocation)
+    unset = environment.lacks(name)
     if unset or (value is not None and value.known and not value):
         message = "an empty `${NAME}` is an empty word, and K3s reads nothing behind it"
         yield Problem(word, message, advice, confidence=Confidence.MEDIUM if unset else Confidence.HIGH)
@@ -236,14 +251,14 @@ def _one_word(word: Text, name: str, invocation: Invocation) -> Problems:
         yield Problem(word, message, advice, confidence=Confidence.MEDIUM)
 
 
-def _whole_word(word: Text, invocation: Invocation) -> Problems:
+def _whole_word(word: Text, environment: _Environment) -> Problems:
     from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
 
     name = str(word[1:])
-    if word.known and _is_unset(name, invocation):
+    if word.known and environment.lacks(name):
         yield _unset(word, name, "leaves the word out")
         return
-    value = invocation.started.environment.get(name) if invocation.started is not None else None
+    value = environment.values.get(name)
     if value is None or not value.known or value.startswith("-") or not _is_quoted(word):
         return
     parts = [part for part in systemd.words(value, systemd.Escapes.DROPPED) if not isinstance(part, systemd.Flaw)]
@@ -261,13 +276,6 @@ def _unset(at: Text, name: str, consequence: str) -> Problem:
     message = f"no Environment= and no environment file sets {what}: systemd {consequence}"
     # A drop-in of the host, or the manager itself, may set it.
     return Problem(at, message, "set it with Environment=, or name the file that sets it", confidence=Confidence.MEDIUM)
-
-
-def _is_unset(name: str, invocation: Invocation) -> bool:
-    """Whether nothing sets a variable, everything being seen that could."""
-    if not _NAME.fullmatch(name) or _OF_SYSTEMD.fullmatch(name) or invocation.lacks("environment") is not None:
-        return False
-    return invocation.started is not None and name not in invocation.started.environment
 
 
 def _is_quoted(word: Text) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import credential
 from k3s_policy.effective import effective, refusals, skipped
+from k3s_policy.model import Origin, Unseen
 from k3s_policy.redact import Hidden, credentials_of
 from k3s_policy.reports.masking import MASK
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.assemble import Assembly
     from k3s_policy.effective import Effective
-    from k3s_policy.model import Cluster, Invocation, Node, Setting, Unseen
+    from k3s_policy.model import Cluster, Invocation, Node, Setting
     from k3s_policy.text import Run, Source, Span, Text
     from k3s_policy.value import Value
 
@@ -134,7 +135,7 @@ def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
 
 
 def _node(node: Node, name: str, mask: _Mask) -> NodeView:
-    invocation = node.invocation
+    invocation = _really_started(node.invocation)
     started = invocation.started
     return NodeView(
         name=name,
@@ -151,6 +152,19 @@ def _node(node: Node, name: str, mask: _Mask) -> NodeView:
             Ignored(mask.told(one.argument, invocation), one.why, _place(one.at)) for one in skipped(invocation)
         ),
         fatal=_fatal(invocation, mask),
+    )
+
+
+def _really_started(invocation: Invocation) -> Invocation:
+    """Leave out a command that systemd refuses: rules judge what is meant by it, and K3s never gets it."""
+    if invocation.started is None or not invocation.started.refused:
+        return invocation
+    return replace(
+        invocation,
+        started=None,
+        settings=tuple(setting for setting in invocation.settings if setting.origin is not Origin.ARGUMENT),
+        unrecognised=tuple(option for option in invocation.unrecognised if option.origin is not Origin.ARGUMENT),
+        unseen=(*invocation.unseen, Unseen("arguments", "systemd refuses the command", invocation.at)),
     )
 
 
