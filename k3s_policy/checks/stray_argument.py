@@ -81,8 +81,8 @@ def check(invocation: Invocation) -> Problems:
     started = invocation.started
     if started is None or not started.stray:
         return
-    if started.form is Form.UNIT and _is_directive(started.stray[0]):
-        return  # a backslash swallowed it, which is another rule's matter
+    if started.form is Form.UNIT and _is_about_lines(started.stray[0]):
+        return  # that is another rule's matter
     before = started.words[: -len(started.stray)]
     words = (str(word) for word in started.words)
     if not started.stray[0].known or _may_hold_more(invocation, before):
@@ -106,14 +106,17 @@ def check(invocation: Invocation) -> Problems:
     )
 
 
+_NOTHING_MORE = pattern(r"[ \t]+(?:#.*)?$")
 _DIRECTIVE = pattern(r"\[[A-Z][A-Za-z]+\]|[A-Z][A-Za-z]+=")
 
 
-def _is_directive(word: Text) -> bool:
-    """Whether a word begins a line of its unit as a directive or the header of a section does."""
+def _is_about_lines(word: Text) -> bool:
+    """Whether a word is a directive that a backslash swallowed, or a backslash that joins nothing."""
     span = word.span
     line = span.source.line(span.line)
-    return _DIRECTIVE.match(str(word)) is not None and not line[: span.column - 1].strip()
+    if _DIRECTIVE.match(str(word)):
+        return not line[: span.column - 1].strip()
+    return str(word) == "\\" and _NOTHING_MORE.match(line, span.column) is not None
 
 
 def _may_hold_more(invocation: Invocation, before: Sequence[Text]) -> bool:
