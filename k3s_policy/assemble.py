@@ -236,12 +236,12 @@ def _sources(configs: Iterable[ConfigSet]) -> Iterator[str]:
 
 def _named_config(start: Start) -> str | None:
     """Return the config file a start names: K3S_CONFIG_FILE beats `--config` (K3s pkg/configfilearg/parser.go)."""
-    for variable in start.variables:
+    for variable in reversed(start.variables):
         if str(variable.name) == "K3S_CONFIG_FILE" and variable.value:
             return str(variable.value)
     words = [str(argument.text) for argument in start.arguments]
     for position, word in enumerate(words):
-        for option in ("--config", "-config", "-c"):
+        for option in ("--config", "-c"):
             if word.startswith(f"{option}="):
                 return word[len(option) + 1 :]
             if word == option and position + 1 < len(words):

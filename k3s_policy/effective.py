@@ -57,11 +57,17 @@ def effective(invocation: Invocation) -> tuple[Effective, ...]:
     given: dict[str, list[Setting]] = {}
     environment: dict[str, list[Setting]] = {}
     for setting in invocation.settings:
-        if setting.flag.removed is None:
+        if not _is_gone(setting, invocation):
             source = environment if setting.origin is Origin.ENVIRONMENT else given
             source.setdefault(setting.flag.name, []).append(setting)
     fallbacks = {name: _of_one_variable(settings) for name, settings in environment.items()}
     return tuple(_effective(settings) for _, settings in sorted((fallbacks | given).items()))
+
+
+def _is_gone(setting: Setting, invocation: Invocation) -> bool:
+    """Whether the release no longer has the flag."""
+    removed = setting.flag.removed
+    return removed is not None and removed.gone(invocation.version)
 
 
 def _of_one_variable(settings: Sequence[Setting]) -> list[Setting]:
@@ -97,7 +103,7 @@ def skipped(invocation: Invocation) -> tuple[Skipped, ...]:
     found += [
         Skipped(_argument(str(setting.at)), setting.at, "a flag that K3s no longer has")
         for setting in invocation.settings
-        if setting.origin is Origin.CONFIG and setting.flag.removed is not None
+        if setting.origin is Origin.CONFIG and _is_gone(setting, invocation)
     ]
     order = {path: number for number, path in enumerate(invocation.files)}
     return tuple(sorted(found, key=lambda one: (order.get(one.at.span.source.path, 0), one.at.span.start)))
@@ -128,7 +134,7 @@ def refusals(invocation: Invocation) -> Iterator[Refusal]:
         for setting in given:
             if setting.origin is not origin:
                 continue
-            if setting.flag.removed is not None and (fatal or origin is Origin.ARGUMENT):
+            if _is_gone(setting, invocation) and (fatal or origin is Origin.ARGUMENT):
                 name = str(setting.at).lstrip("-")
                 found.append(Refusal(setting.at, f"flag provided but not defined: {_named(name)}"))
             found += _malformed(setting)
@@ -158,16 +164,20 @@ def _malformed(setting: Setting) -> Iterator[Refusal]:
 
 def twice_named(invocation: Invocation) -> Iterator[tuple[Setting, Setting]]:
     """Yield the settings that give a flag by another name than an earlier one did, as in `t` and `token`."""
-    first: dict[str, list[Setting]] = {}
+    first: dict[str, dict[str, list[Setting]]] = {}
     for setting in invocation.settings:
-        if setting.origin is Origin.ENVIRONMENT or _bare(setting) not in (setting.flag.name, *setting.flag.aliases):
+        flag, name = setting.flag, _bare(setting)
+        if not flag.aliases or setting.origin is Origin.ENVIRONMENT or name not in (flag.name, *flag.aliases):
             continue
-        others = first.setdefault(setting.flag.name, [])
-        for other in others:
-            if _bare(other) != _bare(setting) and not exclusive(other.when, setting.when):
-                yield other, setting
-                break
-        others.append(setting)
+        named = first.setdefault(flag.name, {})
+        others = (other for told, given in named.items() if told != name for other in given)
+        other = next((other for other in others if not exclusive(other.when, setting.when)), None)
+        if other is not None:
+            yield other, setting
+        elif not setting.when:
+            named.setdefault(name, [setting])
+        else:
+            named.setdefault(name, []).append(setting)
 
 
 def _bare(setting: Setting) -> str:

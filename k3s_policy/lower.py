@@ -176,6 +176,10 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
     return lowered
 
 
+def _is_null(value: Node) -> bool:
+    return isinstance(value, Scalar) and value.plain and not str(arrives(value))
+
+
 def _setting(flag: Flag, entry: ConfigEntry, item: Node) -> Setting:
     # `{{ token }}` without quotes is a mapping to YAML, and a template that has not been filled in to everybody else.
     template = isinstance(item, Mapping) and item.written.startswith("{{")
@@ -205,6 +209,11 @@ def _collected(files: Iterable[Iterable[ConfigEntry]]) -> tuple[dict[str, list[C
     for entries in files:
         for entry in entries:
             before = collected.get(str(entry.key), [])
+            if entry.appends and before:
+                # Two are joined as lists, in which a key with nothing behind it is an empty one.
+                kept = [one for one in (*before, entry) if not _is_null(one.value)]
+                collected[str(entry.key)] = kept
+                continue
             if not entry.appends:
                 # What stands in another branch, or outside of this one, is not replaced by it.
                 lost.extend(earlier for earlier in before if set(entry.when) <= set(earlier.when))

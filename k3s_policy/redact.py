@@ -43,6 +43,10 @@ def redact(
     shown = {source for finding in findings for source in _sources_of(finding)}
     secrets = {source: hidden.looking(source) for source in shown}
     values = {source: _telling(texts) for source, texts in hidden.credentials.items()}
+    for source, spans in secrets.items():
+        # What only looks like a credential is hidden in frames, and so it is in words.
+        looking = (source.content[span.start : span.end] for span in spans)
+        values[source] = values.get(source, frozenset()) | {text for text in looking if len(text) >= _TELLING}
     told = [_told_without(values.get(finding.span.source, ()), finding) for finding in findings]
     return tuple(_fingerprinted(told, secrets)), secrets
 
@@ -59,11 +63,7 @@ class Hidden:
     def known(self, source: Source) -> tuple[Span, ...]:
         """Return where a file's credentials stand, and where else it repeats one."""
         if source not in self._known:
-            self._known[source] = tuple(
-                span
-                for span in _spans_in(source, self.credentials)
-                if not credential.is_reference(source, span.start, span.end)
-            )
+            self._known[source] = tuple(_spans_in(source, self.credentials))
         return self._known[source]
 
     def looking(self, source: Source) -> tuple[Span, ...]:

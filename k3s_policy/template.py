@@ -56,8 +56,26 @@ def syntax_of(path: str, content: str) -> re.Pattern[str] | None:
 
 
 def filled(text: Text, syntax: re.Pattern[str]) -> Text:
-    """Return a template's text with its statements taken out and its expressions marked as not known."""
-    return Text((*text[:0].runs, *_runs(text, syntax)))
+    """Return a template's text with its statements taken out and its expressions marked as not known.
+
+    Of two arms in one line nothing is known: nobody could say which of their characters count.
+    """
+    position = 0
+    pieces: list[Run] = list(text[:0].runs)
+    for arms in _ALTERNATIVES.finditer(str(text)):
+        pieces += _runs(text[position : arms.start()], syntax)
+        pieces += (run._replace(known=False) for run in _runs(text.cut(arms), syntax))
+        position = arms.end()
+    return Text((*pieces, *_runs(text[position:], syntax)))
+
+
+_ALTERNATIVES = pattern(
+    r"\{%[-~]?\s*if\b(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,2000}?\{%[-~]?\s*(?:else|elif)\b"
+    r"(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,2000}\{%[-~]?\s*endif\s*[-~]?%\}"
+    r"|%\{~?\s*if\b(?:(?!%\{~?\s*endif\b)[^\n]){0,2000}?%\{~?\s*else\b"
+    r"(?:(?!%\{~?\s*endif\b)[^\n]){0,2000}%\{~?\s*endif\s*~?\}"
+)
+"""Arms of a template that stand in one line, from `if` to `endif`."""
 
 
 def _runs(text: Text, syntax: re.Pattern[str]) -> Iterator[Run]:

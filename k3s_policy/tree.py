@@ -289,25 +289,32 @@ def arrives(node: Node) -> Text:
     if isinstance(node, Sequence) and not node.items:
         return node.written.stand_in("")
     if not isinstance(node, Scalar):
-        garbage = _printed(node) if _size(node, {}) <= _LARGEST_PRINTED else "[]"
-        return node.written.stand_in(garbage)
+        return node.written.stand_in(_garbage(node))
     value = resolve(str(node.text), plain=node.plain, tag=node.tag)
     if value.strip() == str(node.text).strip():
         return node.text.strip()
     return node.written.stand_in(value.strip())
 
 
+def _garbage(node: Node) -> str:
+    """Return what Go prints of a list or mapping, unless aliases make it too large or too deep to be printed."""
+    try:
+        return _printed(node) if _size(node, {}) <= _LARGEST_PRINTED else "[]"
+    except RecursionError:
+        return "[]"
+
+
 _LARGEST_PRINTED = 10_000
-"""Scalars from which on a mapping is not printed: aliases of aliases multiply."""
+"""Nodes from which on a mapping is not printed: aliases of aliases multiply."""
 
 
 def _size(node: Node, known: dict[int, int]) -> int:
-    """Return how many scalars a tree has, those behind aliases counted each time."""
+    """Return how many nodes a tree has, those behind aliases counted each time."""
     if isinstance(node, Scalar):
         return 1
     if id(node) not in known:
         children = node.items if isinstance(node, Sequence) else [part for entry in node.entries for part in entry]
-        known[id(node)] = sum(_size(child, known) for child in children)
+        known[id(node)] = 1 + sum(_size(child, known) for child in children)
     return known[id(node)]
 
 
@@ -326,7 +333,7 @@ _TYPED_TAGS = frozenset({"bool", "float", "int", "null"})
 
 def refusal(root: Node) -> YamlError | None:
     """Return why the decoder of K3s refuses a tree that the parser accepts: the first tag that its scalar belies."""
-    for scalar in _scalars(root, set()):
+    for scalar in _scalars(root):
         kind = _short_tag(scalar.tag)
         if kind in _TYPED_TAGS and (actual := _kind(str(scalar.text))) != kind and (kind, actual) != ("float", "int"):
             return YamlError(f"what is tagged !!{kind} is none", scalar.written)
@@ -335,15 +342,18 @@ def refusal(root: Node) -> YamlError | None:
     return None
 
 
-def _scalars(node: Node, seen: set[int]) -> Iterator[Scalar]:
-    """Yield the scalars of a tree, each once however many aliases lead to it."""
-    if isinstance(node, Scalar):
-        yield node
-    elif id(node) not in seen:
-        seen.add(id(node))
-        children = node.items if isinstance(node, Sequence) else [part for entry in node.entries for part in entry]
-        for child in children:
-            yield from _scalars(child, seen)
+def _scalars(root: Node) -> Iterator[Scalar]:
+    """Yield the scalars of a tree, each once however many aliases lead to it, in the order of the file."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Scalar):
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            children = node.items if isinstance(node, Sequence) else [part for entry in node.entries for part in entry]
+            waiting.extend(reversed(children))
 
 
 def _kind(value: str) -> str:

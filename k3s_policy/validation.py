@@ -209,15 +209,12 @@ def labels(text: Text) -> Iterator[Fault]:
         key = label.rstrip()
         if not part.strip() or not key.known or _OPEN.search(str(key)):
             continue
-        if not equals:
-            if part.known:
-                yield Fault(part, f"the label {_shown(part)} has no value", f"write {part}=true, or {part}= for none")
-        elif not _is_qualified(str(key)):
+        if not _is_qualified(str(key)):
             yield Fault(key or part, f"the key of a label cannot be {_shown(key)}", _KEY_ADVICE)
         elif _is_reserved(str(key)):
             advice = f"give it from outside: kubectl label node NAME {key}={value if value.known else 'VALUE'}"
             yield Fault(key, f"a kubelet may not give its own node the label `{key}`", advice)
-        elif value.known and not _OPEN.search(str(value)) and not _is_label_value(str(value).strip()):
+        elif equals and value.known and not _OPEN.search(str(value)) and not _is_label_value(str(value).strip()):
             yield Fault(value, f"the value of a label cannot be {_shown(value)}", _VALUE_ADVICE)
 
 

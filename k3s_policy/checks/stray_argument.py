@@ -83,7 +83,11 @@ def check(invocation: Invocation) -> Problems:
         return
     if started.form is Form.UNIT and _is_about_lines(started.stray[0]):
         return  # that is another rule's matter
-    before = started.words[: -len(started.stray)]
+    # Of the exact words, those that are empty variables are gone.
+    first = next((n for n, word in enumerate(started.words) if word.span == started.stray[0].span), 0)
+    if not first:
+        return
+    before = started.words[:first]
     words = (str(word) for word in started.words)
     if not started.stray[0].known or _may_hold_more(invocation, before):
         return

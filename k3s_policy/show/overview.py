@@ -169,7 +169,11 @@ def _really_started(invocation: Invocation) -> Invocation:
 
 
 def _not_seen(unseen: Unseen) -> NotSeen:
-    return NotSeen(unseen.kind, unseen.why, _place(unseen.at) if unseen.at is not None else None)
+    why = _USER_INFORMATION.sub(f"://{MASK}@", unseen.why)
+    return NotSeen(unseen.kind, why, _place(unseen.at) if unseen.at is not None else None)
+
+
+_USER_INFORMATION = re.compile(r"://[^/\s]*@")
 
 
 def _setting(one: Effective, mask: _Mask) -> SettingView:
@@ -188,7 +192,7 @@ _NAMED_LIKE_A_CREDENTIAL = re.compile(r"(?i)(?:token|passw(?:or)?d|secret|creden
 def _secrets(setting: Setting) -> list[Text]:
     """Return the credentials in a value; of `NAME=VALUE` for a component all of it where the name tells."""
     name, equals, value = setting.value.partition("=")
-    if equals and _is_of_component(setting) and _NAMED_LIKE_A_CREDENTIAL.search(str(name)):
+    if equals and _NAMED_LIKE_A_CREDENTIAL.search(str(name)):
         return [value]
     return credential.secrets(setting.flag, setting.value)
 
@@ -199,8 +203,8 @@ def _is_of_component(setting: Setting) -> bool:
 
 
 def _may_hold_one(setting: Setting) -> bool:
-    """Whether what looks like a credential in a value is taken for one."""
-    return setting.flag.sensitive or setting.flag.embeds_credentials or _is_of_component(setting)
+    """Whether what looks like a credential in a value is taken for one: not where the flag's own name does it."""
+    return not setting.flag.name.endswith(("-secret", "-file"))
 
 
 def _word(word: Text, invocation: Invocation, mask: _Mask) -> str:
@@ -250,8 +254,7 @@ class _Mask:
 
         `secrets` are known to be some; with `looking`, what only looks like one is hidden too.
         """
-        every = (span for secret in secrets for span in secret.spans)
-        told = [span for span in every if not credential.is_reference(span.source, span.start, span.end)]
+        told = [span for secret in secrets for span in secret.spans]
         spans = self._hidden.looking if looking else self._hidden.known
         grouped = groupby(_letters(text, told, spans), key=itemgetter(0))
         return "".join(MASK if secret else "".join(letter for _, letter in group) for secret, group in grouped)

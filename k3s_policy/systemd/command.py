@@ -145,7 +145,7 @@ def _program(written: Text, resolve: _Resolve) -> Text | Flaw:
         flaw = "the program is a directory"
     elif any(size(part) > 255 for part in parts) or size(value) >= 4096:
         flaw = "the program's name is too long"
-    elif value in {".", ".."} or (len(parts) > 1 and parts[0]):
+    elif value in {".", ".."} or (len(parts) > 1 and parts[0] and path[:1].known):
         flaw = "the program is neither an absolute path nor a bare name"
     else:
         return path
