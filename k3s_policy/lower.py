@@ -211,8 +211,9 @@ def _collected(files: Iterable[Iterable[ConfigEntry]]) -> tuple[dict[str, list[C
             before = collected.get(str(entry.key), [])
             if entry.appends and before:
                 # Two are joined as lists, in which a key with nothing behind it is an empty one.
-                kept = [one for one in (*before, entry) if not _is_null(one.value)]
-                collected[str(entry.key)] = kept
+                if _is_null(before[0].value):
+                    before = before[1:]
+                collected[str(entry.key)] = before if _is_null(entry.value) else [*before, entry]
                 continue
             if not entry.appends:
                 # What stands in another branch, or outside of this one, is not replaced by it.

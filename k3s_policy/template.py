@@ -70,10 +70,10 @@ def filled(text: Text, syntax: re.Pattern[str]) -> Text:
 
 
 _ALTERNATIVES = pattern(
-    r"\{%[-~]?\s*if\b(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,2000}?\{%[-~]?\s*(?:else|elif)\b"
-    r"(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,2000}\{%[-~]?\s*endif\s*[-~]?%\}"
-    r"|%\{~?\s*if\b(?:(?!%\{~?\s*endif\b)[^\n]){0,2000}?%\{~?\s*else\b"
-    r"(?:(?!%\{~?\s*endif\b)[^\n]){0,2000}%\{~?\s*endif\s*~?\}"
+    r"\{%[-~]?\s*if\b(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,300}?\{%[-~]?\s*(?:else|elif)\b"
+    r"(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,300}\{%[-~]?\s*endif\s*[-~]?%\}"
+    r"|%\{~?\s*if\b(?:(?!%\{~?\s*endif\b)[^\n]){0,300}?%\{~?\s*else\b"
+    r"(?:(?!%\{~?\s*endif\b)[^\n]){0,300}%\{~?\s*endif\s*~?\}"
 )
 """Arms of a template that stand in one line, from `if` to `endif`."""
 

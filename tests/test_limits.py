@@ -7,7 +7,8 @@ from time import monotonic
 import pytest
 
 from k3s_policy.rule import names
-from k3s_policy.run import Policy, examine
+from k3s_policy.run import Policy, assembled, examine
+from k3s_policy.show import overview
 from k3s_policy.text import Source
 
 LONGEST = 20.0
@@ -35,6 +36,22 @@ CASES = {
     ),
     "braces that never close": ("k3s.service.j2", "[Service]\nExecStart=k3s server " + "{{ {% " * 20_000),
     "commands that go on": ("k3s.service", "[Service]\n" + "ExecStart=\\\n" * 40_000),
+    "aliases of aliases of nothing": (
+        "etc/rancher/k3s/config.yaml",
+        "x0: &x0 []\n"
+        + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]\n" for n in range(1, 11))
+        + "node-name: {a: *x10}\n",
+    ),
+    "a long chain of aliases": (
+        "etc/rancher/k3s/config.yaml",
+        "x0: &x0 [a]\n" + "".join(f"x{n}: &x{n} [*x{n - 1}]\n" for n in range(1, 2000)) + "disable: {a: *x1999}\n",
+    ),
+    "a long list": ("etc/rancher/k3s/config.yaml", "disable:\n" + "".join(f"  - item-{n}\n" for n in range(8000))),
+    "a key that is added to again and again": (
+        "etc/rancher/k3s/config.yaml",
+        "".join(f"node-name+: a{n}\n" for n in range(2000)),
+    ),
+    "two arms without an end": ("k3s.service.j2", "[Service]\nExecStart=k3s server " + "{% if a %}x{% else %}" * 5000),
     "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
 }
 
@@ -46,6 +63,15 @@ def test_hostile_input_comes_to_an_end(name: str) -> None:
     report = examine([Source(path, content)], Policy(names()))
     assert monotonic() - start < LONGEST
     assert report.errors == ()
+
+
+def test_a_long_command_is_shown_in_time() -> None:
+    words = " ".join(f"--disable item-{n}" for n in range(3000))
+    source = Source("etc/systemd/system/k3s.service", f"[Service]\nExecStart=/usr/local/bin/k3s server {words}\n")
+    start = monotonic()
+    (node,) = overview(assembled([source])).nodes
+    assert monotonic() - start < LONGEST
+    assert len(node.argv) == 6002
 
 
 def test_one_file_that_cannot_be_read_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

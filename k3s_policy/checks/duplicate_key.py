@@ -69,7 +69,9 @@ def _in_one_file(file: ConfigFile) -> Iterator[Problem]:
             continue
         before = collected.get(name, [])
         collects = entry.appends and flag.kind is Kind.LIST
-        lost = [] if collects else [one for one in before if _is_lost(flag, one, entry)]
+        # What a plus sign fails to add to is the value in front of it; a plain key replaces all that was collected.
+        replaced = [] if collects else before[-1:] if entry.appends else before
+        lost = [one for one in replaced if _is_lost(flag, one, entry)]
         if lost:
             yield _problem(flag, entry, lost)
         collected[name] = [*before, entry] if entry.appends else [entry]

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy import credential
 from k3s_policy.effective import effective, refusals, skipped
@@ -137,6 +137,7 @@ def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
 def _node(node: Node, name: str, mask: _Mask) -> NodeView:
     invocation = _really_started(node.invocation)
     started = invocation.started
+    owners = _owners(invocation)
     return NodeView(
         name=name,
         root=node.root,
@@ -145,7 +146,7 @@ def _node(node: Node, name: str, mask: _Mask) -> NodeView:
         k3s_version=str(invocation.version) if invocation.version else None,
         files=invocation.files,
         unseen=tuple(_not_seen(one) for one in invocation.unseen),
-        argv=tuple(_word(word, invocation, mask) for word in started.words) if started else (),
+        argv=tuple(_word(word, owners, mask) for word in started.words) if started else (),
         settings=tuple(_setting(one, mask) for one in effective(invocation)),
         positional=tuple(mask.shown(word, looking=True) for word in started.stray) if started else (),
         ignored=tuple(
@@ -207,15 +208,24 @@ def _may_hold_one(setting: Setting) -> bool:
     return not setting.flag.name.endswith(("-secret", "-file"))
 
 
-def _word(word: Text, invocation: Invocation, mask: _Mask) -> str:
+_Owners: TypeAlias = "dict[tuple[Source, int], list[Setting]]"
+
+
+def _owners(invocation: Invocation) -> _Owners:
+    """Return the settings by where their options and values begin."""
+    owners: _Owners = {}
+    for setting in invocation.settings:
+        for text in (setting.at, setting.value):
+            span = text.span
+            owners.setdefault((span.source, span.start), []).append(setting)
+    return owners
+
+
+def _word(word: Text, owners: _Owners, mask: _Mask) -> str:
     """Return a word of a command; one that belongs to a flag of K3s holds what the flag holds."""
-    own = [setting for setting in invocation.settings if _overlap(setting.at, word) or _overlap(setting.value, word)]
+    own = owners.get((word.span.source, word.span.start), [])
     secrets = [secret for setting in own for secret in _secrets(setting)]
     return mask.shown(word, secrets, looking=not own or any(map(_may_hold_one, own)))
-
-
-def _overlap(one: Text, other: Text) -> bool:
-    return any(span.overlaps(told) for span in one.spans for told in other.spans)
 
 
 def _place_of(setting: Setting) -> Place:
