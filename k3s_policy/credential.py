@@ -184,7 +184,7 @@ _LOOKS_SECRET = pattern(
     rf"[ \t]*[\"']?value[\"']?:[ \t]*"
     rf"(?P<apart>{_QUOTED}|[^\s'\",}}]+)"
     rf"|(?P<issued>\b(?:gh[pousr]_[0-9a-z]{{20,}}|github_pat_[0-9a-z_]{{20,}}|AKIA[0-9A-Z]{{12,}}|tskey-[0-9a-z-]{{10,}}))"
-    rf"|{_NAME}[\"']?[ \t]*=[ \t]*(?P<assigned>{_QUOTED}|[^\s'\"]+)"
+    rf"|{_NAME}[s\d]{{0,3}}[\"']?[ \t]*=[ \t]*(?P<assigned>{_QUOTED}|[^\s'\"]+)"
     rf"|{_NAME}[\"']?:[ \t]+(?P<given>{_QUOTED}|[^\s'\"#&*!|>][^\n#]*)"
     # Other programs that a line may call beside K3s.
     rf"|\b(?:sshpass[ \t]+-p|(?:mysql|mariadb)[a-z]*\b[^\n|;]{{0,200}}?[ \t]-p)[ \t]*(?P<typed>{_QUOTED}|[^\s'\"]+)"
