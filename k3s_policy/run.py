@@ -188,32 +188,33 @@ def _assembled(gathered: _Gathered, errors: list[ScanError]) -> tuple[Assembly, 
     """Put the files together, with those that they name; return also how many held something of K3s's."""
     fragments, files_read = _fragments(gathered.sources, dispatch.read, errors)
     assembly = assemble(fragments, gathered.scope)
-    asked: set[Wanted] = set()
+    if not assembly.wanted:
+        return assembly, files_read
+    sources = {source.path: source for source in gathered.sources}
+    others = {candidate.path: candidate for candidate in gathered.candidates}
+    paths = sources.keys() | others.keys()
+    done: set[tuple[str, str]] = set()
     # A file that is named may name another: an environment file says K3S_CONFIG_FILE.
-    while wanted := [one for one in assembly.wanted if one not in asked]:
-        asked.update(wanted)
-        more: list[Fragment] = []
-        for one in wanted:
-            found, number = _fragments(_named(one, gathered), partial(dispatch.read_named, kind=one.kind), errors)
-            more += found
-            files_read += number
-        if more:
+    while named := sorted({(one.kind, path) for one in assembly.wanted for path in _named(one, paths)} - done):
+        done.update(named)
+        before = len(fragments)
+        for kind, path in named:
+            source = sources[path] if path in sources else read(others[path]._replace(promising=True), frozenset())
+            found = [source] if isinstance(source, Source) else []
+            more, number = _fragments(found, partial(dispatch.read_named, kind=kind), errors)
             fragments += more
+            files_read += number
+        if len(fragments) > before:
             assembly = assemble(fragments, gathered.scope)
     return assembly, files_read
 
 
-def _named(wanted: Wanted, gathered: _Gathered) -> Iterator[Source]:
-    """Yield the file that is wanted, the likeliest that there is, and the drop-ins of a config."""
-    sources = {source.path: source for source in gathered.sources}
-    others = {candidate.path: candidate for candidate in gathered.candidates}
-    here = sources.keys() | others.keys()
-    named = first_named(wanted.paths, here)
-    drop_ins = [one for one in here if any(one.startswith(f"{path}.d/") for path in named)]
-    for one in (*named, *sorted(drop_ins if wanted.kind == "config" else ())):
-        source = sources[one] if one in sources else read(others[one]._replace(promising=True), frozenset())
-        if isinstance(source, Source):
-            yield source
+def _named(wanted: Wanted, paths: Collection[str]) -> Iterator[str]:
+    """Yield the path of the file that is wanted, the likeliest that there is, and those of a config's drop-ins."""
+    for named in first_named(wanted.paths, paths):
+        yield named
+        if wanted.kind == "config":
+            yield from (path for path in paths if path.startswith(f"{named}.d/"))
 
 
 def _options(top: str, errors: list[ScanError]) -> Options:
