@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from k3s_policy import credential
 from k3s_policy.effective import effective, refusals, skipped
 from k3s_policy.model import Origin, Unseen
+from k3s_policy.pattern import pattern
 from k3s_policy.redact import Hidden, credentials_of
 from k3s_policy.reports.masking import MASK
+from k3s_policy.text import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from k3s_policy.assemble import Assembly
     from k3s_policy.effective import Effective
     from k3s_policy.model import Cluster, Invocation, Node, Setting
-    from k3s_policy.text import Run, Source, Span, Text
+    from k3s_policy.text import Run, Source, Text
     from k3s_policy.value import Value
 
 __all__ = ["ClusterView", "Fatal", "Ignored", "NodeView", "NotSeen", "Overview", "Place", "SettingView", "overview"]
@@ -174,7 +175,7 @@ def _not_seen(unseen: Unseen) -> NotSeen:
     return NotSeen(unseen.kind, why, _place(unseen.at) if unseen.at is not None else None)
 
 
-_USER_INFORMATION = re.compile(r"://[^/\s]*@")
+_USER_INFORMATION = pattern(r"://[^/\s]*@")
 
 
 def _setting(one: Effective, mask: _Mask) -> SettingView:
@@ -187,7 +188,7 @@ def _setting(one: Effective, mask: _Mask) -> SettingView:
     return SettingView(one.flag.name, value, masked, tuple(_place_of(setting) for setting in one.settings))
 
 
-_NAMED_LIKE_A_CREDENTIAL = re.compile(r"(?i)(?:token|passw(?:or)?d|secret|credentials?|key)$")
+_NAMED_LIKE_A_CREDENTIAL = pattern(r"(?i)(?:token|passw(?:or)?d|secret|credentials?|key)$")
 
 
 def _secrets(setting: Setting) -> list[Text]:
@@ -281,16 +282,13 @@ def _letters(
 ) -> Iterator[tuple[bool, str]]:
     """Yield each stretch of a text that is shown or hidden as one, and whether it is hidden."""
     for run in text.runs:
-        spans = [*told, *hidden(run.source)]
+        within = Span(run.source, run.start, max(run.end, run.start + 1))
+        spans = [span for span in (*told, *hidden(run.source)) if span.overlaps(within)]
         if not run.verbatim:
-            yield _covered(run, run.start, run.end, spans), _run_as_written(run)
+            yield bool(spans), _run_as_written(run)
             continue
         for offset, letter in enumerate(_run_as_written(run), run.start):
-            yield _covered(run, offset, offset + 1, spans), letter
-
-
-def _covered(run: Run, start: int, end: int, spans: Iterable[Span]) -> bool:
-    return any(span.source is run.source and span.start < max(end, start + 1) and start < span.end for span in spans)
+            yield any(span.start <= offset < span.end for span in spans), letter
 
 
 def _as_written(text: Text) -> str:
