@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.text import Text
 
-__all__ = ["Effective", "Refusal", "Skipped", "effective", "refusals", "skipped", "twice_named"]
+__all__ = ["Effective", "Refusal", "Skipped", "effective", "is_on", "refusals", "skipped", "twice_named"]
 
 
 class Effective(NamedTuple):
@@ -62,6 +62,11 @@ def effective(invocation: Invocation) -> tuple[Effective, ...]:
             source.setdefault(setting.flag.name, []).append(setting)
     fallbacks = {name: _of_one_variable(settings) for name, settings in environment.items()}
     return tuple(_effective(settings) for _, settings in sorted((fallbacks | given).items()))
+
+
+def is_on(setting: Setting | None) -> bool:
+    """Whether a setting of a flag that is true or false is surely true."""
+    return setting is not None and setting.known and typed(setting.flag, str(setting.value)) is True
 
 
 def _is_gone(setting: Setting, invocation: Invocation) -> bool:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When, exclusive
+from k3s_policy.template import fills_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from k3s_policy.version import Version
 
 __all__ = [
+    "CIPHERS",
     "Agent",
     "BrokenFile",
     "Cluster",
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 
-_ENCRYPTED = ("ENC[", "$ANSIBLE_VAULT;")
+CIPHERS = ("ENC[", "$ANSIBLE_VAULT;")
 """How SOPS and Ansible Vault begin what takes the place of a value."""
 _TAGS = ("!vault", "!env", "!sops", "!secret")
 """YAML tags of values that stand elsewhere, or are encrypted."""
@@ -89,9 +91,9 @@ class Setting:
     def known(self) -> bool:
         """Whether the value is what K3s receives, and not encrypted, a variable or a template that makes it."""
         value = str(self.value)
-        if not self.value.known or value.startswith(_ENCRYPTED) or (self.tag or "").startswith(_TAGS):
+        if not self.value.known or value.startswith(CIPHERS) or (self.tag or "").startswith(_TAGS):
             return False
-        return not any(mark in value for mark in ("{{", "${", "{%", "$(", "<%"))
+        return not fills_in(value)
 
     @property
     def place(self) -> Text:

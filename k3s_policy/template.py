@@ -16,7 +16,7 @@ from k3s_policy.text import Run, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "syntax_of"]
+__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "fills_in", "forks_between", "syntax_of"]
 
 # A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
 # eat the blanks on their side in either language.
@@ -53,6 +53,24 @@ def syntax_of(path: str, content: str) -> re.Pattern[str] | None:
     if "{%" in content or "{{" in content:
         return JINJA
     return None
+
+
+_MARKS = ("{{", "${", "{%", "$(", "<%")
+_FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
+
+
+def fills_in(value: str) -> bool:
+    """Whether something else fills in a value, or a part of it: a template, a variable, a command."""
+    return any(mark in value for mark in _MARKS)
+
+
+def forks_between(one: Text, other: Text) -> bool:
+    """Whether a statement stands between two texts of one file, that may let only one of them into it.
+
+    YAML and systemd take such a statement for a comment or text where the template's arms were not followed.
+    """
+    first, last = sorted((one.span, other.span), key=lambda span: span.start)
+    return first.source is last.source and _FORK.search(first.source.content, first.end, last.start) is not None
 
 
 def filled(text: Text, syntax: re.Pattern[str]) -> Text:

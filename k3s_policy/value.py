@@ -15,7 +15,7 @@ from k3s_policy.pattern import pattern
 if TYPE_CHECKING:
     from k3s_policy.flags import Flag
 
-__all__ = ["Malformed", "Value", "as_duration", "as_integer", "misread", "typed"]
+__all__ = ["Malformed", "Value", "as_duration", "as_integer", "as_truth", "misread", "typed"]
 
 Value: TypeAlias = bool | int | str
 """A duration is a text in the form in which Go prints it: `1h0m0s`."""
@@ -32,7 +32,7 @@ def typed(flag: Flag, text: str) -> Value | Malformed:
     """Return what the flag is set to by a text, or why K3s does not start with it."""
     match flag.kind:
         case Kind.BOOL:
-            truth = _TRUTHS.get(text)
+            truth = as_truth(text)
             return Malformed("is neither true nor false") if truth is None else truth
         case Kind.INT:
             number = as_integer(text)
@@ -61,12 +61,15 @@ def misread(flag: Flag, written: str, received: str) -> bool:
     return not flag.values or written in flag.values
 
 
+def as_truth(text: str) -> bool | None:
+    """Return what Go's strconv.ParseBool reads: no `yes`, no `on`."""
+    return _TRUTHS.get(text)
+
+
 _TRUTHS = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
 }
-"""What Go's strconv.ParseBool knows: no `yes`, no `on`."""
-
 _INTEGER = pattern(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<binary>(?:_?[01])+)|0[oO](?P<octal>(?:_?[0-7])+)"
     r"|0(?P<zero>(?:_?[0-7])*)|(?P<decimal>[1-9](?:_?[0-9])*))"

@@ -49,12 +49,13 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.branch import exclusive
+from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind
 from k3s_policy.model import Agent, Form, Origin
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
-from k3s_policy.value import typed
+from k3s_policy.template import forks_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -509,7 +510,7 @@ def _given(invocation: Invocation, name: str, beside: When = ()) -> list[Setting
 def _is_on(setting: Setting) -> bool:
     """Whether a flag is surely given something: a template alone may become nothing."""
     if setting.flag.kind is Kind.BOOL:
-        return setting.known and typed(setting.flag, str(setting.value)) is True
+        return is_on(setting)
     known = "".join(run.text for run in setting.value.runs if run.known)
     return bool(_TEMPLATES.sub("", known).strip())
 
@@ -525,7 +526,7 @@ def _together(invocation: Invocation, one: str, other: str) -> Iterator[tuple[Se
     pairs = [(setting, _beside(invocation, setting, other)) for setting in _given(invocation, one)]
     apart = {setting.at.span for setting, beside in pairs if beside is None}
     for setting, beside in pairs:
-        if beside is None or setting.at.span in apart or _are_alternatives(setting, beside):
+        if beside is None or setting.at.span in apart or forks_between(setting.at, beside.at):
             continue
         if not _is_shared_file(invocation, setting, beside):
             yield setting, beside
@@ -537,16 +538,6 @@ def _beside(invocation: Invocation, setting: Setting, name: str) -> Setting | No
     """Return the setting of a flag that holds in all arms in which another setting does."""
     given = _given(invocation, name, setting.when)
     return next((one for one in given if set(one.when) <= set(setting.when)), None)
-
-
-_FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
-"""What may make alternatives of two flags in a template whose arms were not followed."""
-
-
-def _are_alternatives(one: Setting, other: Setting) -> bool:
-    """Whether a statement of a template engine stands between two flags of one file."""
-    first, last = sorted((one.at.span, other.at.span), key=lambda span: span.start)
-    return first.source is last.source and _FORK.search(first.source.content, first.end, last.start) is not None
 
 
 _OF_SYSTEMD = pattern(r"\.service\.env$|(?:^|/)(?:default|sysconfig)/")

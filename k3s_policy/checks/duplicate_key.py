@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.flags import Kind, flags
 from k3s_policy.fragment import ConfigFile
 from k3s_policy.model import Origin
-from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
+from k3s_policy.template import forks_between
 from k3s_policy.tree import Sequence, arrives
 
 if TYPE_CHECKING:
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
-
-_FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
-"""What may make alternatives of two keys: statements of template engines, which YAML takes for comments or text."""
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/installation/configuration",))
@@ -90,8 +87,7 @@ def _values(flag: Flag, entry: ConfigEntry) -> set[str]:
 
 def _are_alternatives(earlier: Text, later: Text) -> bool:
     """Whether something may stand between two keys that lets only one of them into the file."""
-    start, end = earlier.span, later.span
-    return start.source is not end.source or _FORK.search(start.source.content, start.end, end.start) is not None
+    return earlier.span.source is not later.span.source or forks_between(earlier, later)
 
 
 def _problem(flag: Flag, entry: ConfigEntry, lost: list[ConfigEntry]) -> Problem:

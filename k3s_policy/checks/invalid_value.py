@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy import validation
 from k3s_policy.branch import exclusive
-from k3s_policy.effective import twice_named
+from k3s_policy.effective import is_on, twice_named
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind
 from k3s_policy.model import Agent, Form, Origin
@@ -334,8 +334,7 @@ def _mode(invocation: Invocation) -> Problems:
 
 def _is_on(invocation: Invocation, name: str, beside: Setting) -> bool:
     """Whether a flag is surely true where another setting holds."""
-    setting = invocation.last(name, beside.when)
-    return setting is not None and setting.known and typed(setting.flag, str(setting.value)) is True
+    return is_on(invocation.last(name, beside.when))
 
 
 # --- the kubelet, the kube-apiserver and the Helm controller ------------------------------------------------

@@ -37,12 +37,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.fragment import S3Secret
-from k3s_policy.model import Origin
+from k3s_policy.model import CIPHERS, Origin
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
-from k3s_policy.value import typed
+from k3s_policy.template import fills_in
+from k3s_policy.value import as_truth, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,30 +102,22 @@ def _winning(invocation: Invocation, name: str) -> Iterator[Setting]:
             yield setting
 
 
-def _is_on(setting: Setting | None) -> bool:
-    return setting is not None and setting.known and typed(setting.flag, str(setting.value)) is True
-
-
 # --- the endpoint -------------------------------------------------------------------------------------------
 
 
 def _endpoint(invocation: Invocation, setting: Setting, family: str) -> Iterator[Problem]:
     if not setting.value:
-        if setting.known and _is_on(invocation.last(family, setting.when)):
+        if setting.known and is_on(invocation.last(family, setting.when)):
             advice = "leave it out for Amazon, or write the host"
             yield Problem(setting.place, "no snapshot reaches S3: the endpoint is empty", advice)
-    elif setting.known or not str(setting.value).startswith(_CIPHERS):
+    elif setting.known or not str(setting.value).startswith(CIPHERS):
         yield from _host(setting.value, family)
-
-
-_CIPHERS = ("ENC[", "$ANSIBLE_VAULT;")
-"""How SOPS and Ansible Vault begin what takes the place of a value."""
 
 
 def _host(endpoint: Text, family: str) -> Iterator[Problem]:
     """Report what the S3 client refuses of an endpoint (minio-go v7.1, getEndpointURL), as far as it is known."""
     value = str(endpoint)
-    known = endpoint.known and not any(mark in value for mark in ("{{", "${", "{%", "$(", "<%"))
+    known = endpoint.known and not fills_in(value)
     scheme = _SCHEME.match(value)
     if scheme is not None and not endpoint.cut(scheme).known:
         scheme = None
@@ -163,14 +157,14 @@ def _transport(invocation: Invocation, family: str) -> Iterator[Problem]:
     for setting in _winning(invocation, f"{family}-insecure"):
         endpoint = invocation.last(f"{family}-endpoint", setting.when)
         local = endpoint is not None and endpoint.known and _LOOPBACK.fullmatch(str(endpoint.value)) is not None
-        if _is_on(setting) and not local:
+        if is_on(setting) and not local:
             yield Problem(
                 setting.place,
                 _IN_THE_CLEAR,
                 f"leave {family}-insecure out, and name the authority of the endpoint with {family}-endpoint-ca",
             )
     for setting in _winning(invocation, f"{family}-skip-ssl-verify"):
-        if not _is_on(setting) or _is_on(invocation.last(f"{family}-insecure", setting.when)):
+        if not is_on(setting) or is_on(invocation.last(f"{family}-insecure", setting.when)):
             continue
         authority = invocation.last(f"{family}-endpoint-ca", setting.when)
         given = authority is not None and bool(authority.value)
@@ -203,9 +197,9 @@ def _secret(invocation: Invocation, setting: Setting, family: str) -> Iterator[P
             confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
             related=tuple((other.place, "this is used instead of the Secret") for other in beside),
         )
-    elif _is_on(invocation.last(family, setting.when)):
+    elif is_on(invocation.last(family, setting.when)):
         restore = invocation.last("cluster-reset-restore-path", setting.when)
-        if restore is not None and restore.value and _is_on(invocation.last("cluster-reset", setting.when)):
+        if restore is not None and restore.value and is_on(invocation.last("cluster-reset", setting.when)):
             yield Problem(
                 setting.place,
                 "K3s ends with an error: it cannot read a Secret while it restores the cluster that holds it",
@@ -240,7 +234,7 @@ def _switched_on(invocation: Invocation) -> Iterator[Problem]:
     switches = [setting for setting in _winning(invocation, "etcd-s3") if setting.known]
     for setting in switches:
         needed = [invocation.last(f"etcd-s3-{name}", setting.when) for name in ("bucket", "config-secret")]
-        if _is_on(setting) and not any(one is not None and (one.value or not one.known) for one in needed):
+        if is_on(setting) and not any(one is not None and (one.value or not one.known) for one in needed):
             yield Problem(setting.place, "no snapshot reaches S3: there is no bucket", "add etcd-s3-bucket")
     if not invocation.all("etcd-s3"):
         yield from _without_switch(invocation)
@@ -285,21 +279,19 @@ def _held(secret: S3Secret) -> Iterator[Problem]:
         yield from _host(values["etcd-s3-endpoint"], "etcd-s3")
     if _is_no_proxy(plain.get("etcd-s3-proxy", "")):
         yield _proxy_problem(values["etcd-s3-proxy"])
-    insecure = plain.get("etcd-s3-insecure") in _TRUE
+    insecure = as_truth(plain.get("etcd-s3-insecure", ""))
     if insecure and not _LOOPBACK.fullmatch(plain.get("etcd-s3-endpoint", "")):
         yield Problem(values["etcd-s3-insecure"], _IN_THE_CLEAR, "leave etcd-s3-insecure out")
-    if plain.get("etcd-s3-skip-ssl-verify") in _TRUE and not insecure:
+    if as_truth(plain.get("etcd-s3-skip-ssl-verify", "")) and not insecure:
         authority = next((name for name in ("etcd-s3-endpoint-ca", "etcd-s3-endpoint-ca-name") if name in values), None)
         ignored = f"{authority} is ignored: " if authority else ""
         yield Problem(values["etcd-s3-skip-ssl-verify"], f"{ignored}{_TAKEN}", "leave etcd-s3-skip-ssl-verify out")
 
 
 _NAMESPACE = "kube-system"
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
-"""What Go's strconv.ParseBool takes for true."""
 
 
 def _is_plain(value: Text) -> bool:
     """Whether a value of a Secret is neither encrypted nor filled in."""
     written = str(value)
-    return value.known and not written.startswith(_CIPHERS) and not any(mark in written for mark in ("{{", "${", "<"))
+    return value.known and not written.startswith(CIPHERS) and not any(mark in written for mark in ("{{", "${", "<"))

@@ -30,6 +30,7 @@ from k3s_policy.flags import Kind, flags
 from k3s_policy.model import Form
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
+from k3s_policy.value import as_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,12 +44,8 @@ _FILLED_IN = pattern(r"\{\{|\{%|<%|%\{|@[A-Za-z_]+@|__\w|^[<\[].*[>\]]$|^(?:\.\.
 """Templates and the blanks of documentation: what they become, and where it ends, is not known."""
 
 _OPERATOR = pattern(r"(?:&&|\|\|?|;;?|&|[0-9&]?(?:>>?|<)(?:&[0-9-])?)")
-_TRUTHS = frozenset({"true", "True", "TRUE", "t", "T", "1"})
-_BOOLS = {
-    **dict.fromkeys((*_TRUTHS, "yes", "on"), "true"),
-    **dict.fromkeys(("false", "False", "FALSE", "f", "F", "0", "no", "off"), "false"),
-}
-"""What people write behind a bool flag, and what they should."""
+_MEANT = {"yes": True, "on": True, "no": False, "off": False}
+"""What people write behind a bool flag besides what Go reads as a truth value."""
 _BETWEEN_WORDS = pattern(r"[\s'\",\\]*(?:-\s+['\"]?)?")
 """What may stand between two neighbouring words: blanks, quotes, a continued line, the dash of a YAML list."""
 
@@ -174,7 +171,7 @@ def _is_harmless(stray: _Stray, words: Sequence[Text]) -> bool:
     """Whether nothing is lost yet: a comment, or `true` where K3s takes the flag for true."""
     if stray.word.startswith("#"):
         return words[0].span.line == words[-1].span.line
-    return len(words) == 1 and _is_value_of_bool(stray) and stray.word in _TRUTHS
+    return len(words) == 1 and _is_value_of_bool(stray) and as_truth(stray.word) is True
 
 
 def _stretch(words: Sequence[Text]) -> Text:
@@ -229,8 +226,9 @@ def _told_by_the_flag(stray: _Stray) -> Iterator[_Cause]:
     word, flag = stray.word, stray.option
     name = flag.name if flag else ""
     if _is_value_of_bool(stray):
-        wrong = "" if word in _TRUTHS else ", and is true here"
-        yield _Cause(f"`--{name}` takes a value only behind `=`{wrong}", f"write --{name}={_BOOLS[word]}")
+        wrong = "" if as_truth(word) else ", and is true here"
+        truth = "true" if as_truth(word) or _MEANT.get(word) else "false"
+        yield _Cause(f"`--{name}` takes a value only behind `=`{wrong}", f"write --{name}={truth}")
     if flag and stray.before.endswith("="):
         yield _Cause(f"a blank stands behind `--{name}=`, whose value is empty", "leave out the blank")
     if word in ("server", "agent"):
@@ -249,4 +247,9 @@ def _is_value_of_bool(stray: _Stray) -> bool:
     """Whether the word is meant for the bool flag in front of it."""
     flag = stray.option
     apart = stray.before.startswith("-") and "=" not in stray.before
-    return flag is not None and flag.kind is Kind.BOOL and apart and stray.word in _BOOLS
+    return (
+        flag is not None
+        and flag.kind is Kind.BOOL
+        and apart
+        and (stray.word in _MEANT or as_truth(stray.word) is not None)
+    )

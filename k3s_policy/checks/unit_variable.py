@@ -36,6 +36,7 @@ from k3s_policy.finding import Confidence
 from k3s_policy.flags import flags
 from k3s_policy.model import Invocation
 from k3s_policy.pattern import pattern
+from k3s_policy.program import is_k3s, is_shell
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from k3s_policy.systemd import ExecCommand
     from k3s_policy.text import Text
 
-_PROGRAM = pattern(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
-_SHELL = pattern(r"(?:^|/)(?:ba|da|a|z|k)?sh$")
 _NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE_FILE = pattern(r"\.(?:tpl|tmpl|template)$")
 """Files that `envsubst` and its kind fill in first, for whom `$NAME` is a variable everywhere."""
@@ -105,15 +104,15 @@ def _of_value(value: Text, unit: Unit) -> Problems:
                 for problem in _bare(command)
                 if covered.isdisjoint(range(problem.at.span.start, problem.at.span.end))
             )
-        elif _SHELL.search(str(command.path)) and len(command.argv) > 2 and "k3s" in str(command.argv[2]):
+        elif is_shell(str(command.path)) and len(command.argv) > 2 and "k3s" in str(command.argv[2]):
             yield from _of_script(command.argv[2], unit)
 
 
 def _runs_k3s(command: ExecCommand) -> bool:
     """Whether a command starts K3s, itself or by a program such as `ip vrf exec mgmt`."""
     behind = pairwise(command.argv[1:])
-    return _PROGRAM.search(str(command.path)) is not None or any(
-        _PROGRAM.search(str(word)) and str(following) in ("server", "agent") for word, following in behind
+    return is_k3s(str(command.path)) or any(
+        is_k3s(str(word)) and str(following) in ("server", "agent") for word, following in behind
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from k3s_policy import program
 from k3s_policy.flags import flags
 from k3s_policy.fragment import OtherCommand, S3Secret, Start
 from k3s_policy.lower import Argument, Variable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["is_manifest", "read_document"]
 
-_IMAGE = re.compile(r"(?:^|/)k3s(?::(?P<tag>[^@]+))?(?:@.*)?$")
 _PROGRAM = re.compile(r"(?:^|/)k3s$")
 _ROLES = frozenset({"server", "agent"})
 # `sensitive` keys of the Secret that `etcd-s3-config-secret` names (K3s pkg/etcd/s3/config_secret.go).
@@ -80,7 +80,7 @@ def _containers(node: Node | None, depth: int, seen: set[int]) -> Iterator[Fragm
 
 def _container(container: Mapping) -> Iterator[Fragment]:
     image = container.scalar("image")
-    match = _IMAGE.search(str(image)) if image else None
+    match = program.image(str(image)) if image else None
     if image is None or match is None:
         return
     words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]

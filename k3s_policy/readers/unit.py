@@ -11,6 +11,7 @@ from k3s_policy import systemd, template
 from k3s_policy.fragment import LooseOptions, Start, Unit
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import BrokenFile, FileMode, Form, Unseen
+from k3s_policy.program import is_k3s, is_shell
 from k3s_policy.readers import environment
 from k3s_policy.text import Text
 
@@ -30,10 +31,8 @@ _HEADER = re.compile(r"(?m)^\[(?:Unit|Service|Install)\][ \t\r]*$")
 _EXEC = re.compile(r"[ \t]*Exec[A-Za-z]*[ \t]*=")
 _K3S = re.compile(r"\bk3s\b")
 _NAME = re.compile(r"(?:^|/)(?P<name>[^/]+\.service)" + _TEMPLATE_SUFFIX)
-_PROGRAM = re.compile(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _OPTION = re.compile(r"[ \t]*['\"]?--[a-z]")
 _CHMOD = re.compile(r"(?:^|/)chmod$")
-_SHELL = re.compile(r"(?:^|/)(?:ba|da|a|z|k)?sh$")
 
 
 def claims(path: str, content: str) -> bool:
@@ -187,7 +186,7 @@ def _started(
         written = command.argv if expands else ()
         for start in _start(tuple(words[program:]), variables.given, (*unseen, *variables.unseen)):
             yield replace(start, words=tuple(exact[program:]), written=written[program:], refused=refused)
-    elif _SHELL.search(str(command.path)) and len(words) >= 3 and str(words[1]).startswith("-"):
+    elif is_shell(str(command.path)) and len(words) >= 3 and str(words[1]).startswith("-"):
         from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
         for fragment in script.read(words[2], variables.given, Form.UNIT):
@@ -200,17 +199,17 @@ def _started(
 
 def _program(words: Sequence[Text], command: systemd.ExecCommand) -> int | None:
     """Return which word of a command is K3s: the first, or one that another program starts (`ip vrf exec mgmt k3s`)."""
-    if _PROGRAM.search(str(command.path)):
+    if is_k3s(str(command.path)):
         return 0
     for number, (word, following) in enumerate(pairwise(words)):
-        if number and _PROGRAM.search(str(word)) and str(following) in ("server", "agent"):
+        if number and is_k3s(str(word)) and str(following) in ("server", "agent"):
             return number
     return None
 
 
 def _beside(words: list[Text]) -> Iterator[Fragment]:
     """Read a command that runs before or after K3s: what it does to the files of K3s."""
-    if len(words) >= 3 and _SHELL.search(str(words[0])) and str(words[1]).startswith("-") and "k3s" in str(words[2]):
+    if len(words) >= 3 and is_shell(str(words[0])) and str(words[1]).startswith("-") and "k3s" in str(words[2]):
         from k3s_policy.readers import script  # noqa: PLC0415  few units have such commands
 
         yield from script.read(words[2], (), Form.UNIT)

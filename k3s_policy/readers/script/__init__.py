@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import Start
 from k3s_policy.model import FileMode, Form, Unseen
+from k3s_policy.program import is_k3s, is_shell
 from k3s_policy.readers.script import start, written
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
-    SHELLS,
     Call,
     options,
     shell_options,
@@ -52,7 +52,6 @@ _INSTALLER_FILE = re.compile(
     r"(?i)(?:^|/)(?![^/]*uninstall)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$"
 )
 _GENERIC_INSTALLER = re.compile(r"(?:^|/)install\.sh$")
-_K3S_PROGRAM = re.compile(r"^k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
 _REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
 _DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
@@ -121,7 +120,7 @@ class _Reading:
         """Take note of what one command means for K3s."""
         self.writings.extend(written.writings(call, self.standard_input))
         name = call.name
-        if name in SHELLS or name == "su":
+        if is_shell(name) or name == "su":
             self._shell(call)
         elif name == "eval":
             self._nested(join((word.text for word in call.words), " ")[len("eval ") :], call.variables)
@@ -129,7 +128,7 @@ class _Reading:
             self.found.extend(start.container(call))
         elif name in _REMOTE_PROGRAMS:
             self._remote(call)
-        elif _K3S_PROGRAM.match(name):
+        elif is_k3s(name):
             self.found.extend(start.k3s(call, self.host, self.form))
         elif name == "k3sup":
             self.found.extend(start.k3sup(call))
@@ -205,7 +204,7 @@ class _Reading:
             rest: Sequence[Word] = without_options(call.words[1:], OPTIONS_WITH_VALUE["ssh"])[1:]
         else:
             rest = _behind_separator(call.words[1:])
-        if rest and rest[0].text.known and str(rest[0].text).rpartition("/")[2] in SHELLS:
+        if rest and rest[0].text.known and is_shell(str(rest[0].text)):
             _, operands, inline = shell_options(rest[1:])
             rest = (inline,) if inline is not None else operands
         if rest:
@@ -229,7 +228,7 @@ def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:
         value = str(word.text)
         if value in ("--", "-c", "--command"):
             return words[position + 1 :]
-        if value.rpartition("/")[2] in SHELLS:
+        if is_shell(value):
             return words[position:]
     return ()
 

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from k3s_policy.shell import Assignment, Command, Word
     from k3s_policy.text import Text
 
-__all__ = ["SHELLS", "Call", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]
-
-SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
-"""Programs that run the script they are given."""
+__all__ = ["Call", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]
 
 OPTIONS_WITH_VALUE = {
     "chroot": "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from k3s_policy import program
 from k3s_policy.branch import When, exclusive
 from k3s_policy.flags import flags
 from k3s_policy.fragment import OtherCommand, Start
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["container", "for_installer", "installer", "k3s", "k3sup", "runs_container"]
 
 _ROLES = ("server", "agent")
-_IMAGE = re.compile(r"(?:^|/)k3s(?::(?P<tag>[^@]+))?(?:@.*)?$")
 _CONTAINER_COMMANDS = ("run", "create")
 
 
@@ -264,7 +264,7 @@ def runs_container(call: Call) -> bool:
 def container(call: Call) -> Iterator[Start]:
     """Read `docker run ... rancher/k3s server ...`."""
     words = call.words
-    places = (n for n, word in enumerate(words[:-1]) if n > 1 and _IMAGE.search(str(word.text)))
+    places = (n for n, word in enumerate(words[:-1]) if n > 1 and program.image(str(word.text)))
     # A volume may end in `/k3s` like an image; only behind the image stands what it runs.
     place = next((n for n in places if str(words[n + 1].text) in _ROLES), None)
     if place is None:
@@ -276,7 +276,7 @@ def container(call: Call) -> Iterator[Start]:
             if equals:
                 variables.append(Variable(variable, content, Form.COMMAND, word.when))
     image_name = words[place].text
-    image = _IMAGE.search(str(image_name))
+    image = program.image(str(image_name))
     rest = [Argument(word.text, word.when) for word in words[place + 2 :]]
     yield Start(
         at=words[place + 1].text,
