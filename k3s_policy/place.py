@@ -120,9 +120,9 @@ def configs_for(
         at = f"{root}{DEFAULT_CONFIG}".lstrip("/")
         if same := [one for one in sets if one.path == at]:
             return same, f"both lie below {root or '/'}"
-    beside = [one for one in sets if folder_of(one.path) == folder_of(unit)]
-    neighbours = {other for other in units if folder_of(other) == folder_of(unit)}
-    if len(beside) == 1 and len(neighbours) == 1:
+    folder = folder_of(unit)
+    beside = [one for one in sets if folder_of(one.path) == folder]
+    if len(beside) == 1 and all(other == unit or folder_of(other) != folder for other in units):
         return beside, "config and unit lie side by side"
     return [], ""
 
