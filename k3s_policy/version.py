@@ -11,9 +11,10 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Self
 
-__all__ = ["LATEST", "Version"]
+__all__ = ["LATEST", "Version", "has_come"]
 
 LATEST: Final = 1_000_000
 """The patch number of a version that names only a minor line: it stands for the line's last release."""
@@ -70,3 +71,14 @@ class Version(NamedTuple):
         stage = f"-{_STAGES[self.stage]}{self.candidate or ''}" if _STAGES[self.stage] else ""
         build = f"+k3s{self.build}" if self.build else ""
         return f"v{self.major}.{self.minor}.{self.patch}{stage}{build}"
+
+
+def has_come(firsts: Collection[Version], version: Version | None) -> bool:
+    """Whether a release has what came to several lines at once: `firsts` are the first releases that have it.
+
+    Newer lines than those have it, older ones have not; with no `firsts` every release has it. None stands for the
+    newest release.
+    """
+    if version is None or not firsts:
+        return True
+    return version >= next((first for first in firsts if first.line == version.line), max(firsts))

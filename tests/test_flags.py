@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from k3s_policy import data
 from k3s_policy.flags import Command, Flag, Flags, Kind, flags
-from k3s_policy.version import LATEST, Version
+from k3s_policy.version import LATEST, Version, has_come
 
 CONFORMANCE = Path(__file__).parent / "conformance"
 SCHEMA = data.schema("k3s-config")
@@ -547,6 +547,25 @@ def test_commands_tell_what_they_read_and_what_went() -> None:
 
 
 # Versions
+
+
+@pytest.mark.parametrize(
+    ("text", "come"),
+    [
+        ("v1.26.9+k3s1", False),
+        ("v1.27.4+k3s1", False),
+        ("v1.27.5+k3s1", True),
+        ("v1.28.1", False),
+        ("v1.28.2", True),
+        ("v1.28", True),
+        ("v1.29.0", True),
+    ],
+)
+def test_what_came_to_several_lines(text: str, come: bool) -> None:  # noqa: FBT001
+    firsts = (Version(1, 27, 5), Version(1, 28, 2))
+    assert has_come(firsts, Version.parse(text)) is come
+    assert has_come(firsts, None)
+    assert has_come((), Version.parse(text))
 
 
 def test_versions_are_ordered_as_they_were_released() -> None:

@@ -56,6 +56,7 @@ from k3s_policy.model import Agent, Form, Origin
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.template import forks_between
+from k3s_policy.version import Version, has_come
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
-    from k3s_policy.version import Version
 
     Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -114,7 +114,7 @@ class _Pair(NamedTuple):
     """With {loser} and {beside} for the names by which they are given."""
     help: str
     severity: Severity = Severity.HIGH
-    since: tuple[str, ...] = ()
+    since: tuple[Version, ...] = ()
     """The first releases that do so, one for each line; empty where every release does that has the flags."""
     unless: tuple[str, ...] = ()
     """Flags beside which it does not matter."""
@@ -124,7 +124,7 @@ _REFUSED = "K3s does not start: it refuses {loser} beside {beside}"
 _FROM_FILE = "K3s takes what {beside} names, and {loser} does nothing"
 _ADDRESS = "K3s replaces {loser} by the address of the VPN"
 _KEEP_ONE = "leave one of them out"
-_KINE = ("v1.27.13", "v1.28.9", "v1.29.4", "v1.30.0")
+_KINE = (Version(1, 27, 13), Version(1, 28, 9), Version(1, 29, 4), Version(1, 30, 0))
 _CONTAINERD = "K3s does not start: the embedded registry needs the embedded containerd, not {beside}"
 _ONE_RUNTIME = "leave out embedded-registry, or the other container runtime"
 
@@ -134,7 +134,7 @@ _PAIRS = (
         "server",
         _REFUSED,
         "leave server out until the reset is done",
-        since=("v1.25.15", "v1.26.10", "v1.27.7", "v1.28.3"),
+        since=(Version(1, 25, 15), Version(1, 26, 10), Version(1, 27, 7), Version(1, 28, 3)),
     ),
     _Pair("disable-apiserver", "datastore-endpoint", _REFUSED, "it is for embedded etcd only", since=_KINE),
     _Pair("disable-etcd", "datastore-endpoint", _REFUSED, "there is no etcd to disable: leave it out", since=_KINE),
@@ -169,23 +169,12 @@ _PAIRS = (
 
 def _side_by_side(invocation: Invocation) -> Iterator[_Conflict]:
     for pair in _PAIRS:
-        if not _applies(pair.since, invocation.version):
+        if not has_come(pair.since, invocation.version):
             continue
         for loser, beside in _together(invocation, pair.loser, pair.beside):
             if not any(_given(invocation, name, loser.when) for name in pair.unless):
                 message = pair.message.format(loser=_name(loser), beside=_name(beside))
                 yield _Conflict(loser, message, pair.help, beside, pair.severity)
-
-
-def _applies(since: Iterable[str], version: Version | None) -> bool:
-    """Whether a release is one of those, or newer."""
-    from k3s_policy.version import Version  # noqa: PLC0415  few rows depend on the release
-
-    firsts = [first for first in map(Version.parse, since) if first is not None]
-    if version is None or not firsts:
-        return True
-    of_line = next((first for first in firsts if first.line == version.line), None)
-    return version >= of_line if of_line else version > max(firsts)
 
 
 # --- cluster-reset ------------------------------------------------------------------------------------------
@@ -283,7 +272,7 @@ def _manifest_deleted(invocation: Invocation) -> Iterator[_Conflict]:
 
 
 def _egress_without_agent(invocation: Invocation) -> Iterator[_Conflict]:
-    if not _applies(("v1.24.14", "v1.25.10", "v1.26.5", "v1.27.2"), invocation.version):
+    if not has_come((Version(1, 24, 14), Version(1, 25, 10), Version(1, 26, 5), Version(1, 27, 2)), invocation.version):
         return
     for mode, agent in _together(invocation, "egress-selector-mode", "disable-agent"):
         if str(mode.value) in ("agent", "disabled"):
@@ -354,12 +343,12 @@ _DEFAULTS = {
 }
 """What K3s takes where nothing is given, by the IP version of the node (K3s pkg/util/net.go, GetDefaultAddresses)."""
 _OTHER = {"cluster-cidr": "service-cidr", "service-cidr": "cluster-cidr"}
-_SAME_VERSIONS = ("v1.23.7", "v1.24.0")
+_SAME_VERSIONS = (Version(1, 23, 7), Version(1, 24, 0))
 
 
 def _ip_versions_differ(invocation: Invocation) -> Iterator[_Conflict]:
     """Report cluster-cidr and service-cidr of different IP versions, or with another one first."""
-    if not _applies(_SAME_VERSIONS, invocation.version) or _given(invocation, "disable-agent"):
+    if not has_come(_SAME_VERSIONS, invocation.version) or _given(invocation, "disable-agent"):
         return
     clusters, services = _ranges(invocation, "cluster-cidr"), _ranges(invocation, "service-cidr")
     if clusters is None or services is None or not _in_one_arm(clusters, services):
@@ -382,7 +371,7 @@ def _ip_versions_differ(invocation: Invocation) -> Iterator[_Conflict]:
 
 
 def _node_lacks_an_ip_version(invocation: Invocation) -> Iterator[_Conflict]:
-    if not _applies(_SAME_VERSIONS, invocation.version):
+    if not has_come(_SAME_VERSIONS, invocation.version):
         return
     if _settings(invocation, "disable-agent", "vpn-auth", "vpn-auth-file"):
         return

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version
+from k3s_policy.version import Version, has_come
 
 if TYPE_CHECKING:
     from k3s_policy.model import Invocation
@@ -39,17 +39,12 @@ def check(invocation: Invocation) -> Problems:
             yield Problem(setting.place, f"{setting.at} takes a path: {_outcome(invocation.version)}", _HELP)
 
 
-_SILENT_SINCE = tuple(Version.parse(text) for text in ("v1.28.13", "v1.29.8", "v1.30.4"))
+_SILENT_SINCE = (Version(1, 28, 13), Version(1, 29, 8), Version(1, 30, 4))
 """The first release of each line that ignores a config file which does not exist (K3s commit e514940)."""
 
 
 def _outcome(version: Version | None) -> str:
     """Say what K3s does with the address; None stands for the newest release."""
-    for first in _SILENT_SINCE:
-        if version is not None and first is not None and version.line <= first.line:
-            silent = version.line == first.line and version >= first
-            return _IGNORED if silent else "K3s finds no such file and does not start"
-    return _IGNORED
-
-
-_IGNORED = "K3s finds no such file and goes on without one"
+    if has_come(_SILENT_SINCE, version):
+        return "K3s finds no such file and goes on without one"
+    return "K3s finds no such file and does not start"

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from k3s_policy import endpoint
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version
+from k3s_policy.version import Version, has_come
 
 if TYPE_CHECKING:
     from k3s_policy.model import Invocation
@@ -88,4 +88,4 @@ def _is_unverified(version: Version) -> bool:
 
 def _endpoint_wins(version: Version) -> bool:
     """Whether this release ignores the files beside `tls=`: kine 0.16 and newer."""
-    return any(version.line == first.line and version >= first for first in _ENDPOINT_WINS) or version.line > (1, 36)
+    return has_come(_ENDPOINT_WINS, version)

@@ -36,7 +36,7 @@ from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import flags
 from k3s_policy.model import Origin
 from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version
+from k3s_policy.version import Version, has_come
 
 if TYPE_CHECKING:
     from k3s_policy.flags import Flag, Flags
@@ -128,10 +128,7 @@ def _confidence(version: Version | None, table: Flags) -> Confidence:
 
 def _refuses_keys(version: Version | None) -> bool:
     """Whether a server of this release does not skip unknown keys yet, but ends."""
-    if version is None:
-        return False
-    skips = next((first for first in _SKIPPING if first.line == version.line), _SKIPPING[0])
-    return version < skips
+    return not has_come(_SKIPPING, version)
 
 
 def _first(flag: Flag, version: Version | None) -> str | None:
