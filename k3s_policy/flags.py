@@ -152,12 +152,9 @@ class Flag(NamedTuple):
         first = backports.get(version.line)
         return version >= first if first else version.line > min(backports)
 
-    def value_gone(self, value: str, version: Version | None) -> RemovedValue | None:
-        """Return what is known of a value that no longer works in `version`, None where nothing is."""
-        for removed in self.removed_values:
-            if removed.matches(value) and removed.removal.gone(version):
-                return removed
-        return None
+    def removed_value(self, value: str) -> RemovedValue | None:
+        """Return what is known of a value that the flag once took, None where nothing is."""
+        return next((removed for removed in self.removed_values if removed.matches(value)), None)
 
 
 class Flags:

@@ -242,7 +242,7 @@ def _shown(setting: Setting) -> Text:
 def _unknown_value(invocation: Invocation, setting: Setting) -> Iterator[Fault]:
     """Yield a value that is none of those the flag has; what once was one is a matter of removed values."""
     flag, value = setting.flag, str(setting.value)
-    if value in flag.values or any(gone.matches(value) for gone in flag.removed_values):
+    if value in flag.values or flag.removed_value(value):
         return
     if flag.name == "flannel-backend" and invocation.all("flannel-conf", "vpn-auth", "vpn-auth-file"):
         return  # neither reads the backend

@@ -91,7 +91,7 @@ def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
         return
     if flag.kind is not Kind.LIST and invocation.last(flag.name, setting.when) is not setting:
         return  # a stronger value replaces it: K3s never sees this one
-    known = next((one for one in flag.removed_values if one.matches(str(setting.value))), None)
+    known = flag.removed_value(str(setting.value))
     if known is None:
         return
     removal = known.removal

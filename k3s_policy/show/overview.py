@@ -199,11 +199,6 @@ def _secrets(setting: Setting) -> list[Text]:
     return credential.secrets(setting.flag, setting.value)
 
 
-def _is_of_component(setting: Setting) -> bool:
-    """Whether a value is an argument of another program, of which nobody knows what it holds."""
-    return setting.flag.name.endswith("-arg")
-
-
 def _may_hold_one(setting: Setting) -> bool:
     """Whether what looks like a credential in a value is taken for one: not where the flag's own name does it."""
     return not setting.flag.name.endswith(("-secret", "-file"))
