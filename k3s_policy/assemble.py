@@ -143,7 +143,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         ],
         [
             *dict.fromkeys(note.message for note in of(Note)),
-            *(cluster.unmatched(nodes, scope.options) if scope.whole else ()),
+            *(cluster.remarks(nodes, scope.options) if scope.whole else ()),
         ],
         sorted({fragment.path for fragment in of(NotJudged)}),
         wanted,
@@ -285,7 +285,7 @@ def _invocation(
     """Lower everything a start is made of, in K3s's own order."""
     version = scope.version_of(files, start.version)
     table = flags().as_of(version)
-    role, because = _role(start)
+    role, because = _role(start, files, scope)
     config_files = [file for one in configs for file in one.files if not exclusive(file.when, start.when)]
     environment = lower.from_environment(start.variables, role, table)
     config = lower.from_config([file.entries for file in config_files], role, table)
@@ -309,14 +309,17 @@ def _invocation(
             start.form, start.words, tuple(arguments.stray), tuple(lost), start.written, values, start.refused
         )
     broken = tuple(file.error for file in config_files if file.error is not None)
-    return kind(start.at, settings, unrecognised, tuple(unseen), version, files, started, broken, because)
+    return kind(start.at, settings, unrecognised, tuple(unseen), version, files, started, broken, because, start.when)
 
 
-def _role(start: Start) -> tuple[str | None, str]:
+def _role(start: Start, files: Sequence[str], scope: Scope) -> tuple[str | None, str]:
     """Return the role of what is started, and why it is that."""
-    if start.role is None:
-        return _role_of_arguments(start)
-    return start.role, start.because or "the command says so"
+    if start.role is not None:
+        return start.role, start.because or "the command says so"
+    role, because = _role_of_arguments(start)
+    if role is None and (declared := cluster.declared_role(files, scope.options)):
+        return declared, "declared in .k3s-policy.yaml"
+    return role, because
 
 
 def _addresses(start: Start) -> Iterator[Setting]:

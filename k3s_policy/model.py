@@ -26,8 +26,10 @@ __all__ = [
     "BrokenFile",
     "Cluster",
     "Credential",
+    "Evidence",
     "FileMode",
     "Form",
+    "Ground",
     "Invocation",
     "Node",
     "Origin",
@@ -173,6 +175,8 @@ class Invocation:
 
     because: str = ""
     """Why it has its role, in a few words."""
+    when: When = ALWAYS
+    """The branches of a script it is started in."""
 
     role = ""
 
@@ -214,11 +218,34 @@ class Node:
     root: str = ""
     """The folder that stands for `/` of this host."""
     evidence: tuple[str, ...] = ()
+    whole: Node | None = None
+    """The node that this is one alternative of: a script starts the first server in one branch, others in another."""
 
     @property
     def name(self) -> str:
         """How a message calls this node: by the file it is configured in."""
         return self.invocation.files[0] if self.invocation.files else self.invocation.at.span.source.path
+
+
+class Ground(Enum):
+    """On what grounds nodes are taken for one cluster, the firmest last."""
+
+    SCRIPTS = "scripts"
+    """Scripts start a first server and further ones."""
+    JOINED = "joined"
+    """One names the address or name of another in its `server`."""
+    DECLARED = "declared"
+    """`.k3s-policy.yaml` says so."""
+
+
+class Evidence(NamedTuple):
+    """Why nodes belong to one cluster."""
+
+    ground: Ground
+    why: str
+    """In words that fit into parentheses: `joined through 10.0.0.1`."""
+    at: Text | None = None
+    """Where it is written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,9 +255,23 @@ class Cluster:
     name: str
     servers: tuple[Node, ...]
     agents: tuple[Node, ...]
-    declared: bool
-    """Whether `.k3s-policy.yaml` says so; otherwise a join links its nodes."""
-    evidence: str
+    evidence: tuple[Evidence, ...]
+    """The firmest first; never empty."""
+
+    @property
+    def declared(self) -> bool:
+        """Whether `.k3s-policy.yaml` says so."""
+        return self.ground is Ground.DECLARED
+
+    @property
+    def ground(self) -> Ground:
+        """The firmest of its grounds."""
+        return self.evidence[0].ground
+
+    @property
+    def why(self) -> str:
+        """The evidence in words."""
+        return "; ".join(dict.fromkeys(evidence.why for evidence in self.evidence))
 
     @property
     def nodes(self) -> Iterator[Node]:

@@ -16,7 +16,7 @@ from k3s_policy.text import Run, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "fills_in", "forks_between", "syntax_of"]
+__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "fills_in", "forks_between", "marked", "syntax_of"]
 
 # A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
 # eat the blanks on their side in either language.
@@ -62,6 +62,27 @@ _FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
 def fills_in(value: str) -> bool:
     """Whether something else fills in a value, or a part of it: a template, a variable, a command."""
     return any(mark in value for mark in _MARKS)
+
+
+_PLACEHOLDER = pattern(
+    r"\{\{.*?\}\}|\$\{[^{}]*\}|\$\([^()]*\)|<%.*?%>|#\{[^{}]*\}|\$[A-Za-z_]\w*|<[A-Za-z][^<>]*>|\{[A-Za-z_]\w*\}",
+    re.DOTALL,
+)
+
+
+def marked(text: Text) -> Text:
+    """Return a text in which whatever something else most likely fills in is marked as not known.
+
+    Variables and placeholders such as `$PASSWORD` and `<host>` are taken as such, where a format would read them as
+    they stand: nothing is told of a value that nobody means to be one.
+    """
+    position = 0
+    runs: list[Run] = list(text[:0].runs)
+    for match in _PLACEHOLDER.finditer(str(text)):
+        runs += text[position : match.start()].runs
+        runs += text.cut(match).unknown().runs
+        position = match.end()
+    return Text((*runs, *text[position:].runs)) if position else text
 
 
 def forks_between(one: Text, other: Text) -> bool:

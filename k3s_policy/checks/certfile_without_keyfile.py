@@ -73,7 +73,7 @@ def _halves(invocation: Invocation, flag: str, parameter: str) -> Iterator[_Half
             yield _Half(setting.place, str(setting.at).lstrip("-"), setting)
     for setting in invocation.all("datastore-endpoint"):
         parsed = endpoint.parse(setting.value)
-        if parsed.backend == "postgres" and (found := parsed.parameter(parameter)) and str(found.value):
+        if parsed.backend is endpoint.Backend.POSTGRES and (found := parsed.parameter(parameter)) and str(found.value):
             yield _Half(found.name.upto(found.value), parameter, setting)
 
 
@@ -115,4 +115,5 @@ def _backend(invocation: Invocation, when: When) -> str | None:
         str(setting.value).startswith(scheme) for scheme in ("mysql:", "postgres", "http", "nats:")
     ):
         return None
-    return endpoint.parse(setting.value).backend
+    backend = endpoint.parse(setting.value).backend
+    return backend.value if backend else None

@@ -50,7 +50,7 @@ def check(invocation: Invocation) -> Problems:
         if invocation.last("datastore-endpoint", setting.when) is not setting:
             continue  # a stronger one replaces it: K3s never sees this one
         parsed = endpoint.parse(setting.value)
-        parameter = parsed.parameter("tls") if parsed.backend == "mysql" else None
+        parameter = parsed.parameter("tls") if parsed.backend is endpoint.Backend.MYSQL else None
         if parameter is None or not parameter.value.known or parameter.decoded.lower() != "skip-verify":
             continue
         files = [file for name in _FILES if (file := invocation.last(name, setting.when)) and file.value]

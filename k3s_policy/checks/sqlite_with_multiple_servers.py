@@ -61,7 +61,7 @@ def check(cluster: Cluster) -> Problems:
     first = firsts[0]
     place = (
         first.invocation.at,
-        f"the first server has neither cluster-init nor datastore-endpoint ({cluster.evidence})",
+        f"the first server has neither cluster-init nor datastore-endpoint ({cluster.why})",
     )
     if joiners:
         _, join = joiners[0]
@@ -100,7 +100,7 @@ def _shares(invocation: Invocation) -> bool:
         if invocation.last("datastore-endpoint", setting.when) is not setting:
             continue
         parsed = endpoint.parse(setting.value)
-        if str(setting.value) and parsed.backend != "sqlite":
+        if str(setting.value) and parsed.backend is not endpoint.Backend.SQLITE:
             return True
     return any(unseen.at is not None for unseen in invocation.unseen)
 

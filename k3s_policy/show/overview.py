@@ -130,9 +130,10 @@ def _names(nodes: Sequence[Node]) -> dict[int, str]:
 
 def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
     def named(nodes: Iterable[Node]) -> tuple[str, ...]:
-        return tuple(names[id(node)] for node in nodes if id(node) in names)
+        shown = (names.get(id(node.whole or node)) for node in nodes)
+        return tuple(dict.fromkeys(name for name in shown if name))
 
-    return ClusterView(cluster.name, cluster.declared, cluster.evidence, named(cluster.servers), named(cluster.agents))
+    return ClusterView(cluster.name, cluster.declared, cluster.why, named(cluster.servers), named(cluster.agents))
 
 
 def _node(node: Node, name: str, mask: _Mask) -> NodeView:

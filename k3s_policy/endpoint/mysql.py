@@ -1,0 +1,180 @@
+"""A MySQL or MariaDB endpoint, as go-sql-driver/mysql parses a data source name (`dsn.go`, 1.10).
+
+`[user[:password]@][network[(address)]]/database[?parameter=value&...]`: the last `/` separates the database, the last
+`@` before it ends the user information, the first `:` in that separates the password. Neither user nor password is
+percent-decoded, and no character of a password needs it. Names of parameters are case-sensitive; of several of one name
+the last counts; what the driver does not know becomes a system variable of the connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.endpoint.parts import (
+    INVALID_ESCAPE,
+    Backend,
+    Endpoint,
+    Flaw,
+    Parameter,
+    Refusal,
+    is_open,
+    read_address,
+    read_parameters,
+    unescaped,
+)
+from k3s_policy.pattern import pattern
+from k3s_policy.value import as_duration, as_truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.text import Text
+
+__all__ = ["TRUTHS", "parse", "tls_mode"]
+
+TRUTHS = frozenset(
+    {
+        "allowAllFiles", "allowCleartextPasswords", "allowFallbackToPlaintext", "allowNativePasswords",
+        "allowOldPasswords", "checkConnLiveness", "clientFoundRows", "columnsWithAlias", "compress",
+        "interpolateParams", "multiStatements", "parseTime", "rejectReadOnly",
+    }
+)  # fmt: skip
+"""Parameters that are true or false."""
+_DURATIONS = frozenset({"readTimeout", "timeTruncate", "timeout", "writeTimeout"})
+_UNESCAPED = frozenset({"charset", "collation"})
+"""Parameters whose value is taken as it is written, beside those that have a type."""
+_UNSAFE_COLLATIONS = pattern(r"(?:big5|cp932|gb18030|gbk|gb2312|sjis)_\w+")
+_REGISTERED = "kine"
+"""The name under which kine registers the datastore files, once it has read them."""
+_TLS_MODES = ("", "false", "true", "skip-verify", "preferred", _REGISTERED)
+_DEFAULT_ADDRESSES = ("", "tcp", "unix")
+"""Networks whose address may be left out."""
+
+
+def parse(text: Text, scheme: Text, rest: Text) -> Endpoint:
+    """Take apart what stands behind `mysql://`."""
+    before, slash, behind = rest.rpartition("/")
+    if not slash:
+        before, behind = rest, rest[len(rest) :]
+    login, _, dialled = before.rpartition("@")
+    user, _, password = login.partition(":")
+    network, address, refusal = _dialled(dialled)
+    if not slash and rest:
+        refusal = Refusal(Flaw.NO_SLASH, dialled, "there is no / before the name of the database")
+    database, _, query = behind.partition("?")
+    parameters = tuple(read_parameters(query))
+    refusal = refusal or next(_refused(parameters), None) or _refused_database(database)
+    refusal = refusal or _refused_together(parameters, network, address)
+    by_socket = str(network) == "unix" or not rest or (address is not None and address.startswith("/"))
+    written = network[len(network) :] if address is None else address
+    return Endpoint(
+        text,
+        scheme,
+        Backend.MYSQL,
+        user,
+        password,
+        () if by_socket else (read_address(written),),
+        database,
+        parameters,
+        network,
+        written if by_socket else None,
+        refusal,
+        is_open=is_open(query) or not (slash or rest.known),
+    )
+
+
+def tls_mode(endpoint: Endpoint) -> str | None:
+    """Return the TLS mode that counts as the driver reads it: one of `_TLS_MODES`, else a name; None for none."""
+    parameter = endpoint.parameter("tls")
+    return None if parameter is None else _tls(parameter)
+
+
+def _dialled(dialled: Text) -> tuple[Text, Text | None, Refusal | None]:
+    """Split `network(address)`; the address is None where there are no parentheses."""
+    network, opening, address = dialled.partition("(")
+    if not opening:
+        return dialled, None, None
+    if str(dialled).endswith(")"):
+        return network, address[:-1], None
+    if ")" in str(address):
+        reason = "behind the address stands a / that is not the one before the database: write it as %2F"
+        return network, None, Refusal(Flaw.UNESCAPED_SLASH, dialled.rpartition(")")[2], reason)
+    reason = "the ( before the address has no ) before the / of the database"
+    return network, address, Refusal(Flaw.OPEN_ADDRESS, opening + address, reason)
+
+
+# --- what is refused ------------------------------------------------------------------------------------------
+
+
+def _refused(parameters: tuple[Parameter, ...]) -> Iterator[Refusal]:
+    """Yield the parameters that the driver refuses, in the order it reads them."""
+    for name, value in parameters:
+        if not (name.known and value.known):
+            continue
+        written = str(value)
+        match str(name):
+            case known if known in TRUTHS:
+                if as_truth(written) is None or written in ("t", "T", "f", "F"):
+                    yield Refusal(Flaw.INVALID_TRUTH, value, f"{name} is neither true nor false")
+            case known if known in _DURATIONS:
+                if as_duration(written) is None:
+                    yield Refusal(Flaw.INVALID_DURATION, value, f"{name} is no duration with a unit, such as 5s")
+            case "maxAllowedPacket":
+                if not _NUMBER.fullmatch(written):
+                    yield Refusal(Flaw.INVALID_NUMBER, value, "maxAllowedPacket is no whole number")
+            case "strict":
+                yield Refusal(Flaw.REMOVED_PARAMETER, name, "the driver no longer has a parameter strict")
+            case known if known in _UNESCAPED:
+                continue
+            case known if INVALID_ESCAPE.search(written) and not (known == "tls" and written.lower() in _TLS_MODES):
+                yield Refusal(Flaw.INVALID_ESCAPE, value, f"{name} has a % that begins no percent-encoding")
+            case "loc":
+                if not _is_zone(unescaped(written)):
+                    yield Refusal(Flaw.UNKNOWN_ZONE, value, "loc names no time zone")
+
+
+_NUMBER = pattern(r"[-+]?[0-9]{1,18}")
+
+
+def _refused_database(database: Text) -> Refusal | None:
+    if database.known and INVALID_ESCAPE.search(str(database)):
+        return Refusal(
+            Flaw.INVALID_ESCAPE, database, "the name of the database has a % that begins no percent-encoding"
+        )
+    return None
+
+
+def _refused_together(parameters: tuple[Parameter, ...], network: Text, address: Text | None) -> Refusal | None:
+    """Return what is refused when all was read (`dsn.go`, normalize)."""
+    last = {str(parameter.name): parameter for parameter in parameters}
+    interpolates, collation, tls, key = map(last.get, ("interpolateParams", "collation", "tls", "serverPubKey"))
+    if interpolates and collation and as_truth(str(interpolates.value)) and _UNSAFE_COLLATIONS.match(collation.decoded):
+        reason = "interpolateParams cannot be used with this collation"
+        return Refusal(Flaw.UNSAFE_COLLATION, interpolates.text, reason)
+    # An address of no characters is none: `tcp6()`.
+    if not address and str(network) not in _DEFAULT_ADDRESSES and network.known:
+        reason = "the address needs its network and parentheses"
+        return Refusal(Flaw.NO_NETWORK, network, reason)
+    if tls is not None and tls.value.known and _tls(tls) not in _TLS_MODES:
+        reason = "tls must be true, skip-verify, preferred or false"
+        return Refusal(Flaw.UNKNOWN_TLS, tls.value, reason)
+    if key is not None and key.value:
+        return Refusal(Flaw.UNKNOWN_KEY, key.text, "serverPubKey names a key that K3s never registers")
+    return None
+
+
+def _tls(parameter: Parameter) -> str:
+    written = str(parameter.value)
+    if as_truth(written) is not None and written not in ("t", "T", "f", "F"):
+        return "true" if as_truth(written) else "false"
+    return written.lower() if written.lower() in ("skip-verify", "preferred") else unescaped(written)
+
+
+def _is_zone(name: str) -> bool:
+    """Whether Go's time.LoadLocation finds a time zone; any that could be one where this host knows none."""
+    if name in ("", "UTC", "Local"):
+        return True
+    from zoneinfo import available_timezones  # noqa: PLC0415  rare, and slow to import
+
+    zones = available_timezones()
+    return name in zones or not zones

@@ -1,0 +1,222 @@
+"""What an endpoint is made of: records that the drivers' grammars fill, and that know where each part was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.pattern import pattern
+from k3s_policy.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "INVALID_ESCAPE",
+    "Address",
+    "Backend",
+    "Endpoint",
+    "Flaw",
+    "Parameter",
+    "Refusal",
+    "is_open",
+    "opaque",
+    "read_address",
+    "read_parameters",
+    "unescaped",
+]
+
+
+class Backend(Enum):
+    """What keeps the state of a cluster."""
+
+    SQLITE = "sqlite"
+    MYSQL = "mysql"
+    POSTGRES = "postgres"
+    ETCD = "etcd"
+    NATS = "nats"
+    MEMORY = "memory"
+    T4 = "t4"
+
+
+class Flaw(Enum):
+    """Why kine or a driver refuses an endpoint: each member is one kind of mistake."""
+
+    NO_SCHEME = "no scheme"
+    UNKNOWN_SCHEME = "unknown scheme"
+    NO_SLASH = "no slash before the database"
+    NO_NETWORK = "an address without its network"
+    OPEN_ADDRESS = "an address that is not closed"
+    UNESCAPED_SLASH = "a slash that is not escaped"
+    INVALID_ESCAPE = "percent-encoding that is none"
+    INVALID_TRUTH = "neither true nor false"
+    INVALID_NUMBER = "no number"
+    INVALID_DURATION = "no duration"
+    UNKNOWN_ZONE = "an unknown time zone"
+    UNKNOWN_TLS = "a TLS mode the driver does not have"
+    UNKNOWN_KEY = "a server key nobody registered"
+    REMOVED_PARAMETER = "a parameter the driver no longer has"
+    UNSAFE_COLLATION = "interpolation with an unsafe collation"
+    CONTROL_CHARACTER = "a control character"
+    INVALID_USER = "user information that is not percent-encoded"
+    INVALID_HOST = "no host name"
+    INVALID_PORT = "no port"
+    PORT_COUNT = "more ports than hosts"
+    SEMICOLON = "a semicolon between parameters"
+    UNKNOWN_VALUE = "a value the driver does not know"
+    HALF_PAIR = "a certificate without its key, or a key without its certificate"
+    NOT_NATS = "a server that is not nats://"
+
+
+class Refusal(NamedTuple):
+    """That an endpoint is refused while it is parsed."""
+
+    flaw: Flaw
+    at: Text
+    """The characters at fault."""
+    reason: str
+    """What is wrong, in words that never repeat a value."""
+
+
+class Parameter(NamedTuple):
+    """One `name=value` behind the `?` of an endpoint, as it is written."""
+
+    name: Text
+    value: Text
+
+    @property
+    def text(self) -> Text:
+        """Name and value."""
+        return self.name.upto(self.value)
+
+    @property
+    def decoded(self) -> str:
+        """The value after query-unescaping, as both drivers do it."""
+        return unescaped(str(self.value))
+
+
+class Address(NamedTuple):
+    """One server of an endpoint; a part that is not written is empty."""
+
+    host: Text
+    """Without the brackets of an IPv6 address."""
+    port: Text
+    scheme: Text
+    """What stands before its `://`, where each server of a list has one of its own."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this host itself is meant, so that nothing crosses a network."""
+        name = str(self.host).lower().rstrip(".")
+        return name in _LOOPBACK or name.startswith("127.")
+
+
+_LOOPBACK = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "::1", "0.0.0.0", "::"})  # noqa: S104  names
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """The parts of one datastore-endpoint; a part that is not written is empty."""
+
+    text: Text
+    scheme: Text
+    backend: Backend | None
+    """What the scheme selects; None where kine refuses it."""
+    user: Text
+    password: Text
+    addresses: tuple[Address, ...]
+    """The servers; none for a socket or a file."""
+    database: Text
+    parameters: tuple[Parameter, ...] = ()
+    network: Text | None = None
+    """Of MySQL, what stands before the parentheses: `tcp`."""
+    socket: Text | None = None
+    """The path of a Unix socket, where that is what is dialled; empty for the driver's own."""
+    refusal: Refusal | None = None
+    is_open: bool = False
+    """Whether a template or variable stands where parameters or servers may come from that were not seen."""
+
+    def all(self, name: str) -> tuple[Parameter, ...]:
+        """Return the parameters of one name, which is case-sensitive."""
+        return tuple(parameter for parameter in self.parameters if str(parameter.name) == name)
+
+    def parameter(self, name: str) -> Parameter | None:
+        """Return the parameter of a name that counts: of several the last for MySQL, the first for the others.
+
+        kine drops all but the first for PostgreSQL (pkg/drivers/pgsql/pgsql.go, prepareConfig); Go's url.Values.Get
+        returns the first; go-sql-driver assigns one after the other.
+        """
+        found = self.all(name)
+        if not found:
+            return None
+        return found[-1] if self.backend is Backend.MYSQL else found[0]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nothing crosses a network: a socket, a file, or this host itself."""
+        return self.socket is not None or all(address.is_loopback for address in self.addresses)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether its user information is percent-decoded: never for MySQL and NATS (kine pkg/drivers/nats)."""
+        return self.backend is Backend.POSTGRES
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """User and password as they are sent; a parameter of PostgreSQL beats what stands before the `@`."""
+        user, password = str(self.user), str(self.password)
+        if not self.decodes:
+            return user, password
+        from urllib.parse import unquote  # noqa: PLC0415  rare, and slow to import
+
+        by_name = {name: parameter.decoded for name in ("user", "password") if (parameter := self.parameter(name))}
+        return by_name.get("user", unquote(user)), by_name.get("password", unquote(password))
+
+
+def opaque(text: Text) -> Text:
+    """Return a text in which a letter stands for each character of what a template or a variable fills in.
+
+    No grammar finds its separators there, and every part still knows that it is not known.
+    """
+    if text.known:
+        return text
+    return Text(run if run.known else run._replace(text="x" * len(run.text)) for run in text.runs)
+
+
+def read_parameters(query: Text) -> Iterator[Parameter]:
+    """Read `name=value&...`; a name alone is none."""
+    for pair in query.split("&"):
+        name, equals, value = pair.partition("=")
+        if equals:
+            yield Parameter(name, value)
+
+
+def is_open(query: Text) -> bool:
+    """Whether something that is filled in stands for whole parameters."""
+    return any(not pair.known and "=" not in str(pair) for pair in query.split("&"))
+
+
+def read_address(written: Text) -> Address:
+    """Read `host:port`, with brackets around an IPv6 address; what has more colons is a host without a port."""
+    nothing = written[len(written) :]
+    if written.startswith("[") and "]" in str(written):
+        host, _, behind = written[1:].partition("]")
+        return Address(host, behind[1:], nothing)
+    if str(written).count(":") != 1:
+        return Address(written, nothing, nothing)
+    host, _, port = written.partition(":")
+    return Address(host, port, nothing)
+
+
+INVALID_ESCAPE = pattern(r"%(?![0-9A-Fa-f]{2})")
+"""A `%` that begins no percent-encoding: Go refuses it wherever it decodes."""
+
+
+def unescaped(written: str) -> str:
+    """Return a parameter after query-unescaping: `%2D` is a hyphen, `+` a blank."""
+    if "%" not in written and "+" not in written:
+        return written
+    from urllib.parse import unquote_plus  # noqa: PLC0415  rare, and slow to import
+
+    return unquote_plus(written)

@@ -1,0 +1,59 @@
+"""What must never be shown of a value that may hold a URL or a data source name.
+
+It is looked for whatever a driver makes of the value: a password that breaks an endpoint is a password.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from k3s_policy.pattern import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.text import Text
+
+__all__ = ["secret_parts"]
+
+_SECRET_PARAMETER = pattern(
+    r"(?i)[?&](?:password|passwd|pass|pwd|token|secret[^=&]*|[^=&?/@]*password)=(?P<value>[^&]*)"
+)
+_MYSQL = pattern(r"mysql://(?P<login>.*)@\w*(?:\([^()]*\))?/[^/@]*", 16)  # re.DOTALL
+_NEXT_URL = pattern(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def secret_parts(text: Text) -> list[Text]:
+    """Return what must never be shown of any value that may hold a URL or data source name.
+
+    For an endpoint that is the password and parameters named like one; where the endpoint is so broken that
+    the password cannot be told apart, everything between `://` and the last `@`. A user without a password
+    is no secret, except where it stands alone before the `@` of a NATS server: there it is a token.
+    """
+    value = str(text)
+    if "@" not in value and "?" not in value:
+        return []
+    found = [text.cut(match, "value") for match in _SECRET_PARAMETER.finditer(value)]
+    whole = _MYSQL.fullmatch(value)
+    if whole and (password := text.cut(whole, "login").partition(":")[2]):
+        found.append(password)
+    else:
+        found.extend(_each_password(text))
+    return [part for part in found if part]
+
+
+def _each_password(text: Text) -> Iterator[Text]:
+    """Yield the password of each URL in a list, whatever it holds that should have been percent-encoded.
+
+    `?`, `#` or `/` in it ends the authority for a URL parser, but the user meant a password.
+    """
+    starts = [0, *(match.start() for match in _NEXT_URL.finditer(str(text))), len(text)]
+    for start, end in pairwise(starts):
+        scheme, separator, rest = text[start:end].partition("://")
+        login, at, _ = (rest if separator else text[start:end]).rpartition("@")
+        _, colon, password = login.partition(":")
+        if colon:
+            yield password
+        elif at and str(scheme).endswith("nats"):
+            yield login
