@@ -21,6 +21,7 @@ from k3s_policy.fragment import (
     NotJudged,
     OtherCommand,
     S3Secret,
+    Service,
     Start,
     Unit,
     UnreadFile,
@@ -40,14 +41,17 @@ from k3s_policy.model import (
     Started,
     Unseen,
 )
+from k3s_policy.placing import placing
 from k3s_policy.tree import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment, Judged
+    from k3s_policy.fragment import Fragment, Judged, Workload
     from k3s_policy.options import Options
     from k3s_policy.place import ConfigSet
+    from k3s_policy.placing import Placing
+    from k3s_policy.text import Text
     from k3s_policy.version import Version
 
 __all__ = ["Assembly", "Scope", "Wanted", "assemble"]
@@ -109,15 +113,20 @@ _BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, S3S
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     """Make nodes and clusters of fragments, and collect what stands by itself."""
-    every = list(fragments)
+    placed = placing(list(fragments))
+    every = placed.fragments
 
     def of(kind: type[_Kind]) -> list[_Kind]:
         return [fragment for fragment in every if isinstance(fragment, kind)]
 
     environments = of(EnvironmentFile)
-    wanted: list[Wanted] = []
+    wanted = [Wanted(kind, paths) for kind, paths in placed.wanted]
     from_units, others = _unit_starts(of(Unit), environments, wanted)
-    started = [*(_Started(start) for start in of(Start)), *from_units]
+    services = of(Service)
+    started = [
+        one._replace(start=_told(one.start, placed, services))
+        for one in (*(_Started(start) for start in of(Start)), *from_units)
+    ]
     sets = place.config_sets(of(ConfigFile))
     nodes, loose_sets = _started_nodes(started, sets, scope, wanted)
     unread = _unread(environments, started)
@@ -125,7 +134,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     for one in loose_sets:
         beside = place.environments_below(one, unread)
         unread = [file for file in unread if file not in beside]
-        nodes.append(_configured_node(one, beside, scope))
+        nodes.append(_configured_node(one, beside, scope, placed.addresses.get(one.host or "")))
     clusters = () if scope.partial else tuple(cluster.clusters(nodes, scope.options))
     return Assembly(
         tuple(nodes),
@@ -226,7 +235,9 @@ def _started_nodes(
         own = one.files or (start.at.span.source.path,)
         files = tuple(dict.fromkeys((*own, *_sources(configs))))
         invocation = _invocation(start, configs, unseen, files, scope)
-        nodes.append(Node(invocation, place.root_of(unit) or "", (evidence,) if configs else ()))
+        copies = start.workload.copies if start.workload is not None else None
+        reasons = (evidence,) if configs else ()
+        nodes.append(Node(invocation, place.root_of(unit) or "", reasons, start.addresses, copies))
     return nodes, [config for config in sets if config not in taken]
 
 
@@ -249,7 +260,9 @@ def _named_config(start: Start) -> str | None:
     return None
 
 
-def _configured_node(configs: ConfigSet, environments: Sequence[EnvironmentFile], scope: Scope) -> Node:
+def _configured_node(
+    configs: ConfigSet, environments: Sequence[EnvironmentFile], scope: Scope, address: Text | None
+) -> Node:
     """Make a node of config files that nothing seen starts, with the environment files of its host."""
     files = tuple(dict.fromkeys((*_sources([configs]), *(file.text.span.source.path for file in environments))))
     first = configs.files[0]
@@ -258,7 +271,10 @@ def _configured_node(configs: ConfigSet, environments: Sequence[EnvironmentFile]
     role, because = _role_of_keys(configs)
     start = Start(at, role, (), Form.CONFIG, variables, because=because)
     unseen = [Unseen("arguments", "nothing in the repository starts K3s with this file")]
-    return Node(_invocation(start, [configs], unseen, files, scope), place.root_of(first.path) or "")
+    addresses = () if address is None else (address,)
+    return Node(
+        _invocation(start, [configs], unseen, files, scope), place.root_of(first.path) or "", addresses=addresses
+    )
 
 
 def _role_of_keys(configs: ConfigSet) -> tuple[str | None, str]:
@@ -297,7 +313,7 @@ def _invocation(
     if scope.partial:
         kinds = ("arguments", "environment", "config")
         unseen.extend(Unseen(kind, "only some files are judged", start.at) for kind in kinds)
-    settings = (*environment.settings, *config.settings, *arguments.settings, *_addresses(start))
+    settings = (*environment.settings, *config.settings, *arguments.settings)
     unrecognised = (*config.unrecognised, *arguments.unrecognised)
     kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
     started = None
@@ -322,12 +338,30 @@ def _role(start: Start, files: Sequence[str], scope: Scope) -> tuple[str | None,
     return role, because
 
 
-def _addresses(start: Start) -> Iterator[Setting]:
-    """Yield the addresses a command gives its host from outside, as the node-ip they are to the cluster."""
-    flag = flags().get("node-external-ip")
-    if flag is not None:
-        for address in start.addresses:
-            yield Setting(flag, address, address, Origin.ENVIRONMENT, start.form)
+def _told(start: Start, placed: Placing, services: Iterable[Service]) -> Start:
+    """Add to a start what commands elsewhere say of its host: files that were not found, and its names."""
+    unseen = (*start.unseen, *placed.unseen.get(start.host or "", ()))
+    addresses = [*start.addresses]
+    if start.host in placed.addresses:
+        addresses.append(placed.addresses[start.host])
+    if start.workload is not None:
+        addresses += _reached(start.workload, services)
+    return replace(start, unseen=unseen, addresses=tuple(addresses))
+
+
+def _reached(workload: Workload, services: Iterable[Service]) -> Iterator[Text]:
+    """Yield the names under which the pods of a workload are reached in their cluster."""
+    for service in services:
+        near = not (service.namespace and workload.namespace) or service.namespace == workload.namespace
+        if near and service.selector <= workload.labels:
+            for pod in ("", f"{workload.name}-0."):
+                namespace = service.namespace or workload.namespace
+                tails = ["", *(f".{namespace}{tail}" for tail in _DOMAINS if namespace)]
+                yield from (service.name.stand_in(f"{pod}{service.name}{tail}") for tail in tails)
+
+
+_DOMAINS = ("", ".svc", ".svc.cluster.local")
+"""What may stand behind the namespace in the name of a Service."""
 
 
 def _role_of_arguments(start: Start) -> tuple[str | None, str]:

@@ -72,9 +72,9 @@ def _declared(nodes: Sequence[Node], options: Options) -> Iterator[Cluster]:
 def remarks(nodes: Sequence[Node], options: Options) -> Iterator[str]:
     """Yield what is odd about the declared clusters: patterns without a node, and nodes of two roles."""
     for cluster in options.clusters:
-        for pattern in (*cluster.servers, *cluster.agents):
-            if not any(_belongs(node, (pattern,)) for node in nodes):
-                yield f"the cluster {cluster.name} of .k3s-policy.yaml: {pattern} matches no K3s configuration"
+        for files in (*cluster.servers, *cluster.agents):
+            if not any(_belongs(node, (files,)) for node in nodes):
+                yield f"the cluster {cluster.name} of .k3s-policy.yaml: {files} matches no K3s configuration"
         for node in nodes:
             if _belongs(node, cluster.servers) and _belongs(node, cluster.agents):
                 yield f"the cluster {cluster.name} of .k3s-policy.yaml: {node.name} is under servers and under agents"
@@ -92,8 +92,8 @@ def declared_version(files: Sequence[str], options: Options) -> Version | None:
 def declared_role(files: Sequence[str], options: Options) -> str | None:
     """Return the role that the options give the node of some files; None where they give none, or both."""
     patterns = {
-        "server": tuple(pattern for cluster in options.clusters for pattern in cluster.servers),
-        "agent": tuple(pattern for cluster in options.clusters for pattern in cluster.agents),
+        "server": tuple(files for cluster in options.clusters for files in cluster.servers),
+        "agent": tuple(files for cluster in options.clusters for files in cluster.agents),
     }
     roles = [role for role, of_role in patterns.items() if of_role and any(map(_matcher(of_role).match_file, files))]
     return roles[0] if len(roles) == 1 else None
@@ -175,12 +175,8 @@ _REFERENCE = pattern(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})|\{\{[^{}]*\}\}")
 
 def _names(node: Node) -> set[str]:
     """Return every address and name of a node that others may join it by."""
-    found = (
-        _name(setting.value, part)
-        for setting in node.invocation.all(*_NAMING)
-        for part in map(str.strip, str(setting.value).split(","))
-        if part
-    )
+    values = (*(setting.value for setting in node.invocation.all(*_NAMING)), *node.addresses)
+    found = (_name(value, part) for value in values for part in map(str.strip, str(value).split(",")) if part)
     return {name for name in found if name}
 
 
@@ -259,7 +255,8 @@ def _is_one(nodes: Sequence[Node]) -> bool:
 def _may_mean(url: Text, node: Node) -> bool:
     """Whether a URL can be that of a node: not where both are written out, and differ."""
     host = _host(url)
-    addresses = {str(setting.value) for setting in node.invocation.all(*_ADDRESSES) if setting.known}
+    settings = (setting.value for setting in node.invocation.all(*_ADDRESSES) if setting.known)
+    addresses = {str(address) for address in (*settings, *node.addresses)}
     return host is None or "\0" in host or not addresses or host in addresses
 
 
@@ -271,6 +268,14 @@ def _scripts(nodes: Sequence[Node], why: str) -> Evidence:
     return Evidence(Ground.SCRIPTS, why, next(joins).at)
 
 
+def _replicated(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
+    """Yield a cluster for each workload that runs one server several times."""
+    for node in nodes:
+        if node.copies is not None and isinstance(node.invocation, Server) and joined(node.invocation) is None:
+            why = f"one workload runs {node.copies} replicas"
+            yield Cluster(node.name, (node, node), (), (Evidence(Ground.REPLICAS, why, node.copies),))
+
+
 _Source: TypeAlias = "Callable[[Sequence[Node], Options], Iterable[Cluster]]"
-_SOURCES: tuple[_Source, ...] = (_declared, _linked, _scripted)
+_SOURCES: tuple[_Source, ...] = (_declared, _linked, _replicated, _scripted)
 """Where clusters come from, the firmest evidence first."""

@@ -28,10 +28,13 @@ __all__ = [
     "NotJudged",
     "Note",
     "OtherCommand",
+    "Placed",
     "S3Secret",
+    "Service",
     "Start",
     "Unit",
     "UnreadFile",
+    "Workload",
 ]
 
 
@@ -93,6 +96,44 @@ class EnvironmentFile:
 
 
 @dataclass(frozen=True, eq=False)
+class Workload:
+    """What a manifest says of the pods that run a command."""
+
+    name: Text
+    namespace: str = ""
+    labels: frozenset[tuple[str, str]] = frozenset()
+    """Of its pods: a Service finds them by these."""
+    copies: Text | None = None
+    """The number of pods, where it is more than one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """A name under which pods with some labels are reached."""
+
+    name: Text
+    namespace: str
+    selector: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A command that puts a file of the repository in its place on a host."""
+
+    source: Text
+    """The file, as the command names it."""
+    path: str
+    """Where the host has it."""
+    host: str
+    """As `Start.host` names it."""
+    script: str
+    """The path of the script that does it."""
+    address: Text | None = None
+    """What the command calls the host, where that is another one."""
+    when: When = ALWAYS
+
+
+@dataclass(frozen=True, eq=False)
 class Start:
     """A command that starts K3s, in its own words."""
 
@@ -109,7 +150,9 @@ class Start:
     alone: bool = False
     """Whether it cannot share its host with a config file of the repository: a container, a remote host."""
     addresses: tuple[Text, ...] = ()
-    """Addresses of its host that the command names: `k3sup install --ip`."""
+    """What the command calls its host: `k3sup install --ip`, `ssh root@10.0.0.1`."""
+    workload: Workload | None = None
+    """What runs it in another cluster."""
     when: When = ALWAYS
     words: tuple[Text, ...] = ()
     """What runs, the program first; empty where nothing was seen that starts K3s."""
@@ -181,6 +224,8 @@ Fragment: TypeAlias = (
     | BrokenFile
     | S3Secret
     | UnreadFile
+    | Service
+    | Placed
 )
 
 Judged: TypeAlias = Subject | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile

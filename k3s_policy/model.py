@@ -218,6 +218,10 @@ class Node:
     root: str = ""
     """The folder that stands for `/` of this host."""
     evidence: tuple[str, ...] = ()
+    addresses: tuple[Text, ...] = ()
+    """What others call its host, as commands and manifests say: `ssh root@10.0.0.1`, the name of a Service."""
+    copies: Text | None = None
+    """How many of it a workload runs, where that is more than one."""
     whole: Node | None = None
     """The node that this is one alternative of: a script starts the first server in one branch, others in another."""
 
@@ -232,6 +236,8 @@ class Ground(Enum):
 
     SCRIPTS = "scripts"
     """Scripts start a first server and further ones."""
+    REPLICAS = "replicas"
+    """A workload runs one command several times."""
     JOINED = "joined"
     """One names the address or name of another in its `server`."""
     DECLARED = "declared"

@@ -37,39 +37,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import endpoint
+from k3s_policy.datastore import Kept, joined, kept
 from k3s_policy.finding import Confidence
+from k3s_policy.model import Ground
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
-    from k3s_policy.model import Cluster, Invocation, Node, Setting
+    from k3s_policy.model import Cluster, Invocation, Node
     from k3s_policy.rule import Problems
+    from k3s_policy.text import Text
 
 _HELP = "start the first server with cluster-init: true, or give every server the same datastore-endpoint"
 
 
 @rule(severity="high", see=("https://docs.k3s.io/datastore/ha-embedded", "https://docs.k3s.io/datastore/ha"))
 def check(cluster: Cluster) -> Problems:
-    """Report the second server of a cluster whose servers all run, or join, SQLite."""
-    if len(cluster.servers) < 2 or any(_shares(node.invocation) for node in cluster.servers):
+    """Report the second server of a cluster whose first one keeps its data in SQLite."""
+    firsts = [node for node in cluster.servers if joined(node.invocation) is None]
+    joiners = [(node, join) for node in cluster.servers if (join := joined(node.invocation)) is not None]
+    if len(cluster.servers) < 2 or not firsts or not all(_on_sqlite(node, cluster) for node in firsts):
         return
-    firsts = [node for node in cluster.servers if _join(node.invocation) is None]
-    joiners = [(node, join) for node in cluster.servers if (join := _join(node.invocation)) is not None]
-    if not firsts or (not cluster.declared and not all(_seen(node.invocation) for node in firsts)):
-        return
-    confidence = Confidence.HIGH if all(_seen(node.invocation) for node in firsts) else Confidence.MEDIUM
+    if any(_has_datastore(node) for node, _ in joiners):
+        return  # whichever of them is right, the servers do not agree
     first = firsts[0]
-    place = (
-        first.invocation.at,
-        f"the first server has neither cluster-init nor datastore-endpoint ({cluster.why})",
-    )
+    confidence = _confidence(cluster, firsts)
+    place = (first.invocation.at, f"the first server has neither cluster-init nor datastore-endpoint ({cluster.why})")
     if joiners:
         _, join = joiners[0]
-        message = f"this server cannot join {_name(first, join)}, which runs the embedded SQLite"
+        message = f"this server cannot join {_name(first, join.at)}, which runs the embedded SQLite"
         yield Problem(join.place, message, _HELP, confidence=confidence, related=(place,))
+    elif cluster.ground is Ground.REPLICAS:
+        at = cluster.evidence[0].at or first.invocation.at
+        message = "each replica of this server starts a cluster of its own on SQLite"
+        yield Problem(at, message, _HELP, confidence=confidence, related=(place,))
     elif second := next((node for node in firsts[1:] if _alike(node.invocation, first.invocation)), None):
-        message = f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {first.name}"
-        yield Problem(second.invocation.at, message, _HELP, confidence=confidence, related=(place,))
+        at = second.invocation.at
+        message = f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {_name(first, at)}"
+        yield Problem(at, message, _HELP, confidence=confidence, related=(place,))
+
+
+def _on_sqlite(first: Node, cluster: Cluster) -> bool:
+    """Whether a first server runs SQLite, as far as it may be concluded: all of it was seen, or it is declared."""
+    return kept(first.invocation) is Kept.SQLITE and (cluster.declared or first.invocation.wholly_seen)
+
+
+def _has_datastore(joiner: Node) -> bool:
+    """Whether a server that joins has a datastore of its own all the same."""
+    return joiner.invocation.last("datastore-endpoint") is not None
+
+
+def _confidence(cluster: Cluster, firsts: list[Node]) -> Confidence:
+    if cluster.ground is Ground.SCRIPTS or not all(node.invocation.wholly_seen for node in firsts):
+        return Confidence.MEDIUM
+    return Confidence.HIGH
 
 
 def _alike(one: Invocation, other: Invocation) -> bool:
@@ -77,34 +97,7 @@ def _alike(one: Invocation, other: Invocation) -> bool:
     return bool(one.lacks("arguments")) == bool(other.lacks("arguments"))
 
 
-def _name(first: Node, join: Setting) -> str:
+def _name(first: Node, at: Text) -> str:
     """Say which server is meant: by its file, and by its line where the other stands in the same file."""
     span = first.invocation.at.span
-    return f"{first.name}:{span.line}" if join.at.span.source is span.source else first.name
-
-
-def _join(invocation: Invocation) -> Setting | None:
-    """Return the setting that makes a server join another."""
-    setting = invocation.last("server")
-    return setting if setting is not None and str(setting.value) else None
-
-
-def _shares(invocation: Invocation) -> bool:
-    """Whether a server has, or may have, a datastore that others can share."""
-    for setting in invocation.all("cluster-init"):
-        if invocation.last("cluster-init", setting.when) is not setting:
-            continue  # a stronger one takes it back
-        if not setting.known or str(setting.value).lower() in ("true", "t", "1"):
-            return True
-    for setting in invocation.all("datastore-endpoint"):
-        if invocation.last("datastore-endpoint", setting.when) is not setting:
-            continue
-        parsed = endpoint.parse(setting.value)
-        if str(setting.value) and parsed.backend is not endpoint.Backend.SQLITE:
-            return True
-    return any(unseen.at is not None for unseen in invocation.unseen)
-
-
-def _seen(invocation: Invocation) -> bool:
-    """Whether arguments, config and environment were all read."""
-    return invocation.wholly_seen
+    return f"{first.name}:{span.line}" if at.span.source is span.source else first.name

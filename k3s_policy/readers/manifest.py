@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy import program
 from k3s_policy.flags import flags
-from k3s_policy.fragment import OtherCommand, S3Secret, Start
+from k3s_policy.fragment import OtherCommand, S3Secret, Service, Start, Workload
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.readers import config
@@ -56,8 +57,43 @@ def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
                 yield from _object(item, path, seen)
     elif kind in ("ConfigMap", "Secret"):
         yield from _data(root, path)
+    elif kind == "Service":
+        yield from _service(root)
     else:
-        yield from _containers(root.last("spec"), 0, seen)
+        workload = _workload(root)
+        for fragment in _containers(root.last("spec"), 0, seen):
+            yield replace(fragment, workload=workload) if isinstance(fragment, Start) else fragment
+
+
+def _service(root: Mapping) -> Iterator[Fragment]:
+    name = root.scalar("metadata", "name")
+    selector = _labels(root, "spec", "selector")
+    if name is not None and selector:
+        yield Service(name.text, str(root.scalar("metadata", "namespace") or ""), selector)
+
+
+def _workload(root: Mapping) -> Workload | None:
+    name = root.scalar("metadata", "name")
+    if name is None:
+        return None
+    in_template = _labels(root, "spec", "template", "metadata", "labels")
+    copies = root.scalar("spec", "replicas")
+    several = copies is not None and copies.text.known and str(copies).isdecimal() and int(str(copies)) > 1
+    return Workload(
+        name.text,
+        str(root.scalar("metadata", "namespace") or ""),
+        in_template or _labels(root, "metadata", "labels"),
+        copies.text if several and copies is not None else None,
+    )
+
+
+def _labels(root: Mapping, *path: str) -> frozenset[tuple[str, str]]:
+    node: Node | None = root
+    for name in path:
+        node = node.last(name) if isinstance(node, Mapping) else None
+    if not isinstance(node, Mapping):
+        return frozenset()
+    return frozenset((str(key), str(value)) for key, value in node.entries if isinstance(value, Scalar))
 
 
 def _containers(node: Node | None, depth: int, seen: set[int]) -> Iterator[Fragment]:

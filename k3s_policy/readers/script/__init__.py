@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.fragment import Start
 from k3s_policy.model import FileMode, Form, Unseen
 from k3s_policy.program import is_k3s, is_shell
-from k3s_policy.readers.script import start, written
+from k3s_policy.readers.script import placed, start, written
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
@@ -97,6 +97,7 @@ class _Reading:
 
     def __init__(self, host: str, given: tuple[Variable, ...], form: Form | None, depth: int) -> None:
         self.host = host
+        self.path = re.split(r"[#@]", host, maxsplit=1)[0]
         self.given = given
         self.form = form
         self.depth = depth
@@ -145,8 +146,11 @@ class _Reading:
             self.found.extend(_modes(call))
         elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
             self.downloaded.update(_download_targets(call))
-        elif call.name in _PLACING_PROGRAMS and any(_K3S_FOLDER.search(str(word.text)) for word in call.words[1:]):
-            self.places_files = True
+        elif call.name in _PLACING_PROGRAMS:
+            found = placed.placed(call, self.host, self.path)
+            self.found.extend(found)
+            if not found and any(_K3S_FOLDER.search(str(word.text)) for word in call.words[1:]):
+                self.places_files = True
 
     def _finished(self, script: Script) -> Iterator[Fragment]:
         """Yield everything, with what the script writes and what it only collects in variables."""
@@ -200,8 +204,11 @@ class _Reading:
 
     def _remote(self, call: Call) -> None:
         """Read what `ssh host '...'`, `multipass exec vm -- sh -c '...'` and their kind run elsewhere."""
+        address = None
         if call.name == "ssh":
-            rest: Sequence[Word] = without_options(call.words[1:], OPTIONS_WITH_VALUE["ssh"])[1:]
+            words = without_options(call.words[1:], OPTIONS_WITH_VALUE["ssh"])
+            address = placed.address_of(words[0].text) if words else None
+            rest: Sequence[Word] = words[1:]
         else:
             rest = _behind_separator(call.words[1:])
         if rest and rest[0].text.known and is_shell(str(rest[0].text)):
@@ -209,17 +216,29 @@ class _Reading:
             rest = (inline,) if inline is not None else operands
         if rest:
             # What ssh is fed is the standard input of the command it runs.
-            self._nested(join((word.text for word in rest), " "), (), call.command.input)
+            self._nested(join((word.text for word in rest), " "), (), call.command.input, address)
         else:
             # A shell that is given no command takes its input for a script.
             for text in call.command.input:
-                self._nested(text, ())
+                self._nested(text, (), (), address)
 
-    def _nested(self, text: Text, variables: Iterable[Variable], standard_input: tuple[Text, ...] = ()) -> None:
+    def _nested(
+        self,
+        text: Text,
+        variables: Iterable[Variable],
+        standard_input: tuple[Text, ...] = (),
+        address: Text | None = None,
+    ) -> None:
+        """Read a script within this one; `address` is what this one calls the host it runs on, if another."""
         if self.depth < _DEEPEST and any("k3s" in str(part).lower() for part in (text, *standard_input)):
-            nested = _Reading(_host(text), tuple(variables), self.form, self.depth + 1)
+            host = _host(text) if address is None else placed.remote_host(self.path, address)
+            nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
             nested.standard_input = standard_input
-            self.found.extend(nested.read(text))
+            for fragment in nested.read(text):
+                if address is not None and isinstance(fragment, Start) and fragment.host == host:
+                    self.found.append(replace(fragment, addresses=(address,)))
+                else:
+                    self.found.append(fragment)
 
 
 def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:
