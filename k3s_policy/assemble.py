@@ -16,6 +16,7 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import (
     ConfigFile,
     EnvironmentFile,
+    HostName,
     LooseOptions,
     Note,
     NotJudged,
@@ -135,6 +136,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         beside = place.environments_below(one, unread)
         unread = [file for file in unread if file not in beside]
         nodes.append(_configured_node(one, beside, scope, placed.addresses.get(one.host or "")))
+    nodes = [_called(node, of(HostName)) for node in nodes]
     clusters = () if scope.partial else tuple(cluster.clusters(nodes, scope.options))
     return Assembly(
         tuple(nodes),
@@ -347,6 +349,13 @@ def _told(start: Start, placed: Placing, services: Iterable[Service]) -> Start:
     if start.workload is not None:
         addresses += _reached(start.workload, services)
     return replace(start, unseen=unseen, addresses=tuple(addresses))
+
+
+def _called(node: Node, names: Sequence[HostName]) -> Node:
+    """Add to a node the addresses that hosts files give its name."""
+    own = {str(setting.value).lower() for setting in node.invocation.all("node-name") if setting.known}
+    found = tuple(one.address for one in names if one.name in own)
+    return replace(node, addresses=(*node.addresses, *found)) if found else node
 
 
 def _reached(workload: Workload, services: Iterable[Service]) -> Iterator[Text]:

@@ -120,16 +120,21 @@ _NAMING = ("node-ip", "node-external-ip", "advertise-address", "tls-san", "node-
 def _linked(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
     """Yield clusters that `server` URLs make: each names the address or name of one group of nodes."""
     owners: dict[str, list[int]] = {}
+    in_hosts_file: dict[str, str] = {}
     joining: dict[str, list[int]] = {}
     places: dict[str, Evidence] = {}
     for number, node in enumerate(nodes):
         for name in _names(node):
             owners.setdefault(name, []).append(number)
+        in_hosts_file.update((str(one), path) for one in node.addresses if (path := _hosts_file(one)))
         join = joined(node.invocation)
         if join is not None and (host := _host(join.value)):
             joining.setdefault(host, []).append(number)
             shown = host.rpartition("\0")[2]
             places.setdefault(host, Evidence(Ground.JOINED, f"joined through {shown}", join.at))
+    for host in in_hosts_file.keys() & places.keys():
+        why = f"{places[host].why}, whose name {in_hosts_file[host]} tells"
+        places[host] = places[host]._replace(why=why)
     groups = list(range(len(nodes)))
     reasons: dict[int, list[Evidence]] = {}
     for host, members in joining.items():
@@ -147,6 +152,11 @@ def _linked(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
         evidence = tuple(one for root, found in reasons.items() if _group(groups, root) == group for one in found)
         if evidence:
             yield _of([nodes[number] for number in numbers], evidence)
+
+
+def _hosts_file(address: Text) -> str | None:
+    path = address.span.source.path
+    return path if path.rpartition("/")[2] == "hosts" else None
 
 
 def _group(groups: list[int], number: int) -> int:

@@ -23,6 +23,7 @@ __all__ = [
     "ConfigFile",
     "EnvironmentFile",
     "Fragment",
+    "HostName",
     "Judged",
     "LooseOptions",
     "NotJudged",
@@ -114,6 +115,15 @@ class Service:
     name: Text
     namespace: str
     selector: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class HostName:
+    """A line of a hosts file: the address of a name."""
+
+    address: Text
+    name: str
+    """In lower case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +235,7 @@ Fragment: TypeAlias = (
     | S3Secret
     | UnreadFile
     | Service
+    | HostName
     | Placed
 )
 

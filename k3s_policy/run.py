@@ -11,6 +11,7 @@ from k3s_policy.assemble import Scope, assemble
 from k3s_policy.discover import discover, needles, neighbours, read, top_of
 from k3s_policy.finding import Confidence, Report, ScanError
 from k3s_policy.flags import flags
+from k3s_policy.fragment import HostName
 from k3s_policy.judge import judge
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.place import first_named
@@ -260,5 +261,5 @@ def _fragments(
             errors.append(ScanError(f"could not be read: {type(error).__name__}", source.path))
             continue
         fragments.extend(of_source)
-        files_read += bool(of_source)
+        files_read += any(not isinstance(fragment, HostName) for fragment in of_source)
     return fragments, files_read

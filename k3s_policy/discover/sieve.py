@@ -84,7 +84,8 @@ def promising(path: str) -> bool:
     """Whether a path alone makes a file worth reading."""
     lower = path.lower()
     name = lower[lower.rfind("/") + 1 :]
-    return "k3s" in lower or "rancher" in lower or name in _REGISTRIES or name.startswith("docker-compose")
+    known = name == "hosts" or name in _REGISTRIES or name.startswith("docker-compose")
+    return known or "k3s" in lower or "rancher" in lower
 
 
 def folders_of_k3s(paths: Iterable[str]) -> set[str]:

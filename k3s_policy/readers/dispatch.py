@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from k3s_policy import comments, template
-from k3s_policy.fragment import Note, NotJudged
-from k3s_policy.readers import config, environment
+from k3s_policy.fragment import HostName, Note, NotJudged
+from k3s_policy.readers import config, environment, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def read(source: Source) -> Iterator[Fragment]:
     """Yield the fragments of a file; none where it holds nothing of K3s's."""
     fragments = list(_by_format(source))
     yield from fragments
-    if "#" in source.content and any(not isinstance(fragment, Note | NotJudged) for fragment in fragments):
+    if "#" in source.content and any(not isinstance(fragment, Note | NotJudged | HostName) for fragment in fragments):
         yield from comments.read(source.text)
 
 
@@ -54,6 +54,8 @@ def _by_format(source: Source) -> Iterator[Fragment]:
         yield from unit.read(source.text, path)
     elif environment.claims(path, content):
         yield from environment.read(source.text, path)
+    elif hosts.claims(path, content):
+        yield from hosts.read(source.text)
     elif _CLOUD_CONFIG.match(content) is None:
         yield from _script(source)
 

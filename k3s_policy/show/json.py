@@ -11,6 +11,7 @@ from k3s_policy.reports.json import document
 
 if TYPE_CHECKING:
     from k3s_policy.show.overview import ClusterView, Fatal, NodeView, Overview, Place, SettingView
+    from k3s_policy.show.state import State
 
 __all__ = ["VERSION", "render"]
 
@@ -44,6 +45,7 @@ def _node(node: NodeView) -> dict[str, Any]:
         "ignored": [one.argument for one in node.ignored],
         "ignored_details": [{"argument": one.argument, "why": one.why, **_place(one.place)} for one in node.ignored],
         "fatal": None if node.fatal is None else _fatal(node.fatal),
+        "datastore": None if node.state is None else _state(node.state),
     }
 
 
@@ -69,7 +71,21 @@ def _cluster(cluster: ClusterView) -> dict[str, Any]:
     return {
         "name": cluster.name,
         "declared": cluster.declared,
-        "evidence": cluster.evidence,
+        "evidence": "; ".join(dict.fromkeys(one.why for one in cluster.evidence)),
+        "evidence_details": [
+            {"ground": one.ground, "why": one.why, **_optional(one.place)} for one in cluster.evidence
+        ],
         "servers": list(cluster.servers),
         "agents": list(cluster.agents),
+        "datastore": None if cluster.state is None else _state(cluster.state),
+    }
+
+
+def _state(state: State) -> dict[str, Any]:
+    return {
+        "kept": state.kept.name.lower(),
+        "backend": state.backend,
+        "tls": state.tls,
+        "plaintext_fallback": state.falls_back,
+        "refused": state.refused,
     }

@@ -14,6 +14,7 @@ from k3s_policy.model import Origin, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.redact import Hidden, credentials_of
 from k3s_policy.reports.masking import MASK
+from k3s_policy.show.state import State, state_of, state_of_cluster
 from k3s_policy.text import Span
 
 if TYPE_CHECKING:
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
     from k3s_policy.text import Run, Source, Text
     from k3s_policy.value import Value
 
-__all__ = ["ClusterView", "Fatal", "Ignored", "NodeView", "NotSeen", "Overview", "Place", "SettingView", "overview"]
+__all__ = [
+    "ClusterView",
+    "Fatal",
+    "Ignored",
+    "NodeView",
+    "NotSeen",
+    "Overview",
+    "Place",
+    "Proof",
+    "SettingView",
+    "overview",
+]
 
 
 class Place(NamedTuple):
@@ -72,6 +84,14 @@ class Fatal(NamedTuple):
     place: Place
 
 
+class Proof(NamedTuple):
+    """Why nodes belong to one cluster, and where that is written."""
+
+    ground: str
+    why: str
+    place: Place | None
+
+
 @dataclass(frozen=True)
 class NodeView:
     """One host."""
@@ -88,6 +108,8 @@ class NodeView:
     positional: tuple[str, ...]
     ignored: tuple[Ignored, ...]
     fatal: Fatal | None
+    state: State | None
+    """Where a server keeps its state; None for an agent."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +118,11 @@ class ClusterView:
 
     name: str
     declared: bool
-    evidence: str
+    evidence: tuple[Proof, ...]
     servers: tuple[str, ...]
     agents: tuple[str, ...]
+    state: State | None
+    """Where its servers keep their state; None where they do not agree."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +157,11 @@ def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
         shown = (names.get(id(node.whole or node)) for node in nodes)
         return tuple(dict.fromkeys(name for name in shown if name))
 
-    return ClusterView(cluster.name, cluster.declared, cluster.why, named(cluster.servers), named(cluster.agents))
+    evidence = tuple(
+        Proof(one.ground.value, one.why, _place(one.at) if one.at is not None else None) for one in cluster.evidence
+    )
+    members = named(cluster.servers), named(cluster.agents)
+    return ClusterView(cluster.name, cluster.declared, evidence, *members, state_of_cluster(cluster))
 
 
 def _node(node: Node, name: str, mask: _Mask) -> NodeView:
@@ -155,6 +183,7 @@ def _node(node: Node, name: str, mask: _Mask) -> NodeView:
             Ignored(mask.told(one.argument, invocation), one.why, _place(one.at)) for one in skipped(invocation)
         ),
         fatal=_fatal(invocation, mask),
+        state=state_of(invocation),
     )
 
 

@@ -18,7 +18,7 @@ __all__ = ["render"]
 def render(overview: Overview, *, shown: Callable[[str], str] = str, newest: str = "") -> str:
     """Return the overview as text; `shown` says how a path is written, `newest` is the release taken for granted."""
     blocks = [_node(node, shown, newest) for node in overview.nodes]
-    blocks += [_cluster(cluster) for cluster in overview.clusters]
+    blocks += [_cluster(cluster, shown) for cluster in overview.clusters]
     return "\n".join(f"{block}\n" for block in blocks)
 
 
@@ -39,6 +39,8 @@ def _lines(node: NodeView, shown: Callable[[str], str], newest: str) -> Iterator
     if node.argv:
         yield f"started   {shlex.join(node.argv)}"
     yield from _listed("not seen", (_with_place(one.why, one.place, shown) for one in node.unseen))
+    if node.state is not None and node.role:
+        yield f"datastore {node.state}"
     yield from _settings(node.settings, shown)
     if node.positional:
         yield f"not read  {shlex.join(node.positional)}"
@@ -87,8 +89,10 @@ def _values(setting: SettingView) -> tuple[str, ...]:
     return tuple(str(value).lower() if isinstance(value, bool) else str(value) or '""' for value in values)
 
 
-def _cluster(cluster: ClusterView) -> str:
-    lines = [f"cluster {cluster.name} ({cluster.evidence})"]
-    lines += (f"  {line}" for line in _listed("servers", cluster.servers))
-    lines += (f"  {line}" for line in _listed("agents", cluster.agents))
+def _cluster(cluster: ClusterView, shown: Callable[[str], str]) -> str:
+    lines = [f"cluster {cluster.name}"]
+    lines += (f"  {line}" for line in _listed("because", (_with_place(*one[1:], shown) for one in cluster.evidence)))
+    lines.append(f"  datastore {cluster.state or 'its servers do not agree'}")
+    lines += (f"  {line}" for line in _listed("servers", map(shown, cluster.servers)))
+    lines += (f"  {line}" for line in _listed("agents", map(shown, cluster.agents)))
     return "\n".join(visible(line) for line in lines)
