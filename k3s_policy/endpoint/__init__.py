@@ -2,8 +2,8 @@
 
 The part before the first `://` selects the driver, case-sensitively (kine pkg/drivers/factory.go). Each driver has a
 grammar of its own: MySQL a data source name in which nothing of the login is decoded, PostgreSQL a URL, etcd and NATS
-lists of URLs. What they refuse is told with the endpoint, and what becomes of TLS by `outcome`. As of kine 0.16.4; where
-older ones differ, functions that take a K3s release know it.
+lists of URLs. What they refuse is told with the endpoint, and what becomes of TLS by `outcome`. As of kine 0.16.4;
+where older ones differ, functions that take a K3s release know it.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from k3s_policy.pattern import pattern
 from k3s_policy.value import as_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from k3s_policy.text import Text
 
@@ -75,6 +75,7 @@ def _address(scheme: Text, host: Text) -> Address:
 
 _RANGES = {"replicas": (1, 5), "revHistory": (2, 64)}
 _BYTE = pattern(r"[0-9]{1,3}")
+_LARGEST_BYTE = 255
 
 
 def _refused(urls: list[tuple[Text, Url]], parameters: tuple[Parameter, ...]) -> Iterator[Refusal]:
@@ -82,18 +83,9 @@ def _refused(urls: list[tuple[Text, Url]], parameters: tuple[Parameter, ...]) ->
     _, first = urls[0]
     if first.refusal:
         yield first.refusal
-    by_name: dict[str, Parameter] = {}
-    for parameter in parameters:
-        by_name.setdefault(str(parameter.name), parameter)
-    for name, (low, high) in _RANGES.items():
-        number = by_name.get(name)
-        # What is no number from 0 to 255 is passed over, and the default counts.
-        if number and number.value.known and _BYTE.fullmatch(number.decoded) and int(number.decoded) <= 255:
-            if not low <= int(number.decoded) <= high:
-                yield Refusal(Flaw.INVALID_NUMBER, number.value, f"{name} must be from {low} to {high}")
-    slow = by_name.get("slowMethod")
-    if slow and slow.value and slow.value.known and as_duration(slow.decoded) is None:
-        yield Refusal(Flaw.INVALID_DURATION, slow.value, "slowMethod is no duration with a unit, such as 500ms")
+    # Of several of one name the first counts.
+    by_name = {str(parameter.name): parameter for parameter in reversed(parameters)}
+    yield from _refused_values(by_name)
     context = by_name.get("contextFile")
     if context and context.value:
         if first.host:
@@ -105,3 +97,16 @@ def _refused(urls: list[tuple[Text, Url]], parameters: tuple[Parameter, ...]) ->
             yield parsed.refusal
         elif scheme.known and str(scheme) != "nats":
             yield Refusal(Flaw.NOT_NATS, scheme or url, "each server of the list must begin with nats://")
+
+
+def _refused_values(by_name: Mapping[str, Parameter]) -> Iterator[Refusal]:
+    for name, (low, high) in _RANGES.items():
+        number = by_name.get(name)
+        # What is no number from 0 to 255 is passed over, and the default counts.
+        if number is None or not number.value.known or not _BYTE.fullmatch(number.decoded):
+            continue
+        if int(number.decoded) <= _LARGEST_BYTE and not low <= int(number.decoded) <= high:
+            yield Refusal(Flaw.INVALID_NUMBER, number.value, f"{name} must be from {low} to {high}")
+    slow = by_name.get("slowMethod")
+    if slow and slow.value and slow.value.known and as_duration(slow.decoded) is None:
+        yield Refusal(Flaw.INVALID_DURATION, slow.value, "slowMethod is no duration with a unit, such as 500ms")

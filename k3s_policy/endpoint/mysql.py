@@ -26,7 +26,7 @@ from k3s_policy.pattern import pattern
 from k3s_policy.value import as_duration, as_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from k3s_policy.text import Text
 
@@ -40,9 +40,6 @@ TRUTHS = frozenset(
     }
 )  # fmt: skip
 """Parameters that are true or false."""
-_DURATIONS = frozenset({"readTimeout", "timeTruncate", "timeout", "writeTimeout"})
-_UNESCAPED = frozenset({"charset", "collation"})
-"""Parameters whose value is taken as it is written, beside those that have a type."""
 _UNSAFE_COLLATIONS = pattern(r"(?:big5|cp932|gb18030|gbk|gb2312|sjis)_\w+")
 _REGISTERED = "kine"
 """The name under which kine registers the datastore files, once it has read them."""
@@ -108,32 +105,57 @@ def _dialled(dialled: Text) -> tuple[Text, Text | None, Refusal | None]:
 
 def _refused(parameters: tuple[Parameter, ...]) -> Iterator[Refusal]:
     """Yield the parameters that the driver refuses, in the order it reads them."""
-    for name, value in parameters:
-        if not (name.known and value.known):
-            continue
-        written = str(value)
-        match str(name):
-            case known if known in TRUTHS:
-                if as_truth(written) is None or written in ("t", "T", "f", "F"):
-                    yield Refusal(Flaw.INVALID_TRUTH, value, f"{name} is neither true nor false")
-            case known if known in _DURATIONS:
-                if as_duration(written) is None:
-                    yield Refusal(Flaw.INVALID_DURATION, value, f"{name} is no duration with a unit, such as 5s")
-            case "maxAllowedPacket":
-                if not _NUMBER.fullmatch(written):
-                    yield Refusal(Flaw.INVALID_NUMBER, value, "maxAllowedPacket is no whole number")
-            case "strict":
-                yield Refusal(Flaw.REMOVED_PARAMETER, name, "the driver no longer has a parameter strict")
-            case known if known in _UNESCAPED:
-                continue
-            case known if INVALID_ESCAPE.search(written) and not (known == "tls" and written.lower() in _TLS_MODES):
-                yield Refusal(Flaw.INVALID_ESCAPE, value, f"{name} has a % that begins no percent-encoding")
-            case "loc":
-                if not _is_zone(unescaped(written)):
-                    yield Refusal(Flaw.UNKNOWN_ZONE, value, "loc names no time zone")
+    for parameter in parameters:
+        if parameter.name.known and parameter.value.known and (refusal := _refused_value(parameter)):
+            yield refusal
+
+
+def _refused_value(parameter: Parameter) -> Refusal | None:
+    name, value = str(parameter.name), parameter.value
+    written = str(value)
+    for names, accepts, flaw, reason in _TYPES:
+        if name in names:
+            if not accepts(written):
+                return Refusal(flaw, value, f"{name} {reason}")
+            break
+    else:
+        if not INVALID_ESCAPE.search(written):
+            return None
+        return Refusal(Flaw.INVALID_ESCAPE, value, f"{name} has a % that begins no percent-encoding")
+    return None
+
+
+def _truth(written: str) -> bool | None:
+    """Return what the driver reads: Go's ParseBool without its single letters."""
+    return None if written in ("t", "T", "f", "F") else as_truth(written)
+
+
+def _is_zone(written: str) -> bool:
+    """Whether Go's time.LoadLocation finds a time zone; any that could be one where this host knows none."""
+    name = unescaped(written)
+    if INVALID_ESCAPE.search(written) or name in ("", "UTC", "Local"):
+        return not INVALID_ESCAPE.search(written)
+    from zoneinfo import available_timezones  # noqa: PLC0415  rare, and slow to import
+
+    zones = available_timezones()
+    return name in zones or not zones
 
 
 _NUMBER = pattern(r"[-+]?[0-9]{1,18}")
+_TYPES: tuple[tuple[frozenset[str], Callable[[str], object], Flaw, str], ...] = (
+    (TRUTHS, lambda written: _truth(written) is not None, Flaw.INVALID_TRUTH, "is neither true nor false"),
+    (
+        frozenset({"readTimeout", "timeTruncate", "timeout", "writeTimeout"}),
+        lambda written: as_duration(written) is not None,
+        Flaw.INVALID_DURATION,
+        "is no duration with a unit, such as 5s",
+    ),
+    (frozenset({"maxAllowedPacket"}), _NUMBER.fullmatch, Flaw.INVALID_NUMBER, "is no whole number"),
+    (frozenset({"loc"}), _is_zone, Flaw.UNKNOWN_ZONE, "names no time zone"),
+    (frozenset({"strict"}), lambda _: False, Flaw.REMOVED_PARAMETER, "is a parameter the driver no longer has"),
+    (frozenset({"charset", "collation"}), lambda _: True, Flaw.INVALID_ESCAPE, ""),
+)
+"""Which values the driver takes of the parameters it knows; any other is unescaped."""
 
 
 def _refused_database(database: Text) -> Refusal | None:
@@ -165,16 +187,7 @@ def _refused_together(parameters: tuple[Parameter, ...], network: Text, address:
 
 def _tls(parameter: Parameter) -> str:
     written = str(parameter.value)
-    if as_truth(written) is not None and written not in ("t", "T", "f", "F"):
-        return "true" if as_truth(written) else "false"
+    truth = _truth(written)
+    if truth is not None:
+        return "true" if truth else "false"
     return written.lower() if written.lower() in ("skip-verify", "preferred") else unescaped(written)
-
-
-def _is_zone(name: str) -> bool:
-    """Whether Go's time.LoadLocation finds a time zone; any that could be one where this host knows none."""
-    if name in ("", "UTC", "Local"):
-        return True
-    from zoneinfo import available_timezones  # noqa: PLC0415  rare, and slow to import
-
-    zones = available_timezones()
-    return name in zones or not zones

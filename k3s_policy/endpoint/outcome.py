@@ -16,7 +16,7 @@ from k3s_policy.endpoint.parts import Backend, Endpoint, Flaw, Refusal
 from k3s_policy.value import as_truth
 from k3s_policy.version import Version, has_come
 
-__all__ = ["ENDPOINT_WINS", "PGX", "Files", "Outcome", "Tls", "outcome", "refused_files"]
+__all__ = ["ENDPOINT_WINS", "KINE_0_13", "PGX", "Files", "Outcome", "Tls", "outcome", "refused_files"]
 
 
 class Tls(Enum):
@@ -56,6 +56,9 @@ ENDPOINT_WINS = (Version(1, 33, 13), Version(1, 34, 9), Version(1, 35, 6), Versi
 """The first release of each line with kine 0.16, in which `tls=` of a MySQL endpoint beats the files."""
 PGX = (Version(1, 27, 2),)
 """The first release whose PostgreSQL driver is pgx and not lib/pq."""
+KINE_0_13 = (Version(1, 29, 10), Version(1, 30, 6), Version(1, 31, 2))
+"""The first release of each line with kine 0.13 (docs.k3s.io/release-notes): it refuses an endpoint without a scheme, and
+lowers the case of a PostgreSQL database."""
 
 
 def outcome(endpoint: Endpoint, files: Files = Files(), version: Version | None = None) -> Outcome | None:  # noqa: B008
@@ -136,20 +139,20 @@ def _postgres(endpoint: Endpoint, files: Files, version: Version | None) -> Outc
     has_authority = bool(authority.value) if authority else files.authority
     if mode == "require" and has_authority:
         mode = "verify-ca"
-    several = len(endpoint.addresses) > 1
-    match mode:
-        case "disable":
-            return Outcome(Tls.OFF, several)
-        case "allow":
-            return Outcome(Tls.OFF, several)
-        case "prefer":
-            return Outcome(Tls.UNVERIFIED, falls_back=True)
-        case "require":
-            return Outcome(Tls.UNVERIFIED)
-        case "verify-ca":
-            return Outcome(Tls.CA_ONLY, uses_files=any(files))
-        case _:
-            return Outcome(Tls.VERIFIED, uses_files=any(files))
+    reached = _SSL_MODES.get(mode, Tls.VERIFIED)
+    # Without TLS from the start, a further server is a later attempt without it.
+    falls_back = mode == "prefer" or (reached is Tls.OFF and len(endpoint.addresses) > 1)
+    return Outcome(reached, falls_back, uses_files=any(files) and reached in (Tls.CA_ONLY, Tls.VERIFIED))
+
+
+_SSL_MODES = {
+    "disable": Tls.OFF,
+    "allow": Tls.OFF,
+    "prefer": Tls.UNVERIFIED,
+    "require": Tls.UNVERIFIED,
+    "verify-ca": Tls.CA_ONLY,
+    "verify-full": Tls.VERIFIED,
+}
 
 
 def _etcd(endpoint: Endpoint, files: Files) -> Outcome:

@@ -20,7 +20,7 @@ _LINE = pattern(
 )
 _NAME = pattern(r"[A-Za-z0-9._-]+")
 _INVENTORY = pattern(r"(?m)^[ \t]*\[|=")
-_OWN = ("127.", "::1", "fe00:", "ff0", "0.0.0.0")
+_OWN = ("127.", "::1", "fe00:", "ff0", "0.")
 
 
 def claims(path: str, content: str) -> bool:

@@ -1,0 +1,86 @@
+"""Clusters that one file or folder starts: replicas of a workload, and scripts for a first server and further ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.cluster.members import cluster_of
+from k3s_policy.cluster.names import may_mean
+from k3s_policy.datastore import joined, token_sources
+from k3s_policy.model import Cluster, Evidence, Form, Ground, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+
+    from k3s_policy.model import Node
+    from k3s_policy.options import Options
+
+__all__ = ["replicated", "scripted"]
+
+
+def replicated(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
+    """Yield a cluster for each workload that runs one server several times."""
+    for node in nodes:
+        if node.copies is not None and isinstance(node.invocation, Server) and joined(node.invocation) is None:
+            why = f"one workload runs {node.copies} replicas"
+            yield Cluster(node.name, (node, node), (), (Evidence(Ground.REPLICAS, why, node.copies),))
+
+
+def scripted(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
+    """Yield clusters that scripts start: exactly one first server, and further ones that join a server.
+
+    They stand in one script, or in scripts of one folder that give the same token.
+    """
+    started = [node for node in nodes if _by_script(node)]
+    taken: set[int] = set()
+    for group in _grouped(started, _file):
+        if _is_one(group):
+            taken.update(map(id, group))
+            yield cluster_of(group, (_scripts(group, "one script starts a first server and others that join"),))
+    left = [node for node in started if id(node) not in taken and token_sources(node.invocation)]
+    for group in _grouped(left, lambda node: (_file(node).rpartition("/")[0], _token(node))):
+        if _is_one(group):
+            why = "scripts of one folder start a first server and others that join, with one token"
+            yield cluster_of(group, (_scripts(group, why),))
+
+
+def _by_script(node: Node) -> bool:
+    started = node.invocation.started
+    return started is not None and started.form in (Form.INSTALLER, Form.COMMAND)
+
+
+def _file(node: Node) -> str:
+    return node.invocation.at.span.source.path
+
+
+class _Token(NamedTuple):
+    """What is given as a token: compared, never shown."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "<_Token>"
+
+
+def _token(node: Node) -> _Token:
+    return _Token(str(token_sources(node.invocation)[-1].value))
+
+
+def _grouped(nodes: Iterable[Node], key: Callable[[Node], Hashable]) -> list[list[Node]]:
+    groups: dict[Hashable, list[Node]] = {}
+    for node in nodes:
+        groups.setdefault(key(node), []).append(node)
+    return list(groups.values())
+
+
+def _is_one(nodes: Sequence[Node]) -> bool:
+    """Whether there is one first server and a further one, whose URL could mean it."""
+    servers = [node for node in nodes if isinstance(node.invocation, Server)]
+    firsts = [node for node in servers if joined(node.invocation) is None]
+    joins = {str(join.value): join for node in servers if (join := joined(node.invocation)) is not None}
+    return len(firsts) == 1 and len(joins) == 1 and all(may_mean(join.value, firsts[0]) for join in joins.values())
+
+
+def _scripts(nodes: Sequence[Node], why: str) -> Evidence:
+    joins = (join for node in nodes if (join := joined(node.invocation)) is not None)
+    return Evidence(Ground.SCRIPTS, why, next(joins).at)
