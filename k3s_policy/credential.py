@@ -169,8 +169,9 @@ _REFERENCE = pattern(
 )
 # A second net under what the readers found: whatever looks like a credential in a file that is shown. Every part
 # begins with a word or is bounded, so that a long line takes no longer than a short one for each character.
+# `etcd-s3-config-secret` gives the name of a Secret, which is none.
 _NAME = (
-    r"(?:token|secret|passw(?:or)?d|passphrase|pass(?![a-z])|pwd(?![a-z])"
+    r"(?:token|(?<!config-)secret|passw(?:or)?d|passphrase|pass(?![a-z])|pwd(?![a-z])"
     r"|(?:access|api|join|private|secret)[_-]?key(?:[_-]id)?|vpn[_-]auth)"
 )
 _QUOTED = r"(?=[\"'])(?:\"(?:[^\"\n\\]|\\.)*\"?|'[^'\n]*'?|\\.)+"
