@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from k3s_policy.flags import Flag, Flags
     from k3s_policy.text import Source, Span, Text
 
-__all__ = ["Nature", "is_reference", "is_short", "is_well_known", "misspelt", "nature", "secret_spans", "secrets"]
+__all__ = [
+    "Nature",
+    "is_reference",
+    "is_short",
+    "is_well_known",
+    "misspelt",
+    "misspelt_variable",
+    "nature",
+    "secret_spans",
+    "secrets",
+]
 
 
 class Nature(Enum):
@@ -135,6 +145,12 @@ def misspelt(option: Text, value: Text | None, table: Flags) -> list[Text]:
         # A list or a mapping: whatever stands behind the key in its line.
         found.append(_rest_of_line(option))
     return [text for text in found if text]
+
+
+def misspelt_variable(name: str, value: Text, table: Flags) -> list[Text]:
+    """Return the credential in a variable that is none of K3s's and seems to be meant: `K3S_TOKN`."""
+    meant = name.startswith("K3S_") and not table.by_environment(name) and _SUSPICIOUS_NAME.search(name)
+    return [value] if meant and value else []
 
 
 def _behind_name(option: Text, table: Flags) -> Text:

@@ -399,6 +399,9 @@ FORMS: dict[str, Form] = {
     "unit, continued": unit(
         "ExecStart=/usr/local/bin/k3s server \\\n  --write-kubeconfig-mode 644 --token \\\n    {} \\\n  --cluster-init"
     ),
+    "environment file, misspelt": lambda marker: {
+        "etc/default/k3s": f"K3S_TOKN={for_environment_file(marker.made_of(EVERY))}\nK3S_KUBECONFIG_MODE=644\n"
+    },
     "unit, Environment": unit("Environment=K3S_TOKEN={}"),
     "unit, Environment as a whole in quotes": lambda marker: {
         UNIT: f"[Service]\nEnvironment={for_systemd('K3S_TOKEN=' + marker.made_of(EVERY))} K3S_KUBECONFIG_MODE=644\n"
