@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from k3s_policy.endpoint import Backend, Files, Flaw, Outcome, Tls, outcome, parse, refused_files
+from k3s_policy.template import marked
 from k3s_policy.text import Source
 from k3s_policy.version import Version
 
@@ -81,3 +83,116 @@ def test_conformance(case: dict[str, Any]) -> None:
         assert endpoint.login[1] == expected["password"]
     if "tls_files_used" in expected:
         assert reached.uses_files == expected["tls_files_used"]
+
+
+_CA = Files(authority=True)
+_OLD, _NEW = Version(1, 36, 1), Version(1, 36, 2)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "old", "new"),
+    [
+        ("", Outcome(Tls.VERIFIED, uses_files=True), Outcome(Tls.VERIFIED, uses_files=True)),
+        ("?tls=false", Outcome(Tls.VERIFIED, uses_files=True), Outcome(Tls.VERIFIED, uses_files=True)),
+        ("?tls=1", Outcome(Tls.VERIFIED, uses_files=True), Outcome(Tls.VERIFIED)),
+        ("?tls=Skip-Verify", Outcome(Tls.VERIFIED, uses_files=True), Outcome(Tls.UNVERIFIED)),
+        (
+            "?tls=preferred",
+            Outcome(Tls.VERIFIED, falls_back=True, uses_files=True),
+            Outcome(Tls.UNVERIFIED, falls_back=True),
+        ),
+        ("?tls", Outcome(Tls.VERIFIED, uses_files=True), Outcome(Tls.VERIFIED, uses_files=True)),
+        (
+            "?allowFallbackToPlaintext=true",
+            Outcome(Tls.VERIFIED, falls_back=True, uses_files=True),
+            Outcome(Tls.VERIFIED, falls_back=True, uses_files=True),
+        ),
+    ],
+)
+def test_which_wins_for_mysql_goes_by_the_release(parameters: str, old: Outcome, new: Outcome) -> None:
+    """Up to kine 0.15 the datastore files beat `tls=`, from 0.16 on `tls=` beats them."""
+    endpoint = _endpoint(f"mysql://k3s@tcp(db)/k3s{parameters}")
+    assert outcome(endpoint, _CA, _OLD) == old
+    assert outcome(endpoint, _CA, _NEW) == new
+    assert outcome(endpoint, _CA, Version(1, 35, 6)) == new
+
+
+def test_the_default_of_postgres_goes_by_the_driver() -> None:
+    """lib/pq of K3s 1.27.1 insisted on TLS, pgx of 1.27.2 does without where the server has none."""
+    endpoint = _endpoint("postgres://k3s@db/k3s")
+    assert outcome(endpoint, Files(), Version(1, 27, 1)) == Outcome(Tls.UNVERIFIED)
+    assert outcome(endpoint, Files(), Version(1, 27, 2)) == Outcome(Tls.UNVERIFIED, falls_back=True)
+
+
+# What a comparison with the drivers' own code taught besides the conformance data.
+@pytest.mark.parametrize(
+    ("value", "files", "expected"),
+    [
+        # Without a host pgx dials the socket of this host, whatever the port.
+        ("postgres://:5432/k3s", _CA, Outcome(Tls.OFF)),
+        ("postgres://db?host=%2Frun%2Fpostgresql", _CA, Outcome(Tls.OFF)),
+        ("postgres://db?host=a%2Cb&sslmode=disable", Files(), Outcome(Tls.OFF, falls_back=True)),
+        ("postgres:///k3s?host=/run,db", _CA, Outcome(Tls.OFF)),
+        ("postgres:///k3s?host=db,/run", _CA, Outcome(Tls.VERIFIED, falls_back=True, uses_files=True)),
+        # A name alone has an empty value; the files do not replace what is there.
+        ("postgres://db/k3s?sslmode", _CA, Outcome(Tls.UNVERIFIED, falls_back=True)),
+        ("postgres://db/k3s?s%73lmode=require", Files(), Outcome(Tls.UNVERIFIED)),
+        ("postgres://db/k3s?sslrootcert=system", Files(), Outcome(Tls.VERIFIED)),
+        ("postgres://db/k3s?sslrootcert=/ca.pem", Files(), Outcome(Tls.UNVERIFIED, falls_back=True)),
+        ("postgres://db/k3s?sslmode=require", _CA, Outcome(Tls.CA_ONLY, uses_files=True)),
+        (
+            "postgres://db/k3s?sslmode=require",
+            Files(certificate=True, key=True),
+            Outcome(Tls.UNVERIFIED, uses_files=True),
+        ),
+        # Of etcd the first server decides.
+        ("https://a:2379,http://b:2379", _CA, Outcome(Tls.VERIFIED, uses_files=True)),
+        ("http://a:2379,https://b:2379", _CA, Outcome(Tls.OFF)),
+        ("unix:///run/etcd.sock", Files(), Outcome(Tls.OFF)),
+        # NATS ignores half a pair.
+        ("nats://a:4222", Files(certificate=True), Outcome(Tls.OFF)),
+        ("nats://a:4222", _CA, Outcome(Tls.VERIFIED, uses_files=True)),
+        ("sqlite:///k3s.db", _CA, None),
+    ],
+)
+def test_what_becomes_of_tls(value: str, files: Files, expected: Outcome | None) -> None:
+    assert outcome(_endpoint(value), files) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "flaw"),
+    [
+        ("://k3s@db/k3s", Flaw.UNKNOWN_SCHEME),
+        ("postgres://[::1],[::2]/k3s", Flaw.INVALID_HOST),
+        ("postgres://[10.0.0.1]/k3s", Flaw.INVALID_HOST),
+        ("postgres://db/k3s?connect_timeout=-1", Flaw.INVALID_NUMBER),
+        ("postgres://db/k3s?connect_timeout=5s", Flaw.INVALID_NUMBER),
+        ("postgres://db/k3s?target_session_attrs", Flaw.UNKNOWN_VALUE),
+        ("postgres://db/k3s?a=b;c=d", Flaw.SEMICOLON),
+        ("postgres://db/k3s\n", Flaw.CONTROL_CHARACTER),
+        ("postgres://h1:5432,h2/k3s", Flaw.INVALID_PORT),
+        ("mysql://k3s@tcp(db)/k3s?strict=true", Flaw.REMOVED_PARAMETER),
+        ("mysql://k3s@tcp(db)/k3s?loc=%", Flaw.INVALID_ESCAPE),
+        ("mysql://k3s@tcp(db)/k3s?interpolateParams=true&collation=gbk_bin", Flaw.UNSAFE_COLLATION),
+        ("nats://a?replicas=6", Flaw.INVALID_NUMBER),
+        ("nats://a?slowMethod=5", Flaw.INVALID_DURATION),
+        ("nats://a,tls://b", Flaw.NOT_NATS),
+        ("jetstream://a:4222", Flaw.NOT_NATS),
+        ("nats://a?contextFile=/etc/nats.json", Flaw.INVALID_HOST),
+    ],
+)
+def test_what_is_refused_besides(value: str, flaw: Flaw) -> None:
+    refusal = _endpoint(value).refusal
+    assert refusal is not None
+    assert refusal.flaw is flaw
+
+
+def test_what_is_filled_in_hides_no_separators() -> None:
+    """A letter stands for each character of a template, and whoever asks learns that the part is not known."""
+    value = "postgres://{{ user }}:{{ lookup('env', 'A@B/C') }}@{{ host }}:5432/k3s?sslmode=disable"
+    endpoint = parse(marked(Source("config.yaml", value).text))
+    assert endpoint.refusal is None
+    assert [address.host.known for address in endpoint.addresses] == [False]
+    assert str(endpoint.database) == "k3s"
+    assert outcome(endpoint, Files()) == Outcome(Tls.OFF)
+    assert outcome(parse(marked(Source("config.yaml", "postgres://{{ dsn }}").text)), Files()) is None

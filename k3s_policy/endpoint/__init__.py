@@ -63,7 +63,8 @@ def parse(text: Text) -> Endpoint:
         reason = "it needs a scheme in front, such as mysql:// or https://"
         refusal = Refusal(Flaw.NO_SCHEME, text, reason) if text.known else None
         return Endpoint(text, scheme, None, nothing, nothing, (), nothing, refusal=refusal, is_open=True)
-    backend = SCHEMES.get(str(scheme)) if scheme.known else None
+    # `://` has an empty scheme, and is no empty endpoint.
+    backend = SCHEMES.get(str(scheme)) if scheme.known and (scheme or not text) else None
     grammar = _GRAMMARS.get(backend) if backend is not None else None
     if grammar is not None:
         return grammar(text, scheme, rest)

@@ -2,7 +2,7 @@
 
 kine splits both at each comma and trims nothing. Of etcd only the first scheme is looked at, by kine and by the client
 (pkg/drivers/remote; etcd client/v3, dialWithBalancer). NATS takes user information and parameters from the first URL
-(pkg/drivers/nats/config.go), and uses them as they are written.
+(pkg/drivers/nats/config.go), and uses them percent-encoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from k3s_policy.endpoint.parts import (
     Refusal,
     is_open,
     read_address,
-    read_parameters,
+    read_query,
 )
 from k3s_policy.endpoint.url import Url, parse_url
 from k3s_policy.pattern import pattern
@@ -49,7 +49,7 @@ def parse_nats(text: Text, scheme: Text, rest: Text) -> Endpoint:
     listed = rest if str(scheme) == "jetstream" else text
     urls = [(one, parse_url(_split(one)[1])) for one in listed.split(",")]
     first = urls[0][1]
-    parameters = tuple(read_parameters(first.query))
+    parameters = tuple(read_query(first.query))
     return Endpoint(
         text,
         scheme,
@@ -74,17 +74,17 @@ def _address(scheme: Text, host: Text) -> Address:
 
 
 _RANGES = {"replicas": (1, 5), "revHistory": (2, 64)}
-_BYTE = pattern(r"[0-9]{1,3}")
+_BYTE = pattern(r"0*[0-9]{1,3}")
 _LARGEST_BYTE = 255
 
 
 def _refused(urls: list[tuple[Text, Url]], parameters: tuple[Parameter, ...]) -> Iterator[Refusal]:
     """Yield what kine refuses, in its order."""
     _, first = urls[0]
-    if first.refusal:
-        yield first.refusal
+    if refusal := first.refusal or first.query_refusal:
+        yield refusal
     # Of several of one name the first counts.
-    by_name = {str(parameter.name): parameter for parameter in reversed(parameters)}
+    by_name = {parameter.key: parameter for parameter in reversed(parameters)}
     yield from _refused_values(by_name)
     context = by_name.get("contextFile")
     if context and context.value:
@@ -95,7 +95,7 @@ def _refused(urls: list[tuple[Text, Url]], parameters: tuple[Parameter, ...]) ->
         scheme, _ = _split(url)
         if parsed.refusal:
             yield parsed.refusal
-        elif scheme.known and str(scheme) != "nats":
+        elif scheme.known and str(scheme).lower() != "nats":
             yield Refusal(Flaw.NOT_NATS, scheme or url, "each server of the list must begin with nats://")
 
 

@@ -17,12 +17,12 @@ from k3s_policy.endpoint.parts import (
     Flaw,
     Parameter,
     Refusal,
+    is_number,
     is_open,
     read_address,
     read_parameters,
     unescaped,
 )
-from k3s_policy.pattern import pattern
 from k3s_policy.value import as_duration, as_truth
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ TRUTHS = frozenset(
     }
 )  # fmt: skip
 """Parameters that are true or false."""
-_UNSAFE_COLLATIONS = pattern(r"(?:big5|cp932|gb18030|gbk|gb2312|sjis)_\w+")
+_UNSAFE_COLLATIONS = frozenset(
+    {
+        "big5_bin", "big5_chinese_ci", "cp932_bin", "cp932_japanese_ci", "gb18030_bin", "gb18030_chinese_ci",
+        "gb18030_unicode_520_ci", "gb2312_bin", "gbk_bin", "gbk_chinese_ci", "sjis_bin", "sjis_japanese_ci",
+    }
+)  # fmt: skip
 _REGISTERED = "kine"
 """The name under which kine registers the datastore files, once it has read them."""
 _TLS_MODES = ("", "false", "true", "skip-verify", "preferred", _REGISTERED)
@@ -75,7 +80,7 @@ def parse(text: Text, scheme: Text, rest: Text) -> Endpoint:
         parameters,
         network,
         written if by_socket else None,
-        refusal,
+        refusal=refusal,
         is_open=is_open(query) or not (slash or rest.known),
     )
 
@@ -114,13 +119,9 @@ def _refused_value(parameter: Parameter) -> Refusal | None:
     name, value = str(parameter.name), parameter.value
     written = str(value)
     for names, accepts, flaw, reason in _TYPES:
-        if name in names:
-            if not accepts(written):
-                return Refusal(flaw, value, f"{name} {reason}")
-            break
-    else:
-        if not INVALID_ESCAPE.search(written):
-            return None
+        if name in names and not (name == "loc" and INVALID_ESCAPE.search(written)):
+            return None if accepts(written) else Refusal(flaw, value, f"{name} {reason}")
+    if INVALID_ESCAPE.search(written):
         return Refusal(Flaw.INVALID_ESCAPE, value, f"{name} has a % that begins no percent-encoding")
     return None
 
@@ -133,15 +134,14 @@ def _truth(written: str) -> bool | None:
 def _is_zone(written: str) -> bool:
     """Whether Go's time.LoadLocation finds a time zone; any that could be one where this host knows none."""
     name = unescaped(written)
-    if INVALID_ESCAPE.search(written) or name in ("", "UTC", "Local"):
-        return not INVALID_ESCAPE.search(written)
+    if name in ("", "UTC", "Local"):
+        return True
     from zoneinfo import available_timezones  # noqa: PLC0415  rare, and slow to import
 
     zones = available_timezones()
-    return name in zones or not zones
+    return name.removeprefix("posix/").removeprefix("right/") in zones or not zones
 
 
-_NUMBER = pattern(r"[-+]?[0-9]{1,18}")
 _TYPES: tuple[tuple[frozenset[str], Callable[[str], object], Flaw, str], ...] = (
     (TRUTHS, lambda written: _truth(written) is not None, Flaw.INVALID_TRUTH, "is neither true nor false"),
     (
@@ -150,7 +150,12 @@ _TYPES: tuple[tuple[frozenset[str], Callable[[str], object], Flaw, str], ...] = 
         Flaw.INVALID_DURATION,
         "is no duration with a unit, such as 5s",
     ),
-    (frozenset({"maxAllowedPacket"}), _NUMBER.fullmatch, Flaw.INVALID_NUMBER, "is no whole number"),
+    (
+        frozenset({"maxAllowedPacket"}),
+        lambda written: is_number(written, 64),
+        Flaw.INVALID_NUMBER,
+        "is no whole number",
+    ),
     (frozenset({"loc"}), _is_zone, Flaw.UNKNOWN_ZONE, "names no time zone"),
     (frozenset({"strict"}), lambda _: False, Flaw.REMOVED_PARAMETER, "is a parameter the driver no longer has"),
     (frozenset({"charset", "collation"}), lambda _: True, Flaw.INVALID_ESCAPE, ""),
@@ -170,7 +175,7 @@ def _refused_together(parameters: tuple[Parameter, ...], network: Text, address:
     """Return what is refused when all was read (`dsn.go`, normalize)."""
     last = {str(parameter.name): parameter for parameter in parameters}
     interpolates, collation, tls, key = map(last.get, ("interpolateParams", "collation", "tls", "serverPubKey"))
-    if interpolates and collation and as_truth(str(interpolates.value)) and _UNSAFE_COLLATIONS.match(collation.decoded):
+    if interpolates and collation and as_truth(str(interpolates.value)) and str(collation.value) in _UNSAFE_COLLATIONS:
         reason = "interpolateParams cannot be used with this collation"
         return Refusal(Flaw.UNSAFE_COLLATION, interpolates.text, reason)
     # An address of no characters is none: `tcp6()`.

@@ -61,7 +61,7 @@ KINE_0_13 = (Version(1, 29, 10), Version(1, 30, 6), Version(1, 31, 2))
 lowers the case of a PostgreSQL database."""
 
 
-def outcome(endpoint: Endpoint, files: Files = Files(), version: Version | None = None) -> Outcome | None:  # noqa: B008
+def outcome(endpoint: Endpoint, files: Files, version: Version | None = None) -> Outcome | None:
     """Return what becomes of TLS; None where the datastore has no connection, is refused, or cannot be told."""
     if endpoint.refusal is not None:
         return None
@@ -83,7 +83,11 @@ def refused_files(endpoint: Endpoint, files: Files) -> Refusal | None:
     reason = "certificate and key have to be given together"
     if endpoint.backend is Backend.MYSQL and files.certificate != files.key:
         return Refusal(Flaw.HALF_PAIR, endpoint.text, reason)
-    if endpoint.backend is not Backend.POSTGRES or not endpoint.addresses or _ssl_mode(endpoint, files) == "disable":
+    if (
+        endpoint.backend is not Backend.POSTGRES
+        or not any(endpoint.by_network)
+        or _ssl_mode(endpoint, files) == "disable"
+    ):
         return None
     certificate, key = endpoint.parameter("sslcert"), endpoint.parameter("sslkey")
     has_certificate = bool(certificate.value) if certificate else files.certificate
@@ -129,8 +133,6 @@ def _postgres(endpoint: Endpoint, files: Files, version: Version | None) -> Outc
     parameters = [parameter for name in names if (parameter := endpoint.parameter(name))]
     if endpoint.is_open or not all(parameter.value.known for parameter in parameters):
         return None
-    if not endpoint.addresses:
-        return Outcome(Tls.OFF)
     mode = _ssl_mode(endpoint, files) or ("prefer" if has_come(PGX, version) else "require")
     direct = endpoint.parameter("sslnegotiation")
     if direct is not None and direct.decoded == "direct" and mode == "prefer":
@@ -139,24 +141,33 @@ def _postgres(endpoint: Endpoint, files: Files, version: Version | None) -> Outc
     has_authority = bool(authority.value) if authority else files.authority
     if mode == "require" and has_authority:
         mode = "verify-ca"
-    reached = _SSL_MODES.get(mode, Tls.VERIFIED)
-    # Without TLS from the start, a further server is a later attempt without it.
-    falls_back = mode == "prefer" or (reached is Tls.OFF and len(endpoint.addresses) > 1)
-    return Outcome(reached, falls_back, uses_files=any(files) and reached in (Tls.CA_ONLY, Tls.VERIFIED))
+    # A socket is never dialled with TLS.
+    tried = [tls for dials in endpoint.by_network for tls in (_ATTEMPTS[mode] if dials else (Tls.OFF,))]
+    uses_files = tried[0] is not Tls.OFF and _takes_files(endpoint, files, verifies=tried[0] is not Tls.UNVERIFIED)
+    return Outcome(tried[0], Tls.OFF in tried[1:], uses_files)
 
 
-_SSL_MODES = {
-    "disable": Tls.OFF,
-    "allow": Tls.OFF,
-    "prefer": Tls.UNVERIFIED,
-    "require": Tls.UNVERIFIED,
-    "verify-ca": Tls.CA_ONLY,
-    "verify-full": Tls.VERIFIED,
+def _takes_files(endpoint: Endpoint, files: Files, *, verifies: bool) -> bool:
+    """Whether one of the files takes part: a parameter of the endpoint beats it."""
+    names = ("sslrootcert", "sslcert", "sslkey")
+    taken = [given and endpoint.parameter(name) is None for name, given in zip(names, files, strict=True)]
+    return any(taken[1:]) or (verifies and taken[0])
+
+
+_ATTEMPTS = {
+    "disable": (Tls.OFF,),
+    "allow": (Tls.OFF, Tls.UNVERIFIED),
+    "prefer": (Tls.UNVERIFIED, Tls.OFF),
+    "require": (Tls.UNVERIFIED,),
+    "verify-ca": (Tls.CA_ONLY,),
+    "verify-full": (Tls.VERIFIED,),
 }
+"""How one server is tried, in this order."""
 
 
 def _etcd(endpoint: Endpoint, files: Files) -> Outcome:
-    if str(endpoint.scheme) in ("https", "unixs"):
+    # With files the client asks for TLS on a socket too (etcd client/v3/internal/endpoint).
+    if str(endpoint.scheme) in ("https", "unixs") or (str(endpoint.scheme) == "unix" and any(files)):
         return Outcome(Tls.VERIFIED, uses_files=any(files))
     return Outcome(Tls.OFF)
 

@@ -20,10 +20,12 @@ __all__ = [
     "Flaw",
     "Parameter",
     "Refusal",
+    "is_number",
     "is_open",
     "opaque",
     "read_address",
     "read_parameters",
+    "read_query",
     "unescaped",
 ]
 
@@ -84,6 +86,8 @@ class Parameter(NamedTuple):
 
     name: Text
     value: Text
+    key: str
+    """The name as the driver compares it: query-unescaped in a URL, as it is written for MySQL."""
 
     @property
     def text(self) -> Text:
@@ -112,7 +116,8 @@ class Address(NamedTuple):
         return name in _LOOPBACK or name.startswith("127.")
 
 
-_LOOPBACK = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "::1", "0.0.0.0", "::"})  # noqa: S104  names
+# No host at all is this host to Go and to the drivers.
+_LOOPBACK = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost", "::1", "0.0.0.0", "::"})  # noqa: S104  names
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +138,15 @@ class Endpoint:
     """Of MySQL, what stands before the parentheses: `tcp`."""
     socket: Text | None = None
     """The path of a Unix socket, where that is what is dialled; empty for the driver's own."""
+    by_network: tuple[bool, ...] = ()
+    """Of PostgreSQL, for each server in the order they are tried, whether a network is dialled and not a socket."""
     refusal: Refusal | None = None
     is_open: bool = False
     """Whether a template or variable stands where parameters or servers may come from that were not seen."""
 
     def all(self, name: str) -> tuple[Parameter, ...]:
         """Return the parameters of one name, which is case-sensitive."""
-        return tuple(parameter for parameter in self.parameters if str(parameter.name) == name)
+        return tuple(parameter for parameter in self.parameters if parameter.key == name)
 
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter of a name that counts: of several the last for MySQL, the first for the others.
@@ -189,7 +196,15 @@ def read_parameters(query: Text) -> Iterator[Parameter]:
     for pair in query.split("&"):
         name, equals, value = pair.partition("=")
         if equals:
-            yield Parameter(name, value)
+            yield Parameter(name, value, str(name))
+
+
+def read_query(query: Text) -> Iterator[Parameter]:
+    """Read parameters as Go's url.ParseQuery does: names are decoded, and a name alone has an empty value."""
+    for pair in query.split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            yield Parameter(name, value, unescaped(str(name)))
 
 
 def is_open(query: Text) -> bool:
@@ -207,6 +222,19 @@ def read_address(written: Text) -> Address:
         return Address(written, nothing, nothing)
     host, _, port = written.partition(":")
     return Address(host, port, nothing)
+
+
+def is_number(written: str, bits: int, *, least: int | None = None) -> bool:
+    """Whether Go's strconv.ParseInt with base 10 reads a number of so many bits, and it is not less than `least`."""
+    if not _NUMBER.fullmatch(written) or len(written) > _LONGEST_NUMBER:
+        return False
+    number = int(written)
+    return -(1 << (bits - 1)) <= number < 1 << (bits - 1) and (least is None or number >= least)
+
+
+_NUMBER = pattern(r"[-+]?[0-9]+")
+_LONGEST_NUMBER = 100
+"""Characters above which a text is no number that anybody means."""
 
 
 INVALID_ESCAPE = pattern(r"%(?![0-9A-Fa-f]{2})")

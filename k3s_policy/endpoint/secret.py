@@ -21,6 +21,12 @@ _SECRET_PARAMETER = pattern(
     r"(?i)[?&](?:password|passwd|pass|pwd|token|secret[^=&]*|[^=&?/@]*password)=(?P<value>[^&]*)"
 )
 _MYSQL = pattern(r"mysql://(?P<login>.*)@\w*(?:\([^()]*\))?/[^/@]*", 16)  # re.DOTALL
+_HOSTLESS = pattern(
+    r"(?:mysql|mariadb|postgres(?:ql)?)://(?!tcp[46]?:)[^\s:/@'\"(\[,]+:"
+    r"(?!\d{1,5}(?:[/?#,)]|$)|\W*\w*(?i:port)(?:\W|$)|[A-Za-z]{1,10}/\w*(?:\?|$))(?P<password>.+)",
+    16,
+)  # re.DOTALL
+"""A login whose host is missing: what stands behind the first colon is no port, and no word in place of one."""
 _NEXT_URL = pattern(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -32,8 +38,12 @@ def secret_parts(text: Text) -> list[Text]:
     is no secret, except where it stands alone before the `@` of a NATS server: there it is a token.
     """
     value = str(text)
-    if "@" not in value and "?" not in value:
-        return []
+    if "@" not in value:
+        alone = _HOSTLESS.fullmatch(value)
+        if alone is not None:
+            return [text.cut(alone, "password")]
+        if "?" not in value:
+            return []
     found = [text.cut(match, "value") for match in _SECRET_PARAMETER.finditer(value)]
     whole = _MYSQL.fullmatch(value)
     if whole and (password := text.cut(whole, "login").partition(":")[2]):

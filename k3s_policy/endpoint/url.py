@@ -29,6 +29,9 @@ class Url(NamedTuple):
     path: Text
     query: Text
     refusal: Refusal | None
+    """What url.Parse refuses."""
+    query_refusal: Refusal | None
+    """What url.ParseQuery refuses then."""
 
 
 _CONTROL = pattern(r"[\x00-\x1f\x7f]")
@@ -46,26 +49,40 @@ def parse_url(rest: Text) -> Url:
     user, _, password = login.partition(":")
     path = location[len(authority) :]
     refusal = (
-        _found(_CONTROL, rest, Flaw.CONTROL_CHARACTER, "it holds a control character, such as a line break")
-        or _found(INVALID_ESCAPE, fragment, Flaw.INVALID_ESCAPE, "a % in it begins no percent-encoding")
+        _found(
+            _CONTROL,
+            rest[: len(rest) - len(fragment)],
+            Flaw.CONTROL_CHARACTER,
+            "it holds a control character, such as a line break",
+        )
         or _refused_host(host)
         or (_refused_user(login) if at else None)
         or _found(INVALID_ESCAPE, path, Flaw.INVALID_ESCAPE, "a % in its path begins no percent-encoding")
-        or _refused_query(query)
+        or _found(INVALID_ESCAPE, fragment, Flaw.INVALID_ESCAPE, "a % in it begins no percent-encoding")
     )
-    return Url(user, password, host, path, query, refusal)
+    return Url(user, password, host, path, query, refusal, _refused_query(query))
 
 
 def _found(wrong: re.Pattern[str], part: Text, flaw: Flaw, reason: str) -> Refusal | None:
-    match = wrong.search(str(part))
-    return Refusal(flaw, part.cut(match), reason) if match else None
+    """Return the first place that is wrong whatever is filled in around it: two characters make an encoding."""
+    for match in wrong.finditer(str(part)):
+        if part[match.start() : match.start() + 3].known:
+            return Refusal(flaw, part.cut(match), reason)
+    return None
 
 
 def _refused_host(host: Text) -> Refusal | None:
-    if host.startswith("["):
-        closing = str(host).rfind("]")
+    """Return what is wrong with host and port; nothing where something is filled in that may hold an `@`."""
+    if not host.known:
+        return None
+    opening, closing = str(host).rfind("["), str(host).rfind("]")
+    if opening > 0:
+        return Refusal(Flaw.INVALID_HOST, host[opening:], "an IPv6 address in [ ] cannot be one of several hosts")
+    if opening == 0:
         if closing < 0:
             return Refusal(Flaw.INVALID_HOST, host, "the [ of the address has no ]")
+        if not _is_ipv6(str(host[1:closing])):
+            return Refusal(Flaw.INVALID_HOST, host[: closing + 1], "what stands in [ ] is no IPv6 address")
         port = host[closing + 1 :]
     else:
         _, colon, behind = host.rpartition(":")
@@ -75,6 +92,17 @@ def _refused_host(host: Text) -> Refusal | None:
     return _found(INVALID_ESCAPE, host, Flaw.INVALID_ESCAPE, "a % in the host begins no percent-encoding") or _found(
         _NOT_IN_HOST, host, Flaw.INVALID_HOST, "the host holds a character that no host name has"
     )
+
+
+def _is_ipv6(written: str) -> bool:
+    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415  rare, and slow to import
+
+    address, percent, zone = written.replace("%25", "%", 1).partition("%")
+    try:
+        IPv6Address(address)
+    except AddressValueError:
+        return False
+    return bool(zone) or not percent
 
 
 def _refused_user(login: Text) -> Refusal | None:
