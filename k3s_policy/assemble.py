@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from k3s_policy import cluster, credential, lower, place
 from k3s_policy.branch import exclusive
+from k3s_policy.datastore import datastores
 from k3s_policy.flags import flags
 from k3s_policy.fragment import (
     ConfigFile,
+    Database,
     EnvironmentFile,
     HostName,
     LooseOptions,
@@ -32,6 +34,7 @@ from k3s_policy.model import (
     BrokenFile,
     Cluster,
     Credential,
+    DatabaseImage,
     FileMode,
     Form,
     Invocation,
@@ -147,6 +150,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *(_other(command, scope) for command in of(OtherCommand)),
             *(_loose(options, scope) for options in of(LooseOptions)),
             *clusters,
+            *_databases(nodes, of(Database), services),
             *_replaced(sets),
             *_misnamed(loose_sets),
             *(file.error for file in of(ConfigFile) if file.error is not None),
@@ -371,6 +375,24 @@ def _reached(workload: Workload, services: Iterable[Service]) -> Iterator[Text]:
 
 _DOMAINS = ("", ".svc", ".svc.cluster.local")
 """What may stand behind the namespace in the name of a Service."""
+
+
+def _databases(
+    nodes: Iterable[Node], databases: Iterable[Database], services: Sequence[Service]
+) -> Iterator[DatabaseImage]:
+    """Yield the images of databases that run beside a server, where its endpoint names their Service."""
+    images: dict[str, dict[str, Text]] = {}
+    for database in databases:
+        for name in _reached(database.workload, services) if database.workload is not None else ():
+            images.setdefault(str(name).lower(), {})[str(database.image)] = database.image
+    for invocation in (node.invocation for node in nodes) if images else ():
+        if invocation.started is None or invocation.started.form is not Form.CONTAINER:
+            continue  # a host knows no Service by its name
+        for datastore in datastores(invocation):
+            for address in datastore.endpoint.addresses:
+                found = [*images.get(str(address.host).lower(), {}).values()] if address.host.known else []
+                if len(found) == 1 and datastore.backend is not None:
+                    yield DatabaseImage(found[0], address.host, datastore.backend.value, invocation.version)
 
 
 def _role_of_arguments(start: Start) -> tuple[str | None, str]:

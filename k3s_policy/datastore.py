@@ -1,13 +1,13 @@
 """What a server keeps the state of its cluster in, as K3s chooses it from its settings.
 
-K3s pkg/cluster/managed.go, assignManagedDriver, on a host without etcd's data: a datastore-endpoint is used as it is;
-without one, `cluster-init`, or a token beside `server`, makes embedded etcd; else it is SQLite. Nothing is concluded from
-what was not seen.
+K3s pkg/cluster/managed.go, assignManagedDriver, on a host without etcd's data: a datastore-endpoint is used as it
+is; without one, `cluster-init`, or a token beside `server`, makes embedded etcd; else it is SQLite. Nothing is
+concluded from what was not seen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -15,17 +15,37 @@ from k3s_policy import endpoint as grammar
 from k3s_policy.branch import exclusive
 from k3s_policy.effective import is_on
 from k3s_policy.endpoint import Backend, Endpoint, Files, Outcome
+from k3s_policy.endpoint.mysql import tls_mode
+from k3s_policy.endpoint.outcome import ENDPOINT_WINS
 from k3s_policy.finding import Confidence
-from k3s_policy.model import CIPHERS, Agent, Origin
+from k3s_policy.model import CIPHERS, Agent, Ground, Origin
+from k3s_policy.pattern import pattern
 from k3s_policy.template import marked
+from k3s_policy.version import has_come
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.branch import When
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.endpoint import Parameter
+    from k3s_policy.model import Cluster, Invocation, Node, Setting
+    from k3s_policy.text import Text
 
-__all__ = ["FILES", "Datastore", "Kept", "datastores", "joined", "kept", "token_sources"]
+__all__ = [
+    "FILES",
+    "Datastore",
+    "Kept",
+    "called",
+    "certainty",
+    "cut_short",
+    "datastores",
+    "is_settled",
+    "joined",
+    "kept",
+    "may_be_one_host",
+    "settled",
+    "token_sources",
+]
 
 FILES = ("datastore-cafile", "datastore-certfile", "datastore-keyfile")
 """The flags that name files for TLS to the datastore."""
@@ -71,6 +91,62 @@ class Datastore:
         """How sure a conclusion is from what does not stand beside the endpoint."""
         return Confidence.HIGH if self.invocation.wholly_seen and self.endpoint.text.known else Confidence.MEDIUM
 
+    @property
+    def protection(self) -> tuple[Outcome, Confidence] | None:
+        """What becomes of TLS across a network, and how sure that is.
+
+        None where nothing crosses one, where it cannot be told, and where files may decide that were not seen.
+        """
+        if self.endpoint.is_local:
+            return None
+        version = self.invocation.version
+        # A socket among the servers has no TLS, and needs none.
+        dialled = replace(self.endpoint, by_network=tuple(filter(None, self.endpoint.by_network)))
+        found = grammar.outcome(dialled, self.given, version)
+        at_best = grammar.outcome(dialled, Files(authority=True, certificate=True, key=True), version)
+        if found is None or at_best is None:
+            return None
+        hinges = (found.tls, found.falls_back) != (at_best.tls, at_best.falls_back)
+        if hinges and self.may_hide_files:
+            return None
+        named = any(address.host.known and not address.is_loopback for address in self.endpoint.addresses)
+        return found, min(self.confidence if hinges else Confidence.HIGH, _sure(named))
+
+    @property
+    def mysql_tls(self) -> tuple[Parameter, str] | None:
+        """The `tls` parameter of a MySQL endpoint that counts, with the mode the driver reads in it.
+
+        None where there is none, where its value is empty or not known, and where the endpoint is refused.
+        """
+        parameter = self.endpoint.parameter("tls") if self.backend is Backend.MYSQL else None
+        if parameter is None or not parameter.value.known or self.endpoint.refusal is not None:
+            return None
+        mode = tls_mode(self.endpoint)
+        return (parameter, mode) if mode else None
+
+    @property
+    def tls_beats_files(self) -> tuple[bool, Confidence]:
+        """Whether `tls=` of a MySQL endpoint beats the files in this release, and how sure that is.
+
+        The newest release counts where none is known. kine 0.17 was not seen, nor which patches of old lines have 0.16.
+        """
+        version = self.invocation.version
+        seen = version is None or version.line < ENDPOINT_WINS[0].line or version.line in _SEEN
+        return has_come(ENDPOINT_WINS, version), _sure(seen)
+
+    @property
+    def given_files(self) -> tuple[tuple[Text, str], ...]:
+        """Where the files are given, as related places."""
+        return tuple((file.place, f"{file.flag.name} is given here") for file in self.files)
+
+
+_SEEN = ((1, 35), (1, 36))
+"""The lines of which it is known which release got kine 0.16."""
+
+
+def _sure(seen: bool) -> Confidence:  # noqa: FBT001  the one thing it is about
+    return Confidence.HIGH if seen else Confidence.MEDIUM
+
 
 def datastores(invocation: Invocation) -> Iterator[Datastore]:
     """Yield each datastore-endpoint that counts, one for each branch of a script; an empty one is none."""
@@ -80,6 +156,20 @@ def datastores(invocation: Invocation) -> Iterator[Datastore]:
         found = (invocation.last(name, setting.when) for name in FILES)
         files = tuple(one for one in found if one is not None and str(one.value))
         yield Datastore(invocation, setting, _parsed(setting), files)
+
+
+def cut_short(value: Text) -> Text | None:
+    """Return the character that ends an endpoint before its end: one of the shell's own, in a word without quotes.
+
+    A blank goes before the `&` that sends a command to the background, and before the `;` that ends it; these stand
+    before more of the endpoint.
+    """
+    last = value.runs[-1]
+    match = _CUT.match(last.source.content, last.end)
+    return last.source.text[last.end : last.end + 1] if match and "://" in str(value) else None
+
+
+_CUT = pattern(r"\(|&(?=[A-Za-z_]\w*=)|[&;|<>](?=[^\s'\"]*@)")
 
 
 def _parsed(setting: Setting) -> Endpoint:
@@ -132,3 +222,43 @@ def token_sources(invocation: Invocation, beside: When = ()) -> tuple[Setting, .
     return tuple(
         setting for setting in invocation.all(*names) if str(setting.value) and not exclusive(setting.when, beside)
     )
+
+
+def settled(invocation: Invocation, name: str) -> Setting | None:
+    """Return the setting of a flag that wins, if it is known and wins whichever branch of a script is taken."""
+    setting = invocation.last(name)
+    return setting if setting is not None and is_settled(invocation, setting) else None
+
+
+def is_settled(invocation: Invocation, setting: Setting) -> bool:
+    """Whether a setting is known, and stands in no other branch of a script than the one that is taken."""
+    join = joined(invocation)
+    taken = {*invocation.when, *(join.when if join is not None else ())}
+    return setting.known and taken.issuperset(setting.when)
+
+
+def certainty(cluster: Cluster, invocation: Invocation, *kinds: str) -> Confidence | None:
+    """Return how sure it is that a node of a cluster sets no more than was seen; None where it may well.
+
+    `kinds` are the places that matter: `arguments`, `config`, `environment`. Whoever declares a cluster by its config
+    files means that they say it all.
+    """
+    unseen = [one for one in invocation.unseen if one.kind in kinds]
+    if not unseen:
+        return Confidence.MEDIUM if cluster.ground is Ground.SCRIPTS else Confidence.HIGH
+    mild = all(one.kind == "arguments" and one.at is None for one in unseen)
+    return Confidence.MEDIUM if mild and cluster.declared else None
+
+
+def may_be_one_host(one: Node, other: Node) -> bool:
+    """Whether two nodes may be one host: a config file that nothing seen starts, and a start without its config."""
+    return any(
+        configured.invocation.started is None and started.invocation.lacks("config")
+        for configured, started in ((one, other), (other, one))
+    )
+
+
+def called(node: Node, at: Text) -> str:
+    """Say which node is meant: by its file, and by its line where what is reported stands in the same file."""
+    span = node.invocation.at.span
+    return f"{node.name}:{span.line}" if at.span.source is span.source else node.name

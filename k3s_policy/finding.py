@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from k3s_policy.text import Source, Span
 
@@ -99,7 +99,7 @@ class Report:
 
     findings: tuple[Finding, ...]
     errors: tuple[ScanError, ...]
-    rules: tuple[RuleCard, ...]
+    rules: Sequence[RuleCard]
     """Every rule of the catalogue that this version has, by name."""
     secrets: Mapping[Source, tuple[Span, ...]]
     """Where the credentials stand that no output may show, sorted and without overlap."""

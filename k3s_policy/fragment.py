@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigFile",
+    "Database",
     "EnvironmentFile",
     "Fragment",
     "HostName",
@@ -115,6 +116,14 @@ class Service:
     name: Text
     namespace: str
     selector: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Database:
+    """A container that runs a database K3s can keep its data in."""
+
+    image: Text
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +244,7 @@ Fragment: TypeAlias = (
     | S3Secret
     | UnreadFile
     | Service
+    | Database
     | HostName
     | Placed
 )

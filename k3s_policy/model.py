@@ -26,6 +26,7 @@ __all__ = [
     "BrokenFile",
     "Cluster",
     "Credential",
+    "DatabaseImage",
     "Evidence",
     "FileMode",
     "Form",
@@ -307,6 +308,20 @@ class FileMode:
 
 
 @dataclass(frozen=True, eq=False)
+class DatabaseImage:
+    """The image of the database behind a datastore-endpoint, where the repository runs both."""
+
+    at: Text
+    """The image."""
+    host: Text
+    """What the endpoint calls it."""
+    backend: str
+    """What the endpoint takes it for: `mysql`."""
+    version: Version | None = None
+    """The release of K3s."""
+
+
+@dataclass(frozen=True, eq=False)
 class BrokenFile:
     """A file that K3s or systemd cannot read, and the reason they would give."""
 
@@ -316,5 +331,5 @@ class BrokenFile:
     """Who refuses it: `K3s`, `systemd`."""
 
 
-Subject: TypeAlias = Invocation | Cluster | Credential | FileMode | BrokenFile
+Subject: TypeAlias = Invocation | Cluster | Credential | FileMode | DatabaseImage | BrokenFile
 """What a check can judge."""

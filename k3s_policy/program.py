@@ -13,10 +13,11 @@ from k3s_policy.pattern import pattern
 if TYPE_CHECKING:
     import re
 
-__all__ = ["image", "is_k3s", "is_shell"]
+__all__ = ["image", "is_database", "is_k3s", "is_shell"]
 
 _K3S = pattern(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _IMAGE = pattern(r"(?:^|/)k3s(?::(?P<tag>[^@]+))?(?:@.*)?$")
+_DATABASE = pattern(r"(?:^|/)(?:mysql|mysql-server|mariadb|postgres|postgresql|etcd)(?::[^@/]+)?(?:@.*)?$")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 
 
@@ -33,3 +34,8 @@ def is_shell(word: str) -> bool:
 def image(name: str) -> re.Match[str] | None:
     """Return the match of an image of K3s, with its `tag`; None for another image."""
     return _IMAGE.search(name)
+
+
+def is_database(name: str) -> bool:
+    """Whether an image, by its name, is that of a database in which K3s can keep its data."""
+    return _DATABASE.search(name) is not None

@@ -7,9 +7,10 @@ judges. Nothing is registered by hand.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from k3s_policy import fragment, model
 from k3s_policy.finding import Confidence, Related, RuleCard, Severity
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["Check", "Problem", "Problems", "Rule", "load", "names", "rule"]
+__all__ = ["Cards", "Check", "Problem", "Problems", "Rule", "load", "names", "rule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,26 @@ def load(name: str) -> Rule:
     card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags)
     judges = tuple(_judged(check.function))
     return Rule(card, judges, check.function, check.owns_credential, check.yields_credential)
+
+
+class Cards(Sequence[RuleCard]):
+    """The cards of all rules, in the order of their names; a card is loaded when it is looked at."""
+
+    def __init__(self) -> None:
+        """Know their names."""
+        self._names = names()
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> RuleCard: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RuleCard]: ...
+    def __getitem__(self, index: int | slice) -> RuleCard | Sequence[RuleCard]:
+        if isinstance(index, slice):
+            return [load(name).card for name in self._names[index]]
+        return load(self._names[index]).card
 
 
 def _judged(function: Callable[[Any], Problems]) -> Iterator[type]:

@@ -11,15 +11,15 @@ from k3s_policy.assemble import Scope, assemble
 from k3s_policy.discover import discover, needles, neighbours, read, top_of
 from k3s_policy.finding import Confidence, Report, ScanError
 from k3s_policy.flags import flags
-from k3s_policy.fragment import HostName
+from k3s_policy.fragment import Database, HostName
 from k3s_policy.judge import judge
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.place import first_named
 from k3s_policy.readers import dispatch
 from k3s_policy.readers.config import path_claims
 from k3s_policy.redact import redact
+from k3s_policy.rule import Cards, names
 from k3s_policy.rule import load as load_rule
-from k3s_policy.rule import names
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     return Report(
         findings=findings,
         errors=tuple(errors),
-        rules=tuple(load_rule(name).card for name in names()),
+        rules=Cards(),
         secrets=secrets,
         files_read=files_read,
         files_seen=files_read if gathered.files_seen is None else gathered.files_seen,
@@ -261,5 +261,5 @@ def _fragments(
             errors.append(ScanError(f"could not be read: {type(error).__name__}", source.path))
             continue
         fragments.extend(of_source)
-        files_read += any(not isinstance(fragment, HostName) for fragment in of_source)
+        files_read += any(not isinstance(fragment, HostName | Database) for fragment in of_source)
     return fragments, files_read

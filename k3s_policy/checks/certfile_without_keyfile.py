@@ -1,8 +1,10 @@
 """A client certificate without its key, or a key without its certificate.
 
 With MySQL, PostgreSQL and etcd the server does not start: `KeyFile and CertFile must both be present`, or
-`both "sslcert" and "sslkey" are required` (kine `pkg/tls/config.go`, pgx `pgconn/config.go`). With NATS the
-lone half is silently ignored and the client is not authenticated (kine `pkg/drivers/nats`).
+`both "sslcert" and "sslkey" are required` (kine `pkg/tls/config.go`, pgx `pgconn/config.go`; etcd
+`client/pkg/transport`, over `http://` too). With NATS the lone half is silently ignored and the client is not
+authenticated (kine `pkg/drivers/nats`). It is ignored as well where there is no TLS: with SQLite, and with PostgreSQL
+over a socket or with `sslmode=disable`.
 
 The other half may stand in the config file, in a drop-in, among the arguments or in the environment; for
 PostgreSQL also as `sslcert` or `sslkey` in the endpoint.
@@ -25,15 +27,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import endpoint
+from k3s_policy.branch import exclusive
+from k3s_policy.datastore import datastores, joined
+from k3s_policy.endpoint import Backend
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.model import Origin
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from k3s_policy.branch import When
+    from k3s_policy.datastore import Datastore
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
@@ -55,31 +60,30 @@ _KIND = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONME
 @rule(severity="high", see=("https://docs.k3s.io/datastore",))
 def check(invocation: Invocation) -> Problems:
     """Report each half whose other half is nowhere to be seen."""
-    certificates = tuple(_halves(invocation, "datastore-certfile", "sslcert"))
-    keys = tuple(_halves(invocation, "datastore-keyfile", "sslkey"))
+    stores = tuple(datastores(invocation))
+    certificates = tuple(_halves(invocation, stores, "datastore-certfile", "sslcert"))
+    keys = tuple(_halves(invocation, stores, "datastore-keyfile", "sslkey"))
     for halves, others, missing in (
         (certificates, keys, "datastore-keyfile"),
         (keys, certificates, "datastore-certfile"),
     ):
         for half in halves:
             if not any(_meet(half, other) for other in others) and not _may_hide(invocation, half):
-                yield _problem(invocation, half, _PARAMETERS.get(half.name, missing))
+                yield _problem(invocation, stores, half, _PARAMETERS.get(half.name, missing))
                 break
 
 
-def _halves(invocation: Invocation, flag: str, parameter: str) -> Iterator[_Half]:
+def _halves(invocation: Invocation, stores: Sequence[Datastore], flag: str, parameter: str) -> Iterator[_Half]:
     for setting in invocation.all(flag):
         if str(setting.value) and invocation.last(flag, setting.when) is setting:
             yield _Half(setting.place, str(setting.at).lstrip("-"), setting)
-    for setting in invocation.all("datastore-endpoint"):
-        parsed = endpoint.parse(setting.value)
-        if parsed.backend is endpoint.Backend.POSTGRES and (found := parsed.parameter(parameter)) and str(found.value):
-            yield _Half(found.name.upto(found.value), parameter, setting)
+    for store in stores:
+        found = store.endpoint.parameter(parameter) if store.backend is Backend.POSTGRES else None
+        if found is not None and found.value:
+            yield _Half(found.text, parameter, store.setting)
 
 
 def _meet(one: _Half, other: _Half) -> bool:
-    from k3s_policy.branch import exclusive  # noqa: PLC0415  only scripts and templates have branches
-
     return not exclusive(one.setting.when, other.setting.when)
 
 
@@ -89,31 +93,32 @@ def _may_hide(invocation: Invocation, half: _Half) -> bool:
     return unseen is not None and unseen.at is not None
 
 
-def _problem(invocation: Invocation, half: _Half, missing: str) -> Problem:
-    datastore = _backend(invocation, half.setting.when)
+def _problem(invocation: Invocation, stores: Sequence[Datastore], half: _Half, missing: str) -> Problem:
     confidence = Confidence.HIGH if invocation.wholly_seen else Confidence.MEDIUM
-    if datastore == "nats":
-        message = f"{half.name} without {missing}: NATS silently ignores it, and the client is not authenticated"
-        severity = Severity.MEDIUM
-    elif datastore in ("sqlite", "memory"):
-        message = f"{half.name} without {missing}, and no external datastore to use either"
-        severity = Severity.MEDIUM
+    store = next((store for store in reversed(stores) if not exclusive(store.setting.when, half.setting.when)), None)
+    backend = store.backend if store is not None else None
+    severity = Severity.MEDIUM
+    if backend is Backend.NATS:
+        consequence = ": NATS silently ignores it, and the client is not authenticated"
+    elif backend in (Backend.SQLITE, Backend.MEMORY) or (store is None and _is_embedded(invocation, half.setting.when)):
+        consequence = ", and no external datastore to use either"
+    elif store is not None and backend is Backend.POSTGRES and _goes_without_tls(store):
+        consequence = ", and without TLS neither is used"
     else:
-        who = "the server" if datastore else "a server with an external datastore"
-        message = f"{half.name} without {missing}: {who} does not start"
+        who = "the server" if backend is not None else "a server with an external datastore"
+        consequence = f": {who} does not start"
         severity = Severity.HIGH
-    return Problem(half.place, message, f"add {missing}", severity, confidence)
+    return Problem(half.place, f"{half.name} without {missing}{consequence}", f"add {missing}", severity, confidence)
 
 
-def _backend(invocation: Invocation, when: When) -> str | None:
-    """Return the kind of datastore, None where it is not known."""
-    setting = invocation.last("datastore-endpoint", when)
-    if setting is None:
-        embedded = invocation.last("cluster-init", when) or invocation.last("server", when)
-        return "sqlite" if embedded or invocation.wholly_seen else None
-    if not setting.known and not any(
-        str(setting.value).startswith(scheme) for scheme in ("mysql:", "postgres", "http", "nats:")
-    ):
-        return None
-    backend = endpoint.parse(setting.value).backend
-    return backend.value if backend else None
+def _goes_without_tls(store: Datastore) -> bool:
+    """Whether pgx looks at neither half: for a socket, and where TLS is turned off."""
+    mode = store.endpoint.parameter("sslmode")
+    if store.endpoint.is_open or (mode is not None and not mode.value.known):
+        return False
+    return not any(store.endpoint.by_network) or (mode is not None and mode.decoded == "disable")
+
+
+def _is_embedded(invocation: Invocation, when: When) -> bool:
+    """Whether a server without an endpoint keeps its state in a datastore of its own, as far as was seen."""
+    return invocation.wholly_seen or joined(invocation, when) is not None or bool(invocation.last("cluster-init", when))

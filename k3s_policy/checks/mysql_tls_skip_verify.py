@@ -2,7 +2,8 @@
 
 With `tls=skip-verify` the driver accepts any certificate, so whoever stands between K3s and the database can
 read the password and change the whole state of the cluster. The driver takes the value in any case and
-percent-encoded, at any place among the parameters (go-sql-driver/mysql `dsn.go`).
+percent-encoded, at any place among the parameters; of several `tls=` the last counts (go-sql-driver/mysql `dsn.go`).
+Across a socket, or to a database on the same host, nobody stands in between, and nothing is reported.
 
 Beside `datastore-cafile`, `datastore-certfile` or `datastore-keyfile` the outcome depends on the release:
 up to kine 0.15 (K3s 1.36.1, 1.35.5) the files win and the server is verified; from kine 0.16 on (K3s 1.36.2,
@@ -25,18 +26,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import endpoint
+from k3s_policy.datastore import datastores
+from k3s_policy.endpoint import Tls, outcome
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version, has_come
 
 if TYPE_CHECKING:
+    from k3s_policy.datastore import Datastore
+    from k3s_policy.endpoint import Parameter
     from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
-
-_FILES = ("datastore-cafile", "datastore-certfile", "datastore-keyfile")
-# The first release of each line whose kine lets `tls=` win over the files.
-_ENDPOINT_WINS = (Version(1, 33, 13), Version(1, 34, 9), Version(1, 35, 6), Version(1, 36, 2))
 
 
 @rule(
@@ -46,46 +45,39 @@ _ENDPOINT_WINS = (Version(1, 33, 13), Version(1, 34, 9), Version(1, 35, 6), Vers
 )
 def check(invocation: Invocation) -> Problems:
     """Report the `tls` parameter of each endpoint that turns verification off."""
-    for setting in invocation.all("datastore-endpoint"):
-        if invocation.last("datastore-endpoint", setting.when) is not setting:
-            continue  # a stronger one replaces it: K3s never sees this one
-        parsed = endpoint.parse(setting.value)
-        parameter = parsed.parameter("tls") if parsed.backend is endpoint.Backend.MYSQL else None
-        if parameter is None or not parameter.value.known or parameter.decoded.lower() != "skip-verify":
-            continue
-        files = [file for name in _FILES if (file := invocation.last(name, setting.when)) and file.value]
-        version = invocation.version
-        severity = None
-        if files and version and not _endpoint_wins(version):
-            severity = Severity.MEDIUM
-            message = (
-                f"K3s {version} verifies with the datastore files all the same, "
-                "but from 1.36.2 and 1.35.6 on `tls=skip-verify` turns verification off"
-            )
-        elif files:
-            message = (
-                "`tls=skip-verify` turns off the verification that the datastore files ask for "
-                "(K3s 1.36.2, 1.35.6 and newer)"
-            )
-        else:
-            message = (
-                "`tls=skip-verify` accepts any certificate: whoever stands in between can read and change the datastore"
-            )
-        yield Problem(
-            parameter.name.upto(parameter.value),
-            message,
-            "leave `tls=` out and name the database's authority with datastore-cafile",
-            severity,
-            Confidence.MEDIUM if files and version and _is_unverified(version) else Confidence.HIGH,
-            related=tuple((file.place, f"{file.flag.name} is given here") for file in files),
+    for store in datastores(invocation):
+        asked = store.mysql_tls
+        if asked is not None and asked[1] == "skip-verify" and not store.endpoint.is_local:
+            yield _problem(store, asked[0])
+
+
+def _problem(store: Datastore, parameter: Parameter) -> Problem:
+    version = store.invocation.version
+    reached = outcome(store.endpoint, store.given, version)
+    beats_files, confidence = store.tls_beats_files
+    severity = None
+    if reached is not None and reached.tls is Tls.VERIFIED:
+        severity = Severity.MEDIUM
+        message = (
+            f"K3s {version} verifies with the datastore files all the same, "
+            "but from 1.36.2 and 1.35.6 on `tls=skip-verify` turns verification off"
         )
-
-
-def _is_unverified(version: Version) -> bool:
-    """Whether it was not seen which of the two wins: kine 0.17, and the patches of old lines that may have 0.16."""
-    return version.line in ((1, 33), (1, 34)) or version.line > (1, 36)
-
-
-def _endpoint_wins(version: Version) -> bool:
-    """Whether this release ignores the files beside `tls=`: kine 0.16 and newer."""
-    return has_come(_ENDPOINT_WINS, version)
+    elif store.files:
+        message = (
+            "`tls=skip-verify` turns off the verification that the datastore files ask for "
+            "(K3s 1.36.2, 1.35.6 and newer)"
+        )
+    else:
+        message = (
+            "`tls=skip-verify` accepts any certificate: whoever stands in between can read and change the datastore"
+        )
+        # Files that were not seen may win, where this release lets them.
+        confidence = Confidence.MEDIUM if store.may_hide_files and not beats_files else Confidence.HIGH
+    return Problem(
+        parameter.text,
+        message,
+        "leave `tls=` out and name the database's authority with datastore-cafile",
+        severity,
+        confidence if reached is not None else Confidence.MEDIUM,
+        related=store.given_files,
+    )

@@ -209,7 +209,7 @@ def read_query(query: Text) -> Iterator[Parameter]:
 
 def is_open(query: Text) -> bool:
     """Whether something that is filled in stands for whole parameters."""
-    return any(not pair.known and "=" not in str(pair) for pair in query.split("&"))
+    return any(pair and not pair.known and "=" not in str(pair) for pair in query.split("&"))
 
 
 def read_address(written: Text) -> Address:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from k3s_policy import comments, template
-from k3s_policy.fragment import HostName, Note, NotJudged
+from k3s_policy.fragment import Database, HostName, Note, NotJudged
 from k3s_policy.readers import config, environment, hosts
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "read_named"]
 
+_NOT_OF_K3S = (Note, NotJudged, HostName, Database)
 _YAML = (".yaml", ".yml", ".json")
 _CLOUD_CONFIG = re.compile(r"\ufeff?#cloud-config\b")
 
@@ -28,7 +29,7 @@ def read(source: Source) -> Iterator[Fragment]:
     """Yield the fragments of a file; none where it holds nothing of K3s's."""
     fragments = list(_by_format(source))
     yield from fragments
-    if "#" in source.content and any(not isinstance(fragment, Note | NotJudged | HostName) for fragment in fragments):
+    if "#" in source.content and any(not isinstance(one, _NOT_OF_K3S) for one in fragments):
         yield from comments.read(source.text)
 
 

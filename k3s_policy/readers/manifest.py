@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy import program
 from k3s_policy.flags import flags
-from k3s_policy.fragment import OtherCommand, S3Secret, Service, Start, Workload
+from k3s_policy.fragment import Database, OtherCommand, S3Secret, Service, Start, Workload
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.readers import config
@@ -62,7 +62,7 @@ def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
     else:
         workload = _workload(root)
         for fragment in _containers(root.last("spec"), 0, seen):
-            yield replace(fragment, workload=workload) if isinstance(fragment, Start) else fragment
+            yield replace(fragment, workload=workload) if isinstance(fragment, Start | Database) else fragment
 
 
 def _service(root: Mapping) -> Iterator[Fragment]:
@@ -117,6 +117,8 @@ def _containers(node: Node | None, depth: int, seen: set[int]) -> Iterator[Fragm
 def _container(container: Mapping) -> Iterator[Fragment]:
     image = container.scalar("image")
     match = program.image(str(image)) if image else None
+    if image is not None and program.is_database(str(image)):
+        yield Database(image.text)
     if image is None or match is None:
         return
     words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]

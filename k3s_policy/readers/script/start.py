@@ -232,6 +232,9 @@ def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
         option = str(name)
         if option == "--cluster":
             yield Argument(name.stand_in("--cluster-init"), word.when)
+        elif option == "--no-extras":
+            for component in ("servicelb", "traefik"):
+                yield Argument(name.stand_in(f"--disable={component}"), word.when)
         elif value is not None and option == "--k3s-extra-args":
             yield from (Argument(part, value.when) for part in split_words(_escaped(value.text)) or ())
         elif value is not None and option in _K3SUP_AS_K3S:

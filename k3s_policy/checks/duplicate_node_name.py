@@ -1,0 +1,159 @@
+"""Two nodes of one cluster have the same name.
+
+A node's name is its identity. Of two servers with embedded etcd the second one exits: `duplicate node name found,
+please use a unique name for this node` (K3s `pkg/etcd/etcd.go`, since v1.21.6 and v1.22.3; in older releases the two
+replace each other in turn). Any other node is refused by the server it asks: `Node password rejected, duplicate
+hostname` (K3s `pkg/nodepassword`, `pkg/agent/config/config.go`).
+
+`with-node-id` appends to the name what K3s draws once for a host, so that agents, and servers on an external datastore,
+may share a `node-name`. Members of embedded etcd are named without it, and two of them still must not. K3s compares
+names in small letters.
+
+Nodes belong together where `.k3s-policy.yaml` says so, where one joins the address or name of another, where scripts
+start them together, and as replicas of a workload.
+
+Give each node a name of its own, or leave `node-name` out where the hosts' names differ.
+
+```yaml wrong path=one/etc/rancher/k3s/config.yaml cluster=edge
+cluster-init: true
+node-name: server
+token-file: /etc/rancher/k3s/token
+```
+
+```yaml wrong path=two/etc/rancher/k3s/config.yaml cluster=edge
+server: https://10.0.0.1:6443
+node-name: server
+token-file: /etc/rancher/k3s/token
+```
+
+```yaml right path=one/etc/rancher/k3s/config.yaml cluster=edge
+cluster-init: true
+node-name: server-1
+token-file: /etc/rancher/k3s/token
+```
+
+```yaml right path=two/etc/rancher/k3s/config.yaml cluster=edge
+server: https://10.0.0.1:6443
+node-name: server-2
+token-file: /etc/rancher/k3s/token
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.branch import exclusive
+from k3s_policy.datastore import Kept, called, joined, kept, may_be_one_host
+from k3s_policy.effective import is_on
+from k3s_policy.finding import Confidence
+from k3s_policy.model import Form, Ground
+from k3s_policy.rule import Problem, rule
+from k3s_policy.template import marked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.branch import When
+    from k3s_policy.model import Cluster, Node, Setting
+    from k3s_policy.rule import Problems
+
+_HELP = "give each node a name of its own"
+_HELP_PODS = "leave node-name out: the pods have names of their own"
+
+
+class _Named(NamedTuple):
+    """A node and the setting that names it."""
+
+    node: Node
+    setting: Setting
+
+    @property
+    def name(self) -> str:
+        """The name as K3s has it."""
+        return str(self.setting.value).lower()
+
+    @property
+    def gets_id(self) -> bool:
+        """Whether something of the host may be appended to the name."""
+        return any(is_on(one) or not one.known for one in self.node.invocation.all("with-node-id"))
+
+    @property
+    def runs_etcd(self) -> bool:
+        """Whether it is a server that surely is a member of embedded etcd."""
+        server = self.node.invocation
+        return server.role == "server" and kept(server) is Kept.ETCD and not server.all("disable-etcd")
+
+
+@rule(severity="high", see=("https://docs.k3s.io/installation/requirements", "https://docs.k3s.io/cli/agent"))
+def check(cluster: Cluster) -> Problems:
+    """Report each node that has the name of an earlier one."""
+    nodes = {id(node): node for node in cluster.nodes}.values()
+    found = [named for node in nodes for named in _names(node)]
+    for number, later in enumerate(found):
+        if later.node.copies is not None and not later.gets_id:
+            related = ((later.node.copies, "the number of replicas"),)
+            message = f"each replica is a node called {later.setting.value}, and a cluster takes one of that name"
+            yield Problem(later.setting.place, message, _HELP_PODS, related=related)
+        earlier = next((one for one in found[:number] if _clash(one, later)), None)
+        if earlier is not None:
+            yield _problem(cluster, earlier, later)
+
+
+def _names(node: Node) -> Iterator[_Named]:
+    """Yield the names that are wholly known."""
+    for setting in node.invocation.all("node-name"):
+        counts = node.invocation.last("node-name", setting.when) is setting
+        if counts and setting.known and str(setting.value) and marked(setting.value).known:
+            yield _Named(node, setting)
+
+
+def _clash(one: _Named, other: _Named) -> bool:
+    """Whether two nodes that surely are two, and run side by side, have one name."""
+    if one.name != other.name or exclusive(_when(one), _when(other)) or not _are_two(one.node, other.node):
+        return False
+    return not (one.gets_id or other.gets_id) or (one.runs_etcd and other.runs_etcd)
+
+
+def _when(named: _Named) -> When:
+    return (*named.node.invocation.when, *named.setting.when)
+
+
+def _are_two(one: Node, other: Node) -> bool:
+    """Whether two nodes are of two hosts: no alternatives of one command, nor two tries of one script."""
+    if one.invocation is other.invocation or (one.whole is not None and one.whole is other.whole):
+        return False
+    addresses, others = _addresses(one), _addresses(other)
+    if may_be_one_host(one, other) or addresses & others:
+        return False
+    first, second = one.invocation, other.invocation
+    if first.at.span.source is not second.at.span.source or not _is_script(one):
+        return True
+    # A script that starts one server and joins another to it runs on two hosts, or tells them apart.
+    return bool(addresses and others) or (joined(first) is None) != (joined(second) is None)
+
+
+def _is_script(node: Node) -> bool:
+    started = node.invocation.started
+    return started is not None and started.form in (Form.INSTALLER, Form.COMMAND)
+
+
+def _addresses(node: Node) -> set[str]:
+    """Return what a node is called by, as far as that is written out."""
+    given = (one for one in node.invocation.all("node-ip", "node-external-ip") if one.known)
+    parts = {part for setting in given for part in str(setting.value).split(",")}
+    return parts | {str(address) for address in node.addresses if address.known}
+
+
+def _problem(cluster: Cluster, earlier: _Named, later: _Named) -> Problem:
+    at, name = later.setting.place, later.setting.value
+    other = called(earlier.node, at)
+    with_id = earlier.gets_id or later.gets_id
+    if earlier.runs_etcd and later.runs_etcd:
+        why = ", and with-node-id does not count for members of etcd" if with_id else ""
+        message = f"this server does not join: {other} is called {name} too{why}"
+    else:
+        message = f"this node is refused: {other} is called {name} too"
+    related = ((earlier.setting.place, f"the other node of that name ({cluster.why})"),)
+    sure = cluster.ground is not Ground.SCRIPTS and not with_id
+    return Problem(at, message, _HELP, confidence=Confidence.HIGH if sure else Confidence.MEDIUM, related=related)
