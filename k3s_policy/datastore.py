@@ -18,7 +18,7 @@ from k3s_policy.endpoint import Backend, Endpoint, Files, Outcome
 from k3s_policy.endpoint.mysql import tls_mode
 from k3s_policy.endpoint.outcome import ENDPOINT_WINS
 from k3s_policy.finding import Confidence
-from k3s_policy.model import CIPHERS, Agent, Ground, Origin
+from k3s_policy.model import CIPHERS, Agent, Form, Ground, Origin
 from k3s_policy.pattern import pattern
 from k3s_policy.template import marked
 from k3s_policy.version import has_come
@@ -39,6 +39,7 @@ __all__ = [
     "certainty",
     "cut_short",
     "datastores",
+    "is_scripted",
     "is_settled",
     "joined",
     "kept",
@@ -62,6 +63,11 @@ class Datastore:
     """Its parts; what a template or variable fills in is not known in them, and has no separators."""
     files: tuple[Setting, ...]
     """The settings of `FILES` that count beside it, in that order; empty ones are none."""
+
+    @property
+    def at(self) -> Text:
+        """Where it is given."""
+        return self.setting.at
 
     @property
     def backend(self) -> Backend | None:
@@ -256,6 +262,12 @@ def may_be_one_host(one: Node, other: Node) -> bool:
         configured.invocation.started is None and started.invocation.lacks("config")
         for configured, started in ((one, other), (other, one))
     )
+
+
+def is_scripted(invocation: Invocation) -> bool:
+    """Whether a script starts it: on any host, and with what its caller has in the environment."""
+    started = invocation.started
+    return started is not None and started.form in (Form.INSTALLER, Form.COMMAND)
 
 
 def called(node: Node, at: Text) -> str:

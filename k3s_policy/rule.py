@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from k3s_policy import fragment, model
 from k3s_policy.finding import Confidence, Related, RuleCard, Severity
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from k3s_policy.text import Text
 
-__all__ = ["Cards", "Check", "Problem", "Problems", "Rule", "load", "names", "rule"]
+__all__ = ["Cards", "Check", "Problem", "Problems", "Rule", "load", "load_for", "names", "rule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +97,7 @@ def rule(
 
 def names() -> tuple[str, ...]:
     """Return the names of all rules, in their order."""
-    folder = os.path.join(os.path.dirname(__file__), "checks")
-    files = (name for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
+    files = (name for name in os.listdir(_FOLDER) if name.endswith(".py") and not name.startswith("_"))
     return tuple(sorted(name.removesuffix(".py").replace("_", "-") for name in files))
 
 
@@ -110,6 +110,25 @@ def load(name: str) -> Rule:
     card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags)
     judges = tuple(_judged(check.function))
     return Rule(card, judges, check.function, check.owns_credential, check.yields_credential)
+
+
+def load_for(wanted: Iterable[str], subjects: Iterable[object]) -> list[Rule]:
+    """Load those rules that judge one of some subjects.
+
+    Whom a check judges is read in its signature: a rule about clusters is not imported where there is none.
+    """
+    kinds = {kind.__name__ for subject_type in set(map(type, subjects)) for kind in subject_type.__mro__}
+    return [load(name) for name in wanted if not kinds.isdisjoint(_kinds(name))]
+
+
+def _kinds(name: str) -> list[str]:
+    with open(os.path.join(_FOLDER, f"{name.replace('-', '_')}.py"), encoding="utf-8") as file:
+        signature = _SIGNATURE.search(file.read())
+    return signature[1].split(" | ") if signature else []
+
+
+_FOLDER = os.path.join(os.path.dirname(__file__), "checks")
+_SIGNATURE = pattern(r"\ndef check\(\w+: ([\w |]+)\)")
 
 
 class Cards(Sequence[RuleCard]):
@@ -136,4 +155,9 @@ def _judged(function: Callable[[Any], Problems]) -> Iterator[type]:
     """Read the annotation of the first parameter: `Server`, or several kinds joined by `|`."""
     annotation = next(iter(function.__annotations__.values()))
     for kind in map(str.strip, str(annotation).split("|")):
-        yield getattr(model, kind) if hasattr(model, kind) else getattr(fragment, kind)
+        if kind == "Datastore":
+            from k3s_policy.datastore import Datastore  # noqa: PLC0415  loaded where there is one
+
+            yield Datastore
+        else:
+            yield getattr(model, kind) if hasattr(model, kind) else getattr(fragment, kind)

@@ -18,8 +18,7 @@ from k3s_policy.place import first_named
 from k3s_policy.readers import dispatch
 from k3s_policy.readers.config import path_claims
 from k3s_policy.redact import redact
-from k3s_policy.rule import Cards, names
-from k3s_policy.rule import load as load_rule
+from k3s_policy.rule import Cards, load_for, names
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     """Read, assemble, judge, redact, report."""
     errors = list(gathered.errors)
     assembly, files_read = _assembled(gathered, errors)
-    judged = judge(assembly.subjects, [load_rule(name) for name in policy.rules])
+    judged = judge(assembly.subjects, load_for(policy.rules, assembly.subjects))
     reported = [
         finding
         for finding in judged

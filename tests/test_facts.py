@@ -16,7 +16,7 @@ ROWS = [
 ]
 
 # Of the 64 combinations that K3s minds, these belong to rules about datastores and clusters.
-ELSEWHERE = {8, 10, 11, 12, 17, 18, 53, 63, 64}
+ELSEWHERE = {8, 10, 17, 18, 53, 63, 64}
 
 
 def _numbers(kind: str) -> set[int]:

@@ -707,7 +707,10 @@ def test_an_exception_shows_no_credential(
 
 def judged_by(monkeypatch: pytest.MonkeyPatch, check: Callable[[Any], Iterator[Problem]]) -> None:
     """Let every rule have this check."""
-    monkeypatch.setattr("k3s_policy.run.load_rule", lambda name: Rule(load(name).card, load(name).judges, check))
+    monkeypatch.setattr(
+        "k3s_policy.run.load_for",
+        lambda wanted, _: [Rule(load(name).card, load(name).judges, check) for name in wanted],
+    )
 
 
 def test_a_check_that_fails_says_which_and_where(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend, Tls
 from k3s_policy.endpoint.outcome import PGX
 from k3s_policy.finding import Confidence, Severity
@@ -36,25 +35,23 @@ from k3s_policy.version import has_come
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/datastore",), tags=("external/cwe/cwe-319",))
-def check(invocation: Invocation) -> Problems:
+def check(store: Datastore) -> Problems:
     """Report what makes the connection go without TLS, or the endpoint where nothing asks for TLS."""
-    for store in datastores(invocation):
-        reached = store.protection
-        if reached is None or reached[0].tls is not Tls.OFF or _says_a_file(store):
-            continue
-        cause = _cause(store)
-        confidence = Confidence.MEDIUM if store.backend is Backend.NATS else reached[1]
-        severity = Severity.HIGH if _sends_password(store) or cause.refused else None
-        what = "the login and the whole state" if _sends_password(store) else "the whole state"
-        verb = "cross" if _sends_password(store) else "crosses"
-        consequence = f"{what} of the cluster {verb} the network in the clear"
-        yield Problem(cause.at, f"{cause.why}: {consequence}", cause.help, severity, confidence)
+    reached = store.protection
+    if reached is None or reached[0].tls is not Tls.OFF or _says_a_file(store):
+        return
+    cause = _cause(store)
+    confidence = Confidence.MEDIUM if store.backend is Backend.NATS else reached[1]
+    severity = Severity.HIGH if _sends_password(store) or cause.refused else None
+    what = "the login and the whole state" if _sends_password(store) else "the whole state"
+    verb = "cross" if _sends_password(store) else "crosses"
+    consequence = f"{what} of the cluster {verb} the network in the clear"
+    yield Problem(cause.at, f"{cause.why}: {consequence}", cause.help, severity, confidence)
 
 
 def _says_a_file(store: Datastore) -> bool:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend, Tls
 from k3s_policy.finding import Severity
 from k3s_policy.rule import Problem, rule
@@ -33,7 +32,6 @@ from k3s_policy.value import as_truth
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
 
 _CLEARTEXT = "allowCleartextPasswords"
@@ -49,21 +47,20 @@ _EFFECTS = {
     see=("https://github.com/go-sql-driver/mysql#parameters",),
     tags=("external/cwe/cwe-522",),
 )
-def check(invocation: Invocation) -> Problems:
+def check(store: Datastore) -> Problems:
     """Report each of these parameters that is surely on."""
-    for store in datastores(invocation):
-        if store.backend is not Backend.MYSQL or store.endpoint.refusal is not None:
+    if store.backend is not Backend.MYSQL or store.endpoint.refusal is not None:
+        return
+    for name, effect in _EFFECTS.items():
+        parameter = store.endpoint.parameter(name)
+        if parameter is None or not parameter.value.known or as_truth(str(parameter.value)) is not True:
             continue
-        for name, effect in _EFFECTS.items():
-            parameter = store.endpoint.parameter(name)
-            if parameter is None or not parameter.value.known or as_truth(str(parameter.value)) is not True:
-                continue
-            message = f"with `{name}` {effect}"
-            severity = None
-            if name == _CLEARTEXT and _is_private(store):
-                message = f"{message}; here only the database itself sees it"
-                severity = Severity.LOW
-            yield Problem(parameter.text, message, f"leave {name} out", severity)
+        message = f"with `{name}` {effect}"
+        severity = None
+        if name == _CLEARTEXT and _is_private(store):
+            message = f"{message}; here only the database itself sees it"
+            severity = Severity.LOW
+        yield Problem(parameter.text, message, f"leave {name} out", severity)
 
 
 def _is_private(store: Datastore) -> bool:

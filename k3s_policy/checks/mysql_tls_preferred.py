@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend, Tls, outcome
 from k3s_policy.finding import Confidence
 from k3s_policy.rule import Problem, rule
@@ -36,7 +35,6 @@ from k3s_policy.value import as_truth
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
     from k3s_policy.endpoint import Parameter
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
 
 _WITHOUT = "goes on without TLS where the server offers none"
@@ -47,22 +45,21 @@ _WITHOUT = "goes on without TLS where the server offers none"
     see=("https://docs.k3s.io/datastore", "https://github.com/go-sql-driver/mysql#tls"),
     tags=("external/cwe/cwe-295", "external/cwe/cwe-757"),
 )
-def check(invocation: Invocation) -> Problems:
+def check(store: Datastore) -> Problems:
     """Report the parameter of each endpoint that lets the connection go on without TLS."""
-    for store in datastores(invocation):
-        if store.backend is not Backend.MYSQL or store.endpoint.refusal is not None or store.endpoint.is_local:
-            continue
-        parameter, mode = store.mysql_tls or (None, None)
-        plain = _fallback(store)
-        if parameter is not None and mode == "preferred":
-            yield _preferred(store, parameter)
-        elif plain is not None and mode != "skip-verify" and not _is_plain_anyway(store):
-            yield Problem(
-                plain.text,
-                f"with `allowFallbackToPlaintext` the connection {_WITHOUT}",
-                "leave allowFallbackToPlaintext out",
-                confidence=Confidence.MEDIUM if store.outcome is None else Confidence.HIGH,
-            )
+    if store.backend is not Backend.MYSQL or store.endpoint.refusal is not None or store.endpoint.is_local:
+        return
+    parameter, mode = store.mysql_tls or (None, None)
+    plain = _fallback(store)
+    if parameter is not None and mode == "preferred":
+        yield _preferred(store, parameter)
+    elif plain is not None and mode != "skip-verify" and not _is_plain_anyway(store):
+        yield Problem(
+            plain.text,
+            f"with `allowFallbackToPlaintext` the connection {_WITHOUT}",
+            "leave allowFallbackToPlaintext out",
+            confidence=Confidence.MEDIUM if store.outcome is None else Confidence.HIGH,
+        )
 
 
 def _fallback(store: Datastore) -> Parameter | None:

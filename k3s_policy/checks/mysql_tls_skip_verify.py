@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Tls, outcome
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.rule import Problem, rule
@@ -34,7 +33,6 @@ from k3s_policy.rule import Problem, rule
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
     from k3s_policy.endpoint import Parameter
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
 
 
@@ -43,12 +41,11 @@ if TYPE_CHECKING:
     see=("https://docs.k3s.io/datastore", "https://github.com/go-sql-driver/mysql#tls"),
     tags=("external/cwe/cwe-295",),
 )
-def check(invocation: Invocation) -> Problems:
+def check(store: Datastore) -> Problems:
     """Report the `tls` parameter of each endpoint that turns verification off."""
-    for store in datastores(invocation):
-        asked = store.mysql_tls
-        if asked is not None and asked[1] == "skip-verify" and not store.endpoint.is_local:
-            yield _problem(store, asked[0])
+    asked = store.mysql_tls
+    if asked is not None and asked[1] == "skip-verify" and not store.endpoint.is_local:
+        yield _problem(store, asked[0])
 
 
 def _problem(store: Datastore, parameter: Parameter) -> Problem:

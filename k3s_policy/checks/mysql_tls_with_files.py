@@ -26,14 +26,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import datastores
 from k3s_policy.finding import Confidence
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
     from k3s_policy.endpoint import Parameter
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
 
 _OF_OTHER_RULES = ("skip-verify", "preferred")
@@ -41,13 +39,12 @@ _OF_OTHER_RULES = ("skip-verify", "preferred")
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/datastore", "https://github.com/go-sql-driver/mysql#tls"))
-def check(invocation: Invocation) -> Problems:
+def check(store: Datastore) -> Problems:
     """Report the `tls` parameter of each endpoint that has datastore files beside it."""
-    for store in datastores(invocation):
-        asked = store.mysql_tls
-        if asked is None or not store.files or (asked[1] in _OF_OTHER_RULES and not store.endpoint.is_local):
-            continue
-        yield _problem(store, *asked)
+    asked = store.mysql_tls
+    if asked is None or not store.files or (asked[1] in _OF_OTHER_RULES and not store.endpoint.is_local):
+        return
+    yield _problem(store, *asked)
 
 
 def _problem(store: Datastore, parameter: Parameter, mode: str) -> Problem:

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend, Tls
 from k3s_policy.endpoint.outcome import PGX
 from k3s_policy.finding import Severity
@@ -55,15 +54,14 @@ _HELP = "write `sslmode=verify-full`, and name the database's authority with dat
     see=("https://docs.k3s.io/datastore", "https://www.postgresql.org/docs/current/libpq-ssl.html"),
     tags=("external/cwe/cwe-295",),
 )
-def check(invocation: Invocation) -> Problems:
+def check(store: Datastore) -> Problems:
     """Report what makes the connection accept any certificate."""
-    for store in datastores(invocation):
-        reached = store.protection
-        if store.backend is not Backend.POSTGRES or reached is None or reached[0].tls is not Tls.UNVERIFIED:
-            continue
-        if store.endpoint.parameter("sslmode") is None and _has_variable(invocation):
-            continue
-        yield _problem(store, *reached)
+    reached = store.protection
+    if store.backend is not Backend.POSTGRES or reached is None or reached[0].tls is not Tls.UNVERIFIED:
+        return
+    if store.endpoint.parameter("sslmode") is None and _has_variable(store.invocation):
+        return
+    yield _problem(store, *reached)
 
 
 def _has_variable(invocation: Invocation) -> bool:

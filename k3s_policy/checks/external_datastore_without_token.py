@@ -1,0 +1,132 @@
+"""Several servers share an external datastore, and one of them has no token.
+
+K3s keeps the keys of the cluster in the datastore, encrypted with the server token. A server that has no token on a
+new host makes one at random; the next one makes another, cannot read what the first has stored, and ends with
+`bootstrap data already found and encrypted with different token` (K3s `pkg/cluster/storage.go`). The same happens
+to a server without a token beside one that has it. By then it has written certificates of its own, which have to be
+removed before it can join (k3s-io/k3s#3888, #12388).
+
+So it is since v1.19.13, v1.20.9 and v1.21.3; older releases stored the keys under an empty token, for everybody who
+reaches the datastore to read. A host that ran before has its token in `server/token` of its data directory, and
+starts without one in its configuration: whoever adds a server has to find that file first.
+
+A finding is made where everything the servers are started with was seen: config, arguments and environment.
+
+Give all servers one token: `token-file`, or `K3S_TOKEN` in an environment file of mode 0600.
+
+```ini wrong path=first/etc/systemd/system/k3s.service cluster=edge
+[Service]
+ExecStart=/usr/local/bin/k3s server --datastore-endpoint=https://etcd.example.com:2379
+```
+
+```ini wrong path=second/etc/systemd/system/k3s.service cluster=edge
+[Service]
+ExecStart=/usr/local/bin/k3s server --datastore-endpoint=https://etcd.example.com:2379
+```
+
+```ini right path=first/etc/systemd/system/k3s.service cluster=edge
+[Service]
+ExecStart=/usr/local/bin/k3s server --datastore-endpoint=https://etcd.example.com:2379 --token-file=/etc/k3s/token
+```
+
+```ini right path=second/etc/systemd/system/k3s.service cluster=edge
+[Service]
+ExecStart=/usr/local/bin/k3s server --datastore-endpoint=https://etcd.example.com:2379 --token-file=/etc/k3s/token
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.branch import exclusive
+from k3s_policy.datastore import Kept, called, datastores, is_scripted, kept, token_sources
+from k3s_policy.finding import Confidence
+from k3s_policy.model import Ground
+from k3s_policy.rule import Problem, rule
+from k3s_policy.version import Version, has_come
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.model import Cluster, Node, Setting
+    from k3s_policy.rule import Problems
+    from k3s_policy.text import Text
+
+_HELP = "give every server the same token: add token-file, or set K3S_TOKEN"
+_FIRST = (Version(1, 19, 13), Version(1, 20, 9), Version(1, 21, 3))
+"""The first release of each line that needs the token (k3s-io/k3s#3422)."""
+
+
+class _Sharing(NamedTuple):
+    """A server on an external datastore."""
+
+    node: Node
+    endpoint: Setting
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token is given, whatever it is."""
+        return bool(token_sources(self.node.invocation, self.endpoint.when))
+
+    @property
+    def place(self) -> Text:
+        """Where the datastore is given; the value may hold a password."""
+        return self.endpoint.at
+
+
+@rule(severity="high", see=("https://docs.k3s.io/datastore/ha", "https://docs.k3s.io/cli/token"))
+def check(cluster: Cluster) -> Problems:
+    """Report the servers without a token, and of servers that all have none the second."""
+    sharing = list(_sharing(cluster))
+    if len(sharing) < 2:
+        return
+    lacking = [one for one in sharing if not one.has_token and has_come(_FIRST, one.node.invocation.version)]
+    if cluster.ground is Ground.REPLICAS:
+        yield from (_of_replicas(cluster, one) for one in lacking[:1] if one.node.invocation.wholly_seen)
+        return
+    given = next((one for one in sharing if one.has_token), None)
+    first = given or sharing[0]
+    # Of servers that all have no token, one finding is enough.
+    found = [one for one in lacking if one is not first and _meet(one, first)]
+    if given is None and not first.node.invocation.wholly_seen:
+        return
+    seen = [one for one in found if one.node.invocation.wholly_seen and not _fed(one)]
+    for one in seen if given else seen[:1]:
+        name = called(first.node, one.place)
+        if given:
+            message = f"K3s does not start: without a token it cannot read what {name} keeps in the datastore"
+            place = (first.endpoint.at, f"this server of the datastore has a token ({cluster.why})")
+        else:
+            message = f"K3s does not start: it has no token to read what {name} keeps in the datastore"
+            place = (first.endpoint.at, f"this server makes a token of its own, too ({cluster.why})")
+        yield Problem(one.place, message, _HELP, confidence=_confidence(cluster, one), related=(place,))
+
+
+def _sharing(cluster: Cluster) -> Iterator[_Sharing]:
+    for node in cluster.servers:
+        if kept(node.invocation) is Kept.EXTERNAL:
+            yield _Sharing(node, next(datastores(node.invocation)).setting)
+
+
+def _of_replicas(cluster: Cluster, one: _Sharing) -> Problem:
+    message = "K3s does not start: each replica makes a token of its own, and the first one's encrypts the datastore"
+    at = cluster.evidence[0].at or one.place
+    place = (one.place, f"all of them share this datastore ({cluster.why})")
+    return Problem(at, message, _HELP, related=(place,))
+
+
+def _meet(one: _Sharing, other: _Sharing) -> bool:
+    """Whether two servers can run beside each other: not in two arms of one fork."""
+    return not exclusive((*one.node.invocation.when, *one.endpoint.when), other.node.invocation.when)
+
+
+def _fed(one: _Sharing) -> bool:
+    """Whether a script speaks of a token, so that its caller may hand one over."""
+    return is_scripted(one.node.invocation) and "TOKEN" in one.node.invocation.at.span.source.content
+
+
+def _confidence(cluster: Cluster, one: _Sharing) -> Confidence:
+    return (
+        Confidence.MEDIUM if cluster.ground is Ground.SCRIPTS or is_scripted(one.node.invocation) else Confidence.HIGH
+    )
