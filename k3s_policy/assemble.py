@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from k3s_policy import cluster, credential, lower, place
+from k3s_policy import credential, declared, lower, place
 from k3s_policy.branch import exclusive
-from k3s_policy.datastore import datastores
 from k3s_policy.flags import flags
 from k3s_policy.fragment import (
     ConfigFile,
@@ -23,6 +22,8 @@ from k3s_policy.fragment import (
     Note,
     NotJudged,
     OtherCommand,
+    Placed,
+    Placing,
     S3Secret,
     Service,
     Start,
@@ -45,16 +46,15 @@ from k3s_policy.model import (
     Started,
     Unseen,
 )
-from k3s_policy.placing import placing
 from k3s_policy.tree import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from k3s_policy.datastore import Datastore
     from k3s_policy.fragment import Fragment, Judged, Workload
     from k3s_policy.options import Options
     from k3s_policy.place import ConfigSet
-    from k3s_policy.placing import Placing
     from k3s_policy.text import Text
     from k3s_policy.version import Version
 
@@ -75,7 +75,7 @@ class Scope:
 
     def version_of(self, files: Sequence[str], own: Version | None = None) -> Version | None:
         """Return the release that files are for; `own` is the one they name themselves."""
-        return self.version or cluster.declared_version(files, self.options) or own or self.options.version
+        return self.version or declared.declared_version(files, self.options) or own or self.options.version
 
 
 @dataclass
@@ -117,7 +117,7 @@ _BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, S3S
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     """Make nodes and clusters of fragments, and collect what stands by itself."""
-    placed = placing(list(fragments))
+    placed = _placed(list(fragments))
     every = placed.fragments
 
     def of(kind: type[_Kind]) -> list[_Kind]:
@@ -140,15 +140,19 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         unread = [file for file in unread if file not in beside]
         nodes.append(_configured_node(one, beside, scope, placed.addresses.get(one.host or "")))
     nodes = [_called(node, of(HostName)) for node in nodes]
-    clusters = () if scope.partial else tuple(cluster.clusters(nodes, scope.options))
+    clusters = () if scope.partial else _clusters(nodes, scope.options)
+    invocations = [
+        *(node.invocation for node in nodes),
+        *(_environment_alone(file, scope) for file in unread),
+        *(_other(command, scope) for command in of(OtherCommand)),
+        *(_loose(options, scope) for options in of(LooseOptions)),
+    ]
     return Assembly(
         tuple(nodes),
         clusters,
         [
-            *(node.invocation for node in nodes),
-            *(_environment_alone(file, scope) for file in unread),
-            *(_other(command, scope) for command in of(OtherCommand)),
-            *(_loose(options, scope) for options in of(LooseOptions)),
+            *invocations,
+            *_datastores(invocations),
             *clusters,
             *_databases(nodes, of(Database), services),
             *_replaced(sets),
@@ -158,11 +162,46 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         ],
         [
             *dict.fromkeys(note.message for note in of(Note)),
-            *(cluster.remarks(nodes, scope.options) if scope.whole else ()),
+            *(declared.remarks(nodes, scope.options) if scope.whole else ()),
         ],
         sorted({fragment.path for fragment in of(NotJudged)}),
         wanted,
     )
+
+
+# What few repositories have is loaded where it is met: a hook on one config file has no cluster.
+
+
+def _placed(fragments: list[Fragment]) -> Placing:
+    if not any(isinstance(fragment, Placed) for fragment in fragments):
+        return Placing(fragments)
+    from k3s_policy.placing import placing  # noqa: PLC0415
+
+    return placing(fragments)
+
+
+def _clusters(nodes: Sequence[Node], options: Options) -> tuple[Cluster, ...]:
+    if len(nodes) < _SEVERAL and not options.clusters and not any(map(_may_be_several, nodes)):
+        return ()
+    from k3s_policy.cluster import clusters  # noqa: PLC0415
+
+    return tuple(clusters(nodes, options))
+
+
+_SEVERAL = 2
+
+
+def _may_be_several(node: Node) -> bool:
+    """Whether one node makes a cluster by itself: its replicas, or the branches of its script."""
+    return node.copies is not None or any(setting.when for setting in node.invocation.all("server"))
+
+
+def _datastores(invocations: Iterable[Invocation]) -> Iterator[Datastore]:
+    for invocation in invocations:
+        if invocation.all("datastore-endpoint"):
+            from k3s_policy.datastore import datastores  # noqa: PLC0415
+
+            yield from datastores(invocation)
 
 
 # --- units ----------------------------------------------------------------------------------------------
@@ -339,8 +378,8 @@ def _role(start: Start, files: Sequence[str], scope: Scope) -> tuple[str | None,
     if start.role is not None:
         return start.role, start.because or "the command says so"
     role, because = _role_of_arguments(start)
-    if role is None and (declared := cluster.declared_role(files, scope.options)):
-        return declared, "declared in .k3s-policy.yaml"
+    if role is None and (listed := declared.declared_role(files, scope.options)):
+        return listed, "declared in .k3s-policy.yaml"
     return role, because
 
 
@@ -388,7 +427,7 @@ def _databases(
     for invocation in (node.invocation for node in nodes) if images else ():
         if invocation.started is None or invocation.started.form is not Form.CONTAINER:
             continue  # a host knows no Service by its name
-        for datastore in datastores(invocation):
+        for datastore in _datastores([invocation]):
             for address in datastore.endpoint.addresses:
                 found = [*images.get(str(address.host).lower(), {}).values()] if address.host.known else []
                 if len(found) == 1 and datastore.backend is not None:

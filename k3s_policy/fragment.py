@@ -6,13 +6,14 @@ environment file to which command, is for `assemble` to say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
 from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Subject, Unseen
 
 if TYPE_CHECKING:
+    from k3s_policy.datastore import Datastore
     from k3s_policy.lower import Argument, ConfigEntry, Variable
     from k3s_policy.systemd import EnvironmentFile as SystemdFile
     from k3s_policy.systemd import UnitFile
@@ -31,6 +32,7 @@ __all__ = [
     "Note",
     "OtherCommand",
     "Placed",
+    "Placing",
     "S3Secret",
     "Service",
     "Start",
@@ -249,5 +251,19 @@ Fragment: TypeAlias = (
     | Placed
 )
 
-Judged: TypeAlias = Subject | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile
+
+@dataclass
+class Placing:
+    """Fragments with every file where a script puts it."""
+
+    fragments: list[Fragment]
+    unseen: dict[str, list[Unseen]] = field(default_factory=dict)
+    """What was not found, by the host it is put on."""
+    addresses: dict[str, Text] = field(default_factory=dict)
+    """What scripts call a host, by the name fragments have for it."""
+    wanted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """How a file that was not found would be read, and where it may lie."""
+
+
+Judged: TypeAlias = "Subject | Datastore | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile"
 """What a check can judge: what was put together, and single files as they were read."""

@@ -7,10 +7,10 @@ where it wrote the file itself before. A file that is not found is told as not s
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Unit
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Placing, Unit
 from k3s_policy.model import Unseen
 from k3s_policy.place import folder_of, root_of, same_file
 
@@ -18,24 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Text
 
-__all__ = ["Placing", "placing"]
+__all__ = ["placing"]
 
 _File: TypeAlias = ConfigFile | Unit | EnvironmentFile
-
-
-@dataclass
-class Placing:
-    """Fragments with every file where a script puts it."""
-
-    fragments: list[Fragment]
-    unseen: dict[str, list[Unseen]] = field(default_factory=dict)
-    """What was not found, by the host it is put on."""
-    addresses: dict[str, Text] = field(default_factory=dict)
-    """What scripts call a host, by the name fragments have for it."""
-    wanted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    """How a file that was not found would be read, and where it may lie."""
 
 
 def placing(fragments: Sequence[Fragment]) -> Placing:

@@ -109,6 +109,6 @@ def test_a_rule_is_loaded_for_whom_it_judges() -> None:
     for name in names():
         rule = load(name)
         for judged in rule.judges:
-            subject = object.__new__(judged)
+            subject: object = object.__new__(judged)
             assert [found.name for found in load_for([name], [subject])] == [name]
         assert load_for([name], [object()]) == []

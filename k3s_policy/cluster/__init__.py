@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import exclusive
-from k3s_policy.cluster.declared import declared, declared_role, declared_version, remarks
 from k3s_policy.cluster.linked import linked
 from k3s_policy.cluster.started import replicated, scripted
 from k3s_policy.datastore import joined
+from k3s_policy.declared import declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from k3s_policy.model import Cluster, Node
     from k3s_policy.options import Options
 
-__all__ = ["clusters", "declared_role", "declared_version", "remarks"]
+__all__ = ["clusters"]
 
 _Source: TypeAlias = "Callable[[Sequence[Node], Options], Iterable[Cluster]]"
 _SOURCES: tuple[_Source, ...] = (declared, linked, replicated, scripted)

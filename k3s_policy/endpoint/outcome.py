@@ -57,8 +57,8 @@ ENDPOINT_WINS = (Version(1, 33, 13), Version(1, 34, 9), Version(1, 35, 6), Versi
 PGX = (Version(1, 27, 2),)
 """The first release whose PostgreSQL driver is pgx and not lib/pq."""
 KINE_0_13 = (Version(1, 29, 10), Version(1, 30, 6), Version(1, 31, 2))
-"""The first release of each line with kine 0.13 (docs.k3s.io/release-notes): it refuses an endpoint without a scheme, and
-lowers the case of a PostgreSQL database."""
+"""The first release of each line with kine 0.13 (docs.k3s.io/release-notes): it refuses an endpoint without a scheme,
+and lowers the case of a PostgreSQL database."""
 
 
 def outcome(endpoint: Endpoint, files: Files, version: Version | None = None) -> Outcome | None:
