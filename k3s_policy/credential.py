@@ -12,7 +12,7 @@ from bisect import bisect_right
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from k3s_policy import endpoint
+from k3s_policy.embedded import secret_parts
 from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def secrets(flag: Flag | None, value: Text) -> list[Text]:
         return []
     if flag is not None and flag.sensitive and not flag.embeds_credentials:
         return [value]
-    return endpoint.secret_parts(value)
+    return secret_parts(value)
 
 
 _PLAUSIBLE_NAME = pattern(r"-*[a-z]+(?:[-_.][a-z0-9]+)*")

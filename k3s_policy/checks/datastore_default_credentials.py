@@ -23,14 +23,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
     from k3s_policy.endpoint import Endpoint
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
@@ -52,12 +50,11 @@ _ADVICE = "make a user for K3s alone, with long and random credentials"
     see=("https://docs.k3s.io/datastore",),
     tags=("external/cwe/cwe-1392", "external/cwe/cwe-521"),
 )
-def check(invocation: Invocation) -> Problems:
+def check(datastore: Datastore) -> Problems:
     """Report each endpoint that counts whose login is a default, a bare scheme, or well known."""
-    for datastore in datastores(invocation):
-        endpoint = datastore.endpoint
-        if endpoint.refusal is None and endpoint.backend in (Backend.MYSQL, Backend.POSTGRES, Backend.NATS):
-            yield from _bare(endpoint) if _is_bare(endpoint) else _known(datastore)
+    endpoint = datastore.endpoint
+    if endpoint.refusal is None and endpoint.backend in (Backend.MYSQL, Backend.POSTGRES, Backend.NATS):
+        yield from _bare(endpoint) if _is_bare(endpoint) else _known(datastore)
 
 
 def _is_bare(endpoint: Endpoint) -> bool:

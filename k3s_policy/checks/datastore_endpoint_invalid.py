@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.credential import Nature, nature
-from k3s_policy.datastore import cut_short, datastores
+from k3s_policy.datastore import cut_short
 from k3s_policy.endpoint import Backend, Flaw
 from k3s_policy.endpoint.mended import FORMS, MASKED, meant, mended
 from k3s_policy.endpoint.outcome import KINE_0_13
@@ -40,7 +40,6 @@ from k3s_policy.version import has_come
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
     from k3s_policy.endpoint import Endpoint, Refusal
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
@@ -49,12 +48,11 @@ if TYPE_CHECKING:
     severity="high",
     see=("https://docs.k3s.io/datastore", "https://github.com/go-sql-driver/mysql#dsn-data-source-name"),
 )
-def check(invocation: Invocation) -> Problems:
+def check(datastore: Datastore) -> Problems:
     """Report each endpoint that counts and that kine or its driver refuses, at the characters at fault."""
-    for datastore in datastores(invocation):
-        refusal = datastore.endpoint.refusal
-        if refusal is not None and _is_certain(datastore.endpoint, refusal):
-            yield _problem(datastore, refusal)
+    refusal = datastore.endpoint.refusal
+    if refusal is not None and _is_certain(datastore.endpoint, refusal):
+        yield _problem(datastore, refusal)
 
 
 _BY_OTHERS = (Flaw.UNKNOWN_TLS, Flaw.UNKNOWN_KEY, Flaw.UNSAFE_COLLATION, Flaw.UNKNOWN_VALUE, Flaw.INVALID_NUMBER)

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import cut_short, datastores
+from k3s_policy.datastore import cut_short
 from k3s_policy.endpoint import Backend
 from k3s_policy.endpoint.mended import FORMS, mended
 from k3s_policy.endpoint.mysql import TRUTHS
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
     from k3s_policy.datastore import Datastore
     from k3s_policy.endpoint import Address, Endpoint, Parameter
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
@@ -58,21 +57,20 @@ if TYPE_CHECKING:
     severity="medium",
     see=("https://docs.k3s.io/datastore", "https://github.com/go-sql-driver/mysql#dsn-data-source-name"),
 )
-def check(subject: Invocation | Credential) -> Problems:
+def check(subject: Datastore | Credential) -> Problems:
     """Report what is wrong with an endpoint that no driver refuses, each mistake once."""
     if isinstance(subject, Credential):
         if subject.what == "K3S_DATASTORE_ENDPOINT":
             yield from _cut(subject.value)
         return
-    for datastore in datastores(subject):
-        if datastore.endpoint.refusal is not None:
-            continue
-        yield from _cut(datastore.setting.value)
-        doubled = tuple(_doubled(datastore.endpoint))
-        yield from doubled
-        if not doubled:  # else no part is what it seems to be
-            yield from _from_shell(datastore.endpoint)
-            yield from _of_backend(datastore)
+    if subject.endpoint.refusal is not None:
+        return
+    yield from _cut(subject.setting.value)
+    doubled = tuple(_doubled(subject.endpoint))
+    yield from doubled
+    if not doubled:  # else no part is what it seems to be
+        yield from _from_shell(subject.endpoint)
+        yield from _of_backend(subject)
 
 
 def _of_backend(datastore: Datastore) -> Iterator[Problem]:

@@ -28,9 +28,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import FILES, Kept, datastores, kept
+from k3s_policy.datastore import FILES, datastores
 from k3s_policy.endpoint import Backend, Files, Tls, refused_files
 from k3s_policy.finding import Confidence
+from k3s_policy.membership import Kept, kept
 from k3s_policy.model import Server
 from k3s_policy.rule import Problem, rule
 

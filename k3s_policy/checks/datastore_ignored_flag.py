@@ -32,11 +32,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.branch import exclusive
-from k3s_policy.datastore import Kept, datastores, kept
+from k3s_policy.datastore import datastores
 from k3s_policy.effective import is_on
 from k3s_policy.endpoint import Backend
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind
+from k3s_policy.membership import Kept, kept
 from k3s_policy.model import Origin
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule

@@ -26,15 +26,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend
 from k3s_policy.finding import Confidence
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
+    from k3s_policy.datastore import Datastore
     from k3s_policy.endpoint import Address, Endpoint
-    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
     from k3s_policy.version import Version
@@ -49,15 +48,14 @@ _CRASHED = ((1, 35, 6), (1, 35, 7), (1, 36, 2), (1, 36, 3))
 
 
 @rule(severity="low", see=("https://docs.k3s.io/datastore", "https://www.pgbouncer.org/config.html"))
-def check(invocation: Invocation) -> Problems:
+def check(datastore: Datastore) -> Problems:
     """Report each PostgreSQL endpoint whose port or host is a pooler's."""
-    for datastore in datastores(invocation):
-        endpoint = datastore.endpoint
-        if endpoint.backend is not Backend.POSTGRES or endpoint.refusal is not None or _names_nothing(endpoint):
-            continue
-        signs = [sign for address in endpoint.addresses if (sign := _sign(address)) is not None]
-        if signs:
-            yield _problem(signs[0], invocation.version)
+    endpoint = datastore.endpoint
+    if endpoint.backend is not Backend.POSTGRES or endpoint.refusal is not None or _names_nothing(endpoint):
+        return
+    signs = [sign for address in endpoint.addresses if (sign := _sign(address)) is not None]
+    if signs:
+        yield _problem(signs[0], datastore.invocation.version)
 
 
 def _names_nothing(endpoint: Endpoint) -> bool:

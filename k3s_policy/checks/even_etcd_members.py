@@ -46,9 +46,9 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import Kept, is_scripted, joined, kept, may_be_one_host, settled
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
+from k3s_policy.membership import Kept, is_scripted, joined, kept, may_be_one_host, settled
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 

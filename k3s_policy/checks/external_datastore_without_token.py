@@ -40,8 +40,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import exclusive
-from k3s_policy.datastore import Kept, called, datastores, is_scripted, kept, token_sources
+from k3s_policy.datastore import datastores
 from k3s_policy.finding import Confidence
+from k3s_policy.membership import Kept, called, is_scripted, kept, token_sources
 from k3s_policy.model import Ground
 from k3s_policy.rule import Problem, rule
 from k3s_policy.version import Version, has_come

@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.branch import exclusive
 from k3s_policy.credential import Nature, nature
-from k3s_policy.datastore import Kept, joined, kept
 from k3s_policy.finding import Confidence, Severity
+from k3s_policy.membership import Kept, joined, kept
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.version import Version, has_come

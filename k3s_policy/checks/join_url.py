@@ -36,8 +36,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import exclusive
-from k3s_policy.datastore import datastores, joined
+from k3s_policy.datastore import datastores
 from k3s_policy.finding import Confidence, Severity
+from k3s_policy.membership import joined
 from k3s_policy.model import Agent, Cluster
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule

@@ -47,9 +47,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.datastore import certainty, joined
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence, Severity
+from k3s_policy.membership import certainty, joined
 from k3s_policy.model import Server
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule

@@ -41,9 +41,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import is_scripted, joined, token_sources
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
+from k3s_policy.membership import is_scripted, joined, token_sources
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:

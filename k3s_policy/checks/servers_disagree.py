@@ -59,9 +59,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from k3s_policy import credential
 from k3s_policy.branch import exclusive
 from k3s_policy.credential import Nature
-from k3s_policy.datastore import Kept, called, certainty, is_settled, joined, kept, may_be_one_host
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind, flags
+from k3s_policy.membership import Kept, called, certainty, is_settled, joined, kept, may_be_one_host
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 from k3s_policy.value import Malformed, typed

@@ -40,9 +40,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import exclusive
-from k3s_policy.datastore import Kept, called, certainty, is_scripted, joined, kept, may_be_one_host
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
+from k3s_policy.membership import Kept, called, certainty, is_scripted, joined, kept, may_be_one_host
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 

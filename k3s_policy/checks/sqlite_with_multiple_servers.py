@@ -37,8 +37,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import Kept, joined, kept
 from k3s_policy.finding import Confidence
+from k3s_policy.membership import Kept, joined, kept
 from k3s_policy.model import Ground
 from k3s_policy.rule import Problem, rule
 

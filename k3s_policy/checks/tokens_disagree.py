@@ -46,8 +46,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy import credential
 from k3s_policy.branch import exclusive
 from k3s_policy.credential import Nature
-from k3s_policy.datastore import Kept, called, certainty, joined, kept, may_be_one_host, settled
 from k3s_policy.finding import Confidence
+from k3s_policy.membership import Kept, called, certainty, joined, kept, may_be_one_host, settled
 from k3s_policy.model import Agent, Ground, Server
 from k3s_policy.rule import Problem, rule
 

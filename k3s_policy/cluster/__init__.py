@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from k3s_policy.branch import exclusive
 from k3s_policy.cluster.linked import linked
 from k3s_policy.cluster.started import replicated, scripted
-from k3s_policy.datastore import joined
 from k3s_policy.declared import declared
+from k3s_policy.membership import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.cluster.members import cluster_of
 from k3s_policy.cluster.names import names_of, shown, url_host
-from k3s_policy.datastore import joined
+from k3s_policy.membership import joined
 from k3s_policy.model import Evidence, Ground
 
 if TYPE_CHECKING:

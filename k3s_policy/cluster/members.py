@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import joined
+from k3s_policy.membership import joined
 from k3s_policy.model import Agent, Cluster, Server
 
 if TYPE_CHECKING:

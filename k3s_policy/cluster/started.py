@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.cluster.members import cluster_of
 from k3s_policy.cluster.names import may_mean
-from k3s_policy.datastore import joined, token_sources
+from k3s_policy.membership import joined, token_sources
 from k3s_policy.model import Cluster, Evidence, Form, Ground, Server
 
 if TYPE_CHECKING:

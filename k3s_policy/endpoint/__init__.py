@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from k3s_policy.endpoint import lists, mysql, parts, postgres
 from k3s_policy.endpoint.outcome import Files, Outcome, Tls, outcome, refused_files
 from k3s_policy.endpoint.parts import Address, Backend, Endpoint, Flaw, Parameter, Refusal, opaque
-from k3s_policy.endpoint.secret import secret_parts
 
 if TYPE_CHECKING:
     from k3s_policy.text import Text
@@ -32,7 +31,6 @@ __all__ = [
     "outcome",
     "parse",
     "refused_files",
-    "secret_parts",
 ]
 
 SCHEMES = {

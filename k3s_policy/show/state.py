@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.datastore import Kept, datastores, joined, kept
+from k3s_policy.datastore import datastores
+from k3s_policy.membership import Kept, joined, kept
 from k3s_policy.model import Agent
 
 if TYPE_CHECKING:

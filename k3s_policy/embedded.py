@@ -1,4 +1,4 @@
-"""What must never be shown of a value that may hold a URL or a data source name.
+"""Credentials embedded in URLs and data source names: what must never be shown of a value that may hold one.
 
 It is looked for whatever a driver makes of the value: a password that breaks an endpoint is a password.
 """
