@@ -9,6 +9,9 @@ keep the agent from starting.
 Keys are the names of flags, letter by letter: no underscores, no capitals, no hyphens before them. Arguments of a
 component have a flag that takes them: `kubelet-arg: max-pods=200`.
 
+In an environment file `KINE_SCHEMA_MIGRATION` moves the tables of an external database to a newer schema; a misspelt
+form of it does nothing at all.
+
 Which options exist depends on the release; without a version the newest one known to this tool counts. Of an option
 that is newer than the release in use, the message says with which one it came.
 
@@ -34,7 +37,9 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import flags
+from k3s_policy.fragment import EnvironmentFile
 from k3s_policy.model import Origin
+from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
 from k3s_policy.version import Version, has_come
 
@@ -85,11 +90,21 @@ _OF_RKE2 = {
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/agent"))
-def check(invocation: Invocation) -> Problems:
-    """Report each option that is no flag of the role, with the nearest name."""
-    for option in invocation.unrecognised:
+def check(subject: Invocation | EnvironmentFile) -> Problems:
+    """Report each option that is no flag of the role, with the nearest name, and a misspelt variable of kine."""
+    if isinstance(subject, EnvironmentFile):
+        for variable in subject.variables:
+            if _MIGRATION.fullmatch(str(variable.name)):
+                message = "kine does not read this variable, so that its tables keep their schema"
+                yield Problem(variable.name, message, "write KINE_SCHEMA_MIGRATION", Severity.MEDIUM)
+        return
+    for option in subject.unrecognised:
         if option.at.known and not re.search(r"\{\{|\{%|\$\{|<%|__", option.name):
-            yield _problem(invocation, option)
+            yield _problem(subject, option)
+
+
+_MIGRATION = pattern(r"KINE_(?!SCHEMA_MIGRATION$)(?=\w*MIGRAT)(?=\w*SCHEMA)\w+")
+"""What is meant for the one variable that kine reads beside its own flags (kine pkg/drivers/mysql, pgsql: setup)."""
 
 
 def _problem(invocation: Invocation, option: Unrecognised) -> Problem:
