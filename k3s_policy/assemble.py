@@ -387,7 +387,7 @@ def _told(start: Start, placed: Placing, services: Iterable[Service]) -> Start:
     """Add to a start what commands elsewhere say of its host: files that were not found, and its names."""
     unseen = (*start.unseen, *placed.unseen.get(start.host or "", ()))
     addresses = [*start.addresses]
-    if start.host in placed.addresses:
+    if not addresses and start.host in placed.addresses:
         addresses.append(placed.addresses[start.host])
     if start.workload is not None:
         addresses += _reached(start.workload, services)

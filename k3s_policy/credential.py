@@ -247,17 +247,14 @@ def _looks_secret(content: str, known: Sequence[tuple[int, int]]) -> Iterator[tu
             if not written:
                 continue
             start, end = match.span(group)
-            unclosed = False
             if written[0] in "\"'":
-                unclosed = len(written) == 1 or written[-1] != written[0]
                 start += 1
-                end -= not unclosed
+                end -= len(written) > 1 and written[-1] == written[0]
             reference = _REFERENCE.match(content, start)
             if reference and reference.end() >= end:
                 continue  # `--token {{ token }}` is one word for who fills it in, and three for the pattern
-            # What is given, or quoted without an end, goes on to the end of the line: a reader that knows is believed.
-            endless = group == "given" or unclosed
-            if not endless or not (_lies_in(start, known) or (unclosed and _lies_in(start - 1, known))):
+            # What is given goes on to the end of the line: a reader that knows better is believed.
+            if group != "given" or not _lies_in(start, known):
                 yield start, start + len(content[start:end].rstrip())
 
 

@@ -251,6 +251,8 @@ def actual_settings(case: Case) -> list[str]:
     fragments = [fragment for source in case.sources for fragment in dispatch.read(source)]
     assembly = assemble(fragments, Scope(case.options, case.version))
     lines = [line for subject in assembly.subjects for line in _subject_lines(subject)]
+    for node in assembly.nodes:
+        lines.extend(f"called {address} {node.name}  ({_place(address)})" for address in node.addresses)
     lines.extend(f"note {note}" for note in assembly.notes)
     lines.extend(f"not judged {path}" for path in assembly.not_judged)
     return lines

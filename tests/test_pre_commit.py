@@ -199,7 +199,7 @@ def test_a_mistake_between_a_staged_and_a_committed_file(repository: Repository)
     assert code == 1
     assert f"hosts/second/{CONFIG}:1:1: high[sqlite-with-multiple-servers]" in output
     assert f"hosts/first/{CONFIG}" in output
-    repository.stage({f"hosts/first/{CONFIG}": "cluster-init: true\n" + FIRST})
+    repository.stage({f"hosts/first/{CONFIG}": "cluster-init: true\n" + FIRST, f"hosts/third/{CONFIG}": SECOND})
     assert repository.commit().code == 0
 
 
