@@ -66,14 +66,19 @@ def writings(call: Call, standard_input: tuple[Text, ...] = ()) -> Iterator[Writ
 
 
 def gather(every: list[Writing]) -> list[WrittenFile]:
-    """Put together what is written to one file: a later `>` starts anew, `>>` goes on."""
+    """Put together what is written to one file: a later `>` starts anew, `>>` goes on.
+
+    So do the commands of a group, which share its one redirection.
+    """
     files: dict[tuple[str, When], list[Text]] = {}
+    targets: dict[tuple[str, When], Text] = {}
     for writing in every:
         key = (str(writing.path), writing.when)
-        if writing.appends and key in files:
+        if key in files and (writing.appends or targets[key] is writing.path):
             files[key].append(writing.content)
         else:
             files[key] = [writing.content]
+        targets[key] = writing.path
     return [WrittenFile(path, join(parts, "\n"), when) for (path, when), parts in files.items()]
 
 
