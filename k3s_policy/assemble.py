@@ -139,7 +139,8 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         beside = place.environments_below(one, unread)
         unread = [file for file in unread if file not in beside]
         nodes.append(_configured_node(one, beside, scope, placed.addresses.get(one.host or "")))
-    nodes = [_called(node, of(HostName)) for node in nodes]
+    if hosts := of(HostName):
+        nodes = _called(nodes, hosts)
     clusters = () if scope.partial else _clusters(nodes, scope.options)
     invocations = [
         *(node.invocation for node in nodes),
@@ -394,11 +395,17 @@ def _told(start: Start, placed: Placing, services: Iterable[Service]) -> Start:
     return replace(start, unseen=unseen, addresses=tuple(addresses))
 
 
-def _called(node: Node, names: Sequence[HostName]) -> Node:
-    """Add to a node the addresses that hosts files give its name."""
-    own = {str(setting.value).lower() for setting in node.invocation.all("node-name") if setting.known}
-    found = tuple(one.address for one in names if one.name in own)
-    return replace(node, addresses=(*node.addresses, *found)) if found else node
+def _called(nodes: Iterable[Node], hosts: Iterable[HostName]) -> list[Node]:
+    """Add to nodes the addresses that hosts files give their names."""
+    addresses: dict[str, list[Text]] = {}
+    for host in hosts:
+        addresses.setdefault(host.name, []).append(host.address)
+    called = []
+    for node in nodes:
+        own = {str(setting.value).lower() for setting in node.invocation.all("node-name") if setting.known}
+        found = [address for name in sorted(own) for address in addresses.get(name, ())]
+        called.append(replace(node, addresses=(*node.addresses, *found)) if found else node)
+    return called
 
 
 def _reached(workload: Workload, services: Iterable[Service]) -> Iterator[Text]:

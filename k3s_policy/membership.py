@@ -16,6 +16,8 @@ from k3s_policy.finding import Confidence
 from k3s_policy.model import Agent, Form, Ground
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from k3s_policy.branch import When
     from k3s_policy.model import Cluster, Invocation, Node, Setting
     from k3s_policy.text import Text
@@ -30,6 +32,7 @@ __all__ = [
     "kept",
     "may_be_one_host",
     "settled",
+    "some_may_be_one_host",
     "token_sources",
 ]
 
@@ -119,6 +122,14 @@ def may_be_one_host(one: Node, other: Node) -> bool:
         configured.invocation.started is None and started.invocation.lacks("config")
         for configured, started in ((one, other), (other, one))
     )
+
+
+def some_may_be_one_host(nodes: Iterable[Node]) -> bool:
+    """Whether two of some nodes may be one host."""
+    every = list(nodes)
+    configured = [node for node in every if node.invocation.started is None]
+    started = [node for node in every if node.invocation.lacks("config")] if configured else []
+    return any(one is not other for one in configured[:2] for other in started[:2])
 
 
 def is_scripted(invocation: Invocation) -> bool:

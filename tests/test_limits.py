@@ -83,3 +83,47 @@ def test_one_file_that_cannot_be_read_does_not_hide_the_others(monkeypatch: pyte
     report = examine([Source("bad.yaml", ""), good], Policy(names()))
     assert [error.path for error in report.errors] == ["bad.yaml"]
     assert [finding.rule for finding in report.findings] == ["world-readable-kubeconfig"]
+
+
+def _hosts(number: int) -> list[Source]:
+    """Return the files of a cluster: a first server, many that join it, and what each is called."""
+    files = [Source("hosts", "".join(f"10.0.{n // 256}.{n % 256} host-{n}\n" for n in range(number)))]
+    for n in range(number):
+        join = "cluster-init: true" if n == 0 else "server: https://10.0.0.0:6443"
+        config = f"{join}\nnode-ip: 10.0.{n // 256}.{n % 256}\nnode-name: host-{n}\ntoken-file: /t\ntls-san: lb\n"
+        files.append(Source(f"h{n}/etc/rancher/k3s/config.yaml", config))
+        unit = "[Service]\nExecStart=/usr/local/bin/k3s server\n"
+        files.append(Source(f"h{n}/etc/systemd/system/k3s.service", unit))
+    return files
+
+
+def test_a_large_cluster_is_judged_in_time() -> None:
+    """Twice the hosts take about twice the time: no rule compares each with each."""
+    taken = []
+    for number in (301, 1201):
+        files = _hosts(number)
+        start = monotonic()
+        report = examine(files, Policy(names()))
+        taken.append(monotonic() - start)
+        assert report.findings == ()
+    assert taken[1] < 10 * taken[0], taken
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql://" + "@/" * 50_000,
+        "mysql://k3s@tcp(db)/k3s?" + "a=b&" * 20_000,
+        "postgres://" + "h:1," * 12_000 + "h/k3s",
+        "postgres://k3s@db/k3s?host=" + "%2C" * 30_000,
+        "https://" + ",".join(["a:2379"] * 8_000),
+        "nats://" + ",nats://".join(["a:4222"] * 5_000),
+        "mysql://" + "${A}" * 30_000,
+        "postgres://u:" + "%" * 100_000 + "@db/k3s",
+    ],
+    ids=lambda value: value[:28],
+)
+def test_a_long_endpoint_is_judged_in_time(value: str) -> None:
+    start = monotonic()
+    examine([Source("etc/rancher/k3s/config.yaml", f'datastore-endpoint: "{value}"\n')], Policy(names()))
+    assert monotonic() - start < LONGEST / 2

@@ -90,12 +90,15 @@ def check(cluster: Cluster) -> Problems:
     """Report each node that has the name of an earlier one."""
     nodes = {id(node): node for node in cluster.nodes}.values()
     found = [named for node in nodes for named in _names(node)]
-    for number, later in enumerate(found):
+    of_name: dict[str, list[_Named]] = {}
+    for later in found:
         if later.node.copies is not None and not later.gets_id:
             related = ((later.node.copies, "the number of replicas"),)
             message = f"each replica is a node called {later.setting.value}, and a cluster takes one of that name"
             yield Problem(later.setting.place, message, _HELP_PODS, related=related)
-        earlier = next((one for one in found[:number] if _clash(one, later)), None)
+        before = of_name.setdefault(later.name, [])
+        earlier = next((one for one in before if _clash(one, later)), None)
+        before.append(later)
         if earlier is not None:
             yield _problem(cluster, earlier, later)
 
@@ -110,7 +113,7 @@ def _names(node: Node) -> Iterator[_Named]:
 
 def _clash(one: _Named, other: _Named) -> bool:
     """Whether two nodes that surely are two, and run side by side, have one name."""
-    if one.name != other.name or exclusive(_when(one), _when(other)) or not _are_two(one.node, other.node):
+    if exclusive(_when(one), _when(other)) or not _are_two(one.node, other.node):
         return False
     return not (one.gets_id or other.gets_id) or (one.runs_etcd and other.runs_etcd)
 

@@ -43,12 +43,11 @@ token-file: /etc/rancher/k3s/token
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, is_scripted, joined, kept, may_be_one_host, settled
+from k3s_policy.membership import Kept, is_scripted, joined, kept, settled, some_may_be_one_host
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 
@@ -87,6 +86,8 @@ def _members(cluster: Cluster) -> list[Node] | None:
     if len(firsts) != 1 or kept(firsts[0].invocation) is not Kept.ETCD:
         return None  # another rule's, or the first server is not among the files
     members = list(firsts)
+    # Nodes that have an address or name in common are one host, which two scripts set up.
+    names = _names(firsts[0])
     for node in cluster.servers:
         invocation = node.invocation
         join = joined(invocation)
@@ -95,9 +96,11 @@ def _members(cluster: Cluster) -> list[Node] | None:
         without_etcd = settled(invocation, "disable-etcd")
         if invocation.last("datastore-endpoint") or (without_etcd is None and invocation.all("disable-etcd")):
             return None
-        if not is_on(without_etcd) and not any(_are_one_host(node, member) for member in members):
+        own = _names(node)
+        if not is_on(without_etcd) and names.isdisjoint(own):
             members.append(node)
-    apart = not any(may_be_one_host(one, other) for one, other in combinations(cluster.servers, 2))
+            names |= own
+    apart = not some_may_be_one_host(cluster.servers)
     return members if apart and all(_is_counted(node) for node in members) else None
 
 
@@ -118,11 +121,6 @@ def _is_counted(node: Node) -> bool:
 def _is_named(node: Node) -> bool:
     """Whether a node has an address or name written out, so that it is one host."""
     return bool(_names(node))
-
-
-def _are_one_host(one: Node, other: Node) -> bool:
-    """Whether two nodes have an address or name in common: two scripts set up one host."""
-    return not _names(one).isdisjoint(_names(other))
 
 
 def _names(node: Node) -> set[str]:

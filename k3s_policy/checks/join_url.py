@@ -79,8 +79,9 @@ _WRITE = "write https://, the name or address of a server, and its port: 6443 by
 def check(subject: Invocation | Cluster) -> Problems:
     """Report URLs that K3s refuses, and those with a port at which no K3s server answers."""
     if isinstance(subject, Cluster):
+        owners = _owners(subject)
         for node in subject.nodes:
-            yield from _beside_its_server(node, subject)
+            yield from _beside_its_server(node, subject, owners)
         return
     for setting in _urls(subject):
         fault = _fault(setting.value, subject)
@@ -193,7 +194,20 @@ def _path_fault(location: Text) -> _Fault | None:
 # --- beside the server that is meant ----------------------------------------------------------------------
 
 
-def _beside_its_server(node: Node, cluster: Cluster) -> Iterator[Problem]:
+def _owners(cluster: Cluster) -> dict[str, list[tuple[Node, Setting]]]:
+    """Return the servers that have an address of their own; an external one may be translated on its way."""
+    owners: dict[str, list[tuple[Node, Setting]]] = {}
+    for owner in cluster.servers:
+        for setting in owner.invocation.all("node-ip", "advertise-address"):
+            if setting.known and setting.at is not setting.value and owner.whole is None:
+                for address in str(setting.value).split(","):
+                    owners.setdefault(address, []).append((owner, setting))
+    return owners
+
+
+def _beside_its_server(
+    node: Node, cluster: Cluster, owners: dict[str, list[tuple[Node, Setting]]]
+) -> Iterator[Problem]:
     """Report a URL that names the address of a server, and not the port at which that one listens."""
     join = joined(node.invocation)
     if join is None or join not in _urls(node.invocation) or _fault(join.value, node.invocation) is not None:
@@ -203,9 +217,8 @@ def _beside_its_server(node: Node, cluster: Cluster) -> Iterator[Problem]:
     if address is None:
         return
     host, port = address
-    for owner in cluster.servers:
-        named = _named(owner, str(host))
-        if named is None or owner.invocation is node.invocation or owner.whole is not None:
+    for owner, named in owners.get(str(host), ()):
+        if owner.invocation is node.invocation:
             continue
         listens = _listens(owner.invocation, cluster)
         if not str(port) and listens not in (None, _OF_HTTPS):
@@ -217,14 +230,6 @@ def _beside_its_server(node: Node, cluster: Cluster) -> Iterator[Problem]:
         place = (named.place, f"{owner.name} has this address ({cluster.why})")
         yield Problem(join.value, message, f"add the port: :{listens}", confidence=Confidence.MEDIUM, related=(place,))
         return
-
-
-def _named(owner: Node, host: str) -> Setting | None:
-    """Return the setting that gives a server an address of its own; an external one may be translated on its way."""
-    for setting in owner.invocation.all("node-ip", "advertise-address"):
-        if setting.known and setting.at is not setting.value and host in str(setting.value).split(","):
-            return setting
-    return None
 
 
 def _listens(server: Invocation, cluster: Cluster) -> int | None:

@@ -8,8 +8,9 @@ Without `datastore-endpoint` and without `cluster-init` a first server runs the 
 Start the first server with `cluster-init: true` (embedded etcd), or give every server the same
 `datastore-endpoint`.
 
-Which servers belong together is known from `.k3s-policy.yaml` or from a `server` URL that names another node's
-address, name or tls-san. Nothing is concluded where the first server's arguments were not seen.
+Which servers belong together is known from `.k3s-policy.yaml`; from a `server` URL that names another node's address,
+name or tls-san; from the replicas of a workload; from scripts that start a first server and further ones. The message
+says which of these it was. Nothing is concluded where the first server's arguments were not seen.
 
 ```yaml wrong path=first/etc/rancher/k3s/config.yaml cluster=edge
 node-ip: 10.0.0.1
