@@ -23,7 +23,6 @@ from k3s_policy.fragment import (
     NotJudged,
     OtherCommand,
     Placed,
-    Placing,
     S3Secret,
     Service,
     Start,
@@ -35,7 +34,6 @@ from k3s_policy.model import (
     BrokenFile,
     Cluster,
     Credential,
-    DatabaseImage,
     FileMode,
     Form,
     Invocation,
@@ -46,19 +44,21 @@ from k3s_policy.model import (
     Started,
     Unseen,
 )
+from k3s_policy.place import PlacedFiles, Wanted
+from k3s_policy.reached import called, databases, told
 from k3s_policy.tree import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from k3s_policy.datastore import Datastore
-    from k3s_policy.fragment import Fragment, Judged, Workload
+    from k3s_policy.fragment import Fragment, Judged
     from k3s_policy.options import Options
     from k3s_policy.place import ConfigSet
     from k3s_policy.text import Text
     from k3s_policy.version import Version
 
-__all__ = ["Assembly", "Scope", "Wanted", "assemble"]
+__all__ = ["Assembly", "Scope", "assemble"]
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,6 @@ class Assembly:
     """Files that are named and were not among the fragments."""
 
 
-class Wanted(NamedTuple):
-    """A file that a unit or a command names."""
-
-    kind: str
-    """`config` or `environment`: how K3s or systemd would read it."""
-    paths: tuple[str, ...]
-    """Where in the repository it may lie, likeliest first."""
-
-
 class _Started(NamedTuple):
     """A start with the unit it stands in, if any, and the files that unit is made of."""
 
@@ -124,11 +115,11 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         return [fragment for fragment in every if isinstance(fragment, kind)]
 
     environments = of(EnvironmentFile)
-    wanted = [Wanted(kind, paths) for kind, paths in placed.wanted]
+    wanted = [*placed.wanted]
     from_units, others = _unit_starts(of(Unit), environments, wanted)
     services = of(Service)
     started = [
-        one._replace(start=_told(one.start, placed, services))
+        one._replace(start=told(one.start, placed, services))
         for one in (*(_Started(start) for start in of(Start)), *from_units)
     ]
     sets = place.config_sets(of(ConfigFile))
@@ -140,7 +131,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         unread = [file for file in unread if file not in beside]
         nodes.append(_configured_node(one, beside, scope, placed.addresses.get(one.host or "")))
     if hosts := of(HostName):
-        nodes = _called(nodes, hosts)
+        nodes = called(nodes, hosts)
     clusters = () if scope.partial else _clusters(nodes, scope.options)
     invocations = [
         *(node.invocation for node in nodes),
@@ -155,7 +146,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *invocations,
             *_datastores(invocations),
             *clusters,
-            *_databases(nodes, of(Database), services),
+            *databases(nodes, of(Database), services),
             *_replaced(sets),
             *_misnamed(loose_sets),
             *(file.error for file in of(ConfigFile) if file.error is not None),
@@ -173,9 +164,9 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
 # What few repositories have is loaded where it is met: a hook on one config file has no cluster.
 
 
-def _placed(fragments: list[Fragment]) -> Placing:
+def _placed(fragments: list[Fragment]) -> PlacedFiles:
     if not any(isinstance(fragment, Placed) for fragment in fragments):
-        return Placing(fragments)
+        return PlacedFiles(tuple(fragments))
     from k3s_policy.placing import placing  # noqa: PLC0415
 
     return placing(fragments)
@@ -382,63 +373,6 @@ def _role(start: Start, files: Sequence[str], scope: Scope) -> tuple[str | None,
     if role is None and (listed := declared.declared_role(files, scope.options)):
         return listed, "declared in .k3s-policy.yaml"
     return role, because
-
-
-def _told(start: Start, placed: Placing, services: Iterable[Service]) -> Start:
-    """Add to a start what commands elsewhere say of its host: files that were not found, and its names."""
-    unseen = (*start.unseen, *placed.unseen.get(start.host or "", ()))
-    addresses = [*start.addresses]
-    if not addresses and start.host in placed.addresses:
-        addresses.append(placed.addresses[start.host])
-    if start.workload is not None:
-        addresses += _reached(start.workload, services)
-    return replace(start, unseen=unseen, addresses=tuple(addresses))
-
-
-def _called(nodes: Iterable[Node], hosts: Iterable[HostName]) -> list[Node]:
-    """Add to nodes the addresses that hosts files give their names."""
-    addresses: dict[str, list[Text]] = {}
-    for host in hosts:
-        addresses.setdefault(host.name, []).append(host.address)
-    called = []
-    for node in nodes:
-        own = {str(setting.value).lower() for setting in node.invocation.all("node-name") if setting.known}
-        found = [address for name in sorted(own) for address in addresses.get(name, ())]
-        called.append(replace(node, addresses=(*node.addresses, *found)) if found else node)
-    return called
-
-
-def _reached(workload: Workload, services: Iterable[Service]) -> Iterator[Text]:
-    """Yield the names under which the pods of a workload are reached in their cluster."""
-    for service in services:
-        near = not (service.namespace and workload.namespace) or service.namespace == workload.namespace
-        if near and service.selector <= workload.labels:
-            for pod in ("", f"{workload.name}-0."):
-                namespace = service.namespace or workload.namespace
-                tails = ["", *(f".{namespace}{tail}" for tail in _DOMAINS if namespace)]
-                yield from (service.name.stand_in(f"{pod}{service.name}{tail}") for tail in tails)
-
-
-_DOMAINS = ("", ".svc", ".svc.cluster.local")
-"""What may stand behind the namespace in the name of a Service."""
-
-
-def _databases(
-    nodes: Iterable[Node], databases: Iterable[Database], services: Sequence[Service]
-) -> Iterator[DatabaseImage]:
-    """Yield the images of databases that run beside a server, where its endpoint names their Service."""
-    images: dict[str, dict[str, Text]] = {}
-    for database in databases:
-        for name in _reached(database.workload, services) if database.workload is not None else ():
-            images.setdefault(str(name).lower(), {})[str(database.image)] = database.image
-    for invocation in (node.invocation for node in nodes) if images else ():
-        if invocation.started is None or invocation.started.form is not Form.CONTAINER:
-            continue  # a host knows no Service by its name
-        for datastore in _datastores([invocation]):
-            for address in datastore.endpoint.addresses:
-                found = [*images.get(str(address.host).lower(), {}).values()] if address.host.known else []
-                if len(found) == 1 and datastore.backend is not None:
-                    yield DatabaseImage(found[0], address.host, datastore.backend.value, invocation.version)
 
 
 def _role_of_arguments(start: Start) -> tuple[str | None, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from bisect import bisect_right
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Nature",
+    "Secret",
     "is_reference",
     "is_short",
     "is_well_known",
@@ -42,6 +44,13 @@ class Nature(Enum):
     ENCRYPTED = "encrypted"
     PLACEHOLDER = "placeholder"
     EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What is compared and never shown."""
+
+    value: str = field(repr=False)
 
 
 # Jinja and Go templates, ERB, Terraform, shell, Ruby; `{NAME}` and `@NAME@` of home-made substitutions.

@@ -6,14 +6,15 @@ Nothing is concluded from what was not seen.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from k3s_policy import endpoint as grammar
-from k3s_policy.endpoint import Backend, Endpoint, Files, Outcome
+from k3s_policy.endpoint import Backend, Endpoint, Files, Outcome, Tls
 from k3s_policy.endpoint.mysql import tls_mode
 from k3s_policy.endpoint.outcome import ENDPOINT_WINS
 from k3s_policy.finding import Confidence
-from k3s_policy.model import CIPHERS, Origin
+from k3s_policy.model import CIPHERS
 from k3s_policy.pattern import pattern
 from k3s_policy.template import marked
 from k3s_policy.version import has_come
@@ -25,11 +26,18 @@ if TYPE_CHECKING:
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.text import Text
 
-__all__ = ["FILES", "Datastore", "cut_short", "datastores"]
+__all__ = ["FILES", "BesideFiles", "Datastore", "cut_short", "datastores"]
 
 FILES = ("datastore-cafile", "datastore-certfile", "datastore-keyfile")
 """The flags that name files for TLS to the datastore."""
-_KINDS = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
+
+
+class BesideFiles(Enum):
+    """What becomes of a `tls=` that verifies nothing, beside the datastore files."""
+
+    ALONE = "there are no files"
+    LOSES = "the files verify all the same"
+    WINS = "the files are ignored"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +76,7 @@ class Datastore:
     @property
     def may_hide_files(self) -> bool:
         """Whether the place where the endpoint stands was not wholly read: the files may be named there too."""
-        unseen = self.invocation.lacks(_KINDS[self.setting.origin])
-        return unseen is not None and unseen.at is not None
+        return self.invocation.may_hide(self.setting.origin)
 
     @property
     def confidence(self) -> Confidence:
@@ -118,6 +125,18 @@ class Datastore:
         version = self.invocation.version
         seen = version is None or version.line < ENDPOINT_WINS[0].line or version.line in _SEEN
         return has_come(ENDPOINT_WINS, version), _sure(seen)
+
+    @property
+    def without_verification(self) -> tuple[BesideFiles, Confidence]:
+        """What a `tls=` of MySQL that verifies nothing does to the files, and how sure the conclusion is."""
+        beats_files, confidence = self.tls_beats_files
+        reached = grammar.outcome(self.endpoint, self.given, self.invocation.version)
+        beside = BesideFiles.LOSES if reached is not None and reached.tls is Tls.VERIFIED else BesideFiles.WINS
+        if beside is BesideFiles.WINS and not self.files:
+            beside = BesideFiles.ALONE
+            # Files that were not seen may win, where this release lets them.
+            confidence = _sure(beats_files or not self.may_hide_files)
+        return beside, Confidence.MEDIUM if reached is None else confidence
 
     @property
     def given_files(self) -> tuple[tuple[Text, str], ...]:

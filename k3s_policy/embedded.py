@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from k3s_policy.endpoint import mysql, postgres
 from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["secret_parts"]
 
 _SECRET_PARAMETER = pattern(
-    r"(?i)[?&](?:password|passwd|pass|pwd|token|secret[^=&]*|[^=&?/@]*password)=(?P<value>[^&]*)"
+    r"(?i)[?&;](?:password|passwd|pass|pwd|token|secret[\w.-]*|[^=&;?/@]*password)=(?P<value>[^&]*)"
 )
 _MYSQL = pattern(r"mysql://(?P<login>.*)@\w*(?:\([^()]*\))?/[^/@]*", 16)  # re.DOTALL
 _HOSTLESS = pattern(
@@ -27,6 +28,10 @@ _HOSTLESS = pattern(
     16,
 )  # re.DOTALL
 """A login whose host is missing: what stands behind the first colon is no port, and no word in place of one."""
+_USER = pattern(r"[\w.%-]*")
+_SCHEME = pattern(r"(?i)[\W_]*(?:jdbc:)?[a-z][a-z0-9+.-]*")
+_SERVER = pattern(r"[^/]*//[^:/]*(?::\d+)?(?:[/?#].*)?$|[^/]*//\[", 16)  # re.DOTALL
+"""A server without a login: what stands behind its colon is a port, else a password that goes on behind the comma."""
 _NEXT_URL = pattern(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -42,9 +47,9 @@ def secret_parts(text: Text) -> list[Text]:
         alone = _HOSTLESS.fullmatch(value)
         if alone is not None:
             return [text.cut(alone, "password")]
-        if "?" not in value:
+        if "=" not in value:
             return []
-    found = [text.cut(match, "value") for match in _SECRET_PARAMETER.finditer(value)]
+    found = _secret_values(text)
     whole = _MYSQL.fullmatch(value)
     if whole and (password := text.cut(whole, "login").partition(":")[2]):
         found.append(password)
@@ -53,17 +58,39 @@ def secret_parts(text: Text) -> list[Text]:
     return [part for part in found if part]
 
 
+def _secret_values(text: Text) -> list[Text]:
+    """Return the values of secret parameters: all up to the end where a `&` begins no parameter of a driver's."""
+    found = list(_SECRET_PARAMETER.finditer(str(text)))
+    if not found:
+        return []
+    _, *others = str(text)[found[0].start("value") :].split("&")
+    names = [name if equals else "" for name, equals, _ in (other.partition("=") for other in others)]
+    if all(name in _PARAMETERS or _SECRET_PARAMETER.match(f"&{name}=") for name in names):
+        return [text.cut(one, "value") for one in found]
+    return [text[found[0].start("value") :]]
+
+
+_PARAMETERS = mysql.PARAMETERS | postgres.PARAMETERS | {"user"}
+
+
 def _each_password(text: Text) -> Iterator[Text]:
     """Yield the password of each URL in a list, whatever it holds that should have been percent-encoded.
 
     `?`, `#` or `/` in it ends the authority for a URL parser, but the user meant a password.
     """
-    starts = [0, *(match.start() for match in _NEXT_URL.finditer(str(text))), len(text)]
-    for start, end in pairwise(starts):
-        scheme, separator, rest = text[start:end].partition("://")
-        login, at, _ = (rest if separator else text[start:end]).rpartition("@")
-        _, colon, password = login.partition(":")
-        if colon:
-            yield password
-        elif at and str(scheme).endswith("nats"):
+    starts = [0]
+    for match in _NEXT_URL.finditer(str(text)):
+        if "@" in str(text)[starts[-1] : match.start()] or _SERVER.match(str(text), starts[-1], match.start()):
+            starts.append(match.start())
+    for start, end in pairwise((*starts, len(text))):
+        url = text[start:end]
+        scheme, separator, rest = url.partition("://")
+        if not separator or not _SCHEME.fullmatch(str(scheme)):
+            scheme, rest = url[:0], url
+        login, at, _ = rest.rpartition("@")
+        user, colon, password = login.partition(":")
+        # Before a colon a token has characters that no user has.
+        if at and str(scheme).endswith("nats") and not (colon and _USER.fullmatch(str(user))):
             yield login
+        elif colon:
+            yield password

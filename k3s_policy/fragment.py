@@ -6,7 +6,7 @@ environment file to which command, is for `assemble` to say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
@@ -32,7 +32,6 @@ __all__ = [
     "Note",
     "OtherCommand",
     "Placed",
-    "Placing",
     "S3Secret",
     "Service",
     "Start",
@@ -152,6 +151,8 @@ class Placed:
     address: Text | None = None
     """What the command calls the host, where that is another one."""
     when: When = ALWAYS
+    folder: bool = False
+    """Whether a folder is put at `path`, with all that is in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,19 +251,6 @@ Fragment: TypeAlias = (
     | HostName
     | Placed
 )
-
-
-@dataclass
-class Placing:
-    """Fragments with every file where a script puts it."""
-
-    fragments: list[Fragment]
-    unseen: dict[str, list[Unseen]] = field(default_factory=dict)
-    """What was not found, by the host it is put on."""
-    addresses: dict[str, Text] = field(default_factory=dict)
-    """What scripts call a host, by the name fragments have for it."""
-    wanted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    """How a file that was not found would be read, and where it may lie."""
 
 
 Judged: TypeAlias = "Subject | Datastore | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile"

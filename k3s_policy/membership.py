@@ -12,29 +12,31 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.branch import exclusive
 from k3s_policy.effective import is_on
-from k3s_policy.finding import Confidence
-from k3s_policy.model import Agent, Form, Ground
+from k3s_policy.model import Agent, Form
+from k3s_policy.version import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from k3s_policy.branch import When
-    from k3s_policy.model import Cluster, Invocation, Node, Setting
-    from k3s_policy.text import Text
+    from k3s_policy.model import Invocation, Setting
 
 __all__ = [
+    "READS_TOKEN",
+    "TOKENS",
     "Kept",
-    "called",
-    "certainty",
     "is_scripted",
     "is_settled",
     "joined",
     "kept",
-    "may_be_one_host",
     "settled",
-    "some_may_be_one_host",
+    "speaks_of",
     "token_sources",
 ]
+
+TOKENS = ("token", "token-file", "cluster-secret")
+"""Flags that give a token to join with."""
+_OF_AGENTS = (*TOKENS, "agent-token", "agent-token-file")
+READS_TOKEN = (Version(1, 19, 13), Version(1, 20, 9), Version(1, 21, 3))
+"""The first release of each line in which a server reads its token before it starts (k3s-io/k3s#3422)."""
 
 
 class Kept(Enum):
@@ -79,12 +81,9 @@ def joined(invocation: Invocation, beside: When = ()) -> Setting | None:
     return setting if setting is not None and str(setting.value) else None
 
 
-_TOKENS = ("token", "token-file", "agent-token", "agent-token-file", "cluster-secret")
-
-
 def token_sources(invocation: Invocation, beside: When = ()) -> tuple[Setting, ...]:
     """Return the settings that give a token to join with; an agent also joins with an agent token."""
-    names = _TOKENS if isinstance(invocation, Agent) else ("token", "token-file", "cluster-secret")
+    names = _OF_AGENTS if isinstance(invocation, Agent) else TOKENS
     return tuple(
         setting for setting in invocation.all(*names) if str(setting.value) and not exclusive(setting.when, beside)
     )
@@ -103,42 +102,13 @@ def is_settled(invocation: Invocation, setting: Setting) -> bool:
     return setting.known and taken.issuperset(setting.when)
 
 
-def certainty(cluster: Cluster, invocation: Invocation, *kinds: str) -> Confidence | None:
-    """Return how sure it is that a node of a cluster sets no more than was seen; None where it may well.
-
-    `kinds` are the places that matter: `arguments`, `config`, `environment`. Whoever declares a cluster by its config
-    files means that they say it all.
-    """
-    unseen = [one for one in invocation.unseen if one.kind in kinds]
-    if not unseen:
-        return Confidence.MEDIUM if cluster.ground is Ground.SCRIPTS else Confidence.HIGH
-    mild = all(one.kind == "arguments" and one.at is None for one in unseen)
-    return Confidence.MEDIUM if mild and cluster.declared else None
-
-
-def may_be_one_host(one: Node, other: Node) -> bool:
-    """Whether two nodes may be one host: a config file that nothing seen starts, and a start without its config."""
-    return any(
-        configured.invocation.started is None and started.invocation.lacks("config")
-        for configured, started in ((one, other), (other, one))
-    )
-
-
-def some_may_be_one_host(nodes: Iterable[Node]) -> bool:
-    """Whether two of some nodes may be one host."""
-    every = list(nodes)
-    configured = [node for node in every if node.invocation.started is None]
-    started = [node for node in every if node.invocation.lacks("config")] if configured else []
-    return any(one is not other for one in configured[:2] for other in started[:2])
-
-
 def is_scripted(invocation: Invocation) -> bool:
     """Whether a script starts it: on any host, and with what its caller has in the environment."""
     started = invocation.started
     return started is not None and started.form in (Form.INSTALLER, Form.COMMAND)
 
 
-def called(node: Node, at: Text) -> str:
-    """Say which node is meant: by its file, and by its line where what is reported stands in the same file."""
-    span = node.invocation.at.span
-    return f"{node.name}:{span.line}" if at.span.source is span.source else node.name
+def speaks_of(invocation: Invocation, *words: str) -> bool:
+    """Whether a file in which something of an invocation stands has one of some words, wherever that may be."""
+    sources = {setting.at.span.source for setting in invocation.settings} | {invocation.at.span.source}
+    return any(word in source.content for source in sources for word in words)

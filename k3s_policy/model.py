@@ -57,6 +57,10 @@ class Origin(Enum):
     ARGUMENT = "argument"
 
 
+_KINDS = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
+"""What `Unseen.kind` calls the place that the settings of an origin come from."""
+
+
 class Form(Enum):
     """How a setting is written, which decides who can read it and what a message says."""
 
@@ -198,6 +202,11 @@ class Invocation:
         """Return what was not seen of a kind, if anything."""
         return next((unseen for unseen in self.unseen if unseen.kind == kind), None)
 
+    def may_hide(self, origin: Origin) -> bool:
+        """Whether a place that settings of an origin come from was found, and not wholly read."""
+        unseen = self.lacks(_KINDS[origin])
+        return unseen is not None and unseen.at is not None
+
 
 class Server(Invocation):
     """A `k3s server`."""
@@ -239,6 +248,8 @@ class Ground(Enum):
     """Scripts start a first server and further ones."""
     REPLICAS = "replicas"
     """A workload runs one command several times."""
+    SHARED = "shared"
+    """Hosts keep their state in one external datastore."""
     JOINED = "joined"
     """One names the address or name of another in its `server`."""
     DECLARED = "declared"
@@ -253,6 +264,8 @@ class Evidence(NamedTuple):
     """In words that fit into parentheses: `joined through 10.0.0.1`."""
     at: Text | None = None
     """Where it is written."""
+    firm: bool = True
+    """Whether it can mean nothing else: a private address or a short name is used anew in the next environment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,6 +287,11 @@ class Cluster:
     def ground(self) -> Ground:
         """The firmest of its grounds."""
         return self.evidence[0].ground
+
+    @property
+    def firm(self) -> bool:
+        """Whether nothing but this cluster can be meant."""
+        return self.ground is not Ground.SCRIPTS and all(evidence.firm for evidence in self.evidence)
 
     @property
     def why(self) -> str:

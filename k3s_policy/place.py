@@ -10,20 +10,25 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from k3s_policy.fragment import ConfigFile, EnvironmentFile, Unit
+    from k3s_policy.fragment import ConfigFile, EnvironmentFile, Fragment, Unit
+    from k3s_policy.model import Unseen
+    from k3s_policy.text import Text
 
 __all__ = [
     "ConfigSet",
+    "PlacedFiles",
+    "Wanted",
     "config_sets",
     "configs_for",
     "environment_files",
+    "environment_words",
     "environments_below",
     "first_named",
     "folder_of",
@@ -34,6 +39,28 @@ __all__ = [
     "same_file",
     "unit_groups",
 ]
+
+
+class Wanted(NamedTuple):
+    """A file that a unit or a command names."""
+
+    kind: str
+    """`config` or `environment`: how K3s or systemd would read it."""
+    paths: tuple[str, ...]
+    """Where in the repository it may lie, likeliest first."""
+
+
+class PlacedFiles(NamedTuple):
+    """Fragments with every file where a script puts it, and what was learnt of the hosts by that."""
+
+    fragments: tuple[Fragment, ...]
+    unseen: tuple[tuple[str, Unseen], ...] = ()
+    """What was not found, with the host it is put on."""
+    addresses: Mapping[str, Text] = {}
+    """What scripts call a host, by the name that fragments have for it."""
+    wanted: tuple[Wanted, ...] = ()
+    """The files that were not found."""
+
 
 DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml"
 """Where K3s looks for its config file (K3s pkg/cli/cmds/config.go)."""
@@ -92,6 +119,17 @@ def root_of(path: str) -> str | None:
 def folder_of(path: str) -> str:
     """Return the folder a file lies in."""
     return path.rpartition("/")[0]
+
+
+def environment_words(paths: Iterable[str]) -> frozenset[str]:
+    """Return the words in paths that tell environments apart: `prod`, `staging`, `example`."""
+    return frozenset(word[0].lower() for path in paths for word in _ENVIRONMENTS.finditer(path))
+
+
+_ENVIRONMENTS = pattern(
+    r"(?i)(?<![a-z])(?:dev|development|stag(?:e|ing)|prod|production|pre-?prod|test(?:ing|s)?|qa|uat|lab|demo|example|sample|doc)s?"
+    r"(?![a-z])"
+)
 
 
 def is_misnamed(path: str) -> bool:

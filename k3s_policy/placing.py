@@ -7,12 +7,14 @@ where it wrote the file itself before. A file that is not found is told as not s
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Placing, Unit
+from k3s_policy.branch import exclusive
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Unit
 from k3s_policy.model import Unseen
-from k3s_policy.place import folder_of, root_of, same_file
+from k3s_policy.place import PlacedFiles, Wanted, folder_of, root_of, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,61 +24,81 @@ if TYPE_CHECKING:
 __all__ = ["placing"]
 
 _File: TypeAlias = ConfigFile | Unit | EnvironmentFile
+_FILES = (ConfigFile, Unit, EnvironmentFile)
 
 
-def placing(fragments: Sequence[Fragment]) -> Placing:
+def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
     """Put files in their place."""
-    commands = [fragment for fragment in fragments if isinstance(fragment, Placed)]
-    if not commands:
-        return Placing(list(fragments))
     files = [fragment for fragment in fragments if isinstance(fragment, _FILES)]
-    result = Placing([])
+    commands = _that_count(fragment for fragment in fragments if isinstance(fragment, Placed))
+    made: list[Fragment] = []
     moved: set[int] = set()
+    unseen: list[tuple[str, Unseen]] = []
+    wanted: list[Wanted] = []
     for command in commands:
-        if command.address is not None:
-            result.addresses[command.host] = command.address
-        found = _found(command, files)
-        for file in found:
-            result.fragments.append(_at(file, command))
-            # What lies below a root of its own has that as evidence, too.
-            if root_of(file.path) is None or file.host is not None:
-                moved.add(id(file))
+        found = list(_found(command, files))
+        made += (_at(file, path, command) for file, path in found)
+        # What lies below a root of its own has that as evidence, too.
+        moved |= {id(file) for file, _ in found if root_of(file.path) is None or file.host is not None}
         if not found:
             kind = _kind(command.path)
-            why = f"{command.source} is not in the repository"
-            result.unseen.setdefault(command.host, []).append(Unseen(kind, why, command.source))
-            paths = tuple(_paths(command))
-            if paths and kind != "arguments":
-                result.wanted.append((kind, paths))
-    result.fragments += (fragment for fragment in fragments if id(fragment) not in moved)
-    return result
+            unseen.append((command.host, Unseen(kind, f"{_told(command)} is not in the repository", command.source)))
+            if kind != "arguments" and not command.folder and (paths := tuple(_paths(command))):
+                wanted.append(Wanted(kind, paths))
+    return PlacedFiles(
+        (*made, *(fragment for fragment in fragments if id(fragment) not in moved)),
+        tuple(unseen),
+        {command.host: command.address for command in commands if command.address is not None},
+        tuple(wanted),
+    )
 
 
-_FILES = (ConfigFile, Unit, EnvironmentFile)
+def _that_count(commands: Iterable[Placed]) -> list[Placed]:
+    """Leave out what a later command puts another file in the place of."""
+    kept: dict[tuple[str, str], list[Placed]] = {}
+    for command in commands:
+        place = (command.host, command.path)
+        kept[place] = [one for one in kept.get(place, ()) if exclusive(one.when, command.when)] + [command]
+    return [command for of_place in kept.values() for command in of_place]
 
 
 def _kind(path: str) -> str:
     """Return what a file on a host holds of what K3s is started with: a unit its arguments."""
-    if "/rancher/k3s/" in path:
-        return "config"
-    return "arguments" if path.endswith((".service", ".conf")) else "environment"
+    if path.endswith((".service", ".conf")):
+        return "arguments"
+    return "environment" if path.endswith(".env") or "/default/" in path or "/sysconfig/" in path else "config"
 
 
-def _found(command: Placed, files: Iterable[_File]) -> list[_File]:
-    """Return what a command names: a file it wrote before, else the likeliest of the repository."""
-    named = str(command.source)
-    every = list(files)
-    own = [
+def _told(command: Placed) -> str:
+    """Say what a command copies; what is no plain path may hold anything."""
+    source = str(command.source)
+    return source if re.fullmatch(r"[\w./${}*-]+", source) else "what this command copies"
+
+
+def _found(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
+    """Yield what a command names, with the path it gets: what it wrote before, else the likeliest of the repository."""
+    if command.folder:
+        yield from _in_folder(command, files)
+        return
+    own = (f"{command.script}#", f"{command.script}@")
+    written = [
         file
-        for file in every
-        if file.host is not None and file.host.startswith((f"{command.script}#", f"{command.script}@"))
+        for file in files
+        if file.host is not None and file.host.startswith(own) and same_file(file.path, str(command.source))
     ]
-    if written := [file for file in own if same_file(file.path, named)]:
-        return written
-    for path in _paths(command):
-        if found := [file for file in every if file.host is None and file.path == path]:
-            return found
-    return []
+    for path in () if written else _paths(command):
+        written = [file for file in files if file.host is None and file.path == path]
+        if written:
+            break
+    yield from ((file, command.path) for file in written)
+
+
+def _in_folder(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
+    for folder in _paths(command):
+        inside = [file for file in files if file.host is None and file.path.startswith(f"{folder}/")]
+        if inside:
+            yield from ((file, posixpath.join(command.path, file.path[len(folder) + 1 :])) for file in inside)
+            return
 
 
 def _paths(command: Placed) -> Iterator[str]:
@@ -90,20 +112,20 @@ def _paths(command: Placed) -> Iterator[str]:
         if not slash or not source.known:
             return
     named = str(source).removeprefix("/vagrant/")
-    if named.startswith("/"):
+    if not named or named.startswith("/"):
         return
     for start in dict.fromkeys((folder, "")):
         yield posixpath.normpath(posixpath.join(start, named))
 
 
-def _at(file: _File, command: Placed) -> Fragment:
+def _at(file: _File, path: str, command: Placed) -> Fragment:
     if isinstance(file, ConfigFile):
         entries = tuple(entry._replace(when=(*command.when, *entry.when)) for entry in file.entries)
-        when = (*command.when, *file.when)
-        return replace(file, path=command.path, host=command.host, when=when, entries=entries)
+        return replace(file, path=path, host=command.host, when=(*command.when, *file.when), entries=entries)
     if isinstance(file, Unit):
-        folder, _, name = command.path.rpartition("/")
+        folder, _, name = path.rpartition("/")
         drop_in = folder.endswith(".d")
         own = folder.rpartition("/")[2].removesuffix(".d") if drop_in else name
-        return replace(file, path=command.path, host=command.host, name=own, drop_in=drop_in)
-    return replace(file, path=command.path, host=command.host)
+        return replace(file, path=path, host=command.host, name=own, drop_in=drop_in)
+    variables = tuple(variable._replace(when=(*command.when, *variable.when)) for variable in file.variables)
+    return replace(file, path=path, host=command.host, variables=variables)

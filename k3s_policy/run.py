@@ -24,9 +24,10 @@ from k3s_policy.text import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from k3s_policy.assemble import Assembly, Wanted
+    from k3s_policy.assemble import Assembly
     from k3s_policy.discover import Candidate
     from k3s_policy.fragment import Fragment
+    from k3s_policy.place import Wanted
     from k3s_policy.version import Version
 
 __all__ = ["Policy", "Request", "Survey", "assembled", "examine", "scan", "sources", "survey", "tool_version"]

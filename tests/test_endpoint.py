@@ -6,16 +6,21 @@ import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 
 from k3s_policy.endpoint import Backend, Files, Flaw, Outcome, Tls, outcome, parse, refused_files
 from k3s_policy.template import marked
 from k3s_policy.text import Source
+from k3s_policy.value import as_truth
 from k3s_policy.version import Version
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from k3s_policy.endpoint import Endpoint, Refusal
+    from k3s_policy.text import Text
 
 _CASES = [
     json.loads(line)
@@ -80,8 +85,96 @@ def test_conformance(case: dict[str, Any]) -> None:
         reached = outcome(endpoint, _files(case))
         assert reached is not None
         assert (reached.tls.value, reached.falls_back) == (expected["tls"], expected["plaintextFallback"])
-        assert endpoint.login[1] == expected["password"]
         assert expected.get("tls_files_used") in (None, reached.uses_files)
+        assert _connection(endpoint) == {name: expected[name] for name in _CONNECTION[endpoint.backend]}
+
+
+@pytest.mark.parametrize("case", _CASES, ids=[str(number) for number in range(len(_CASES))])
+def test_each_part_knows_where_it_was_written(case: dict[str, Any]) -> None:
+    """Only what kine makes of an endpoint without anything behind its scheme is written nowhere."""
+    endpoint = _endpoint(case["endpoint"])
+    for part in _parts(endpoint):
+        span = part.span
+        made_up = case["endpoint"] in ("postgres://", "postgresql://") and str(part) in ("postgres", "localhost")
+        assert made_up or span.source.content[span.start : span.end] == str(part)
+
+
+def _parts(endpoint: Endpoint) -> Iterator[Text]:
+    yield from (endpoint.text, endpoint.scheme, endpoint.user, endpoint.password, endpoint.database, endpoint.location)
+    yield from (part for part in (endpoint.network, endpoint.socket) if part is not None)
+    for address in endpoint.addresses:
+        yield from address
+    for parameter in endpoint.parameters:
+        yield from (parameter.name, parameter.value)
+    if endpoint.refusal is not None:
+        yield endpoint.refusal.at
+
+
+# What a connection is made of, as the data has it.
+_CONNECTION: dict[Backend, tuple[str, ...]] = {
+    Backend.MYSQL: ("user", "password", "net", "addr", "db", "cleartextPasswords"),
+    Backend.POSTGRES: ("user", "password", "host", "port", "db"),
+}
+
+
+def _connection(endpoint: Endpoint) -> dict[str, object]:
+    """Return what an endpoint connects to, with the defaults of kine and the drivers where nothing is written."""
+    return _mysql_connection(endpoint) if endpoint.backend is Backend.MYSQL else _postgres_connection(endpoint)
+
+
+def _mysql_connection(endpoint: Endpoint) -> dict[str, object]:
+    """Of an endpoint without anything behind its scheme kine makes root on the socket of a Debian package."""
+    assert endpoint.network is not None
+    user, password = endpoint.login
+    network, address = str(endpoint.network) or "tcp", _written_address(endpoint)
+    if str(endpoint.text) == "mysql://":
+        user, network, address = "root", "unix", "/var/run/mysqld/mysqld.sock"
+    elif not address:
+        address = "/tmp/mysql.sock" if network == "unix" else "127.0.0.1:3306"  # noqa: S108  the driver's own
+    elif network == "tcp":
+        address = _with_port(address)
+    plain = endpoint.parameter("allowCleartextPasswords")
+    return {
+        "user": user,
+        "password": password,
+        "net": network,
+        "addr": address,
+        "db": unquote(str(endpoint.database)) or "kubernetes",
+        "cleartextPasswords": plain is not None and as_truth(str(plain.value)) is True,
+    }
+
+
+def _written_address(endpoint: Endpoint) -> str:
+    if endpoint.socket is not None:
+        return str(endpoint.socket)
+    ((host, port, _),) = endpoint.addresses
+    start, end = host.span.start, port.span.end
+    content = host.span.source.content
+    return content[start - 1 : max(end, host.span.end + 1)] if content[start - 1] == "[" else content[start:end]
+
+
+def _with_port(address: str) -> str:
+    """Add the standard port where Go's net.SplitHostPort finds none (`dsn.go`, ensureHavePort)."""
+    host, colon, _ = address.rpartition(":")
+    if colon and (":" not in host or (host.startswith("[") and host.endswith("]"))):
+        return address
+    return f"[{address}]:3306" if ":" in address else f"{address}:3306"
+
+
+def _postgres_connection(endpoint: Endpoint) -> dict[str, object]:
+    """Return what pgx tries first; without a user it takes that of the process, which was root."""
+    user, password = endpoint.login
+    on_socket = not endpoint.by_network[0]
+    host = str(endpoint.socket or "/var/run/postgresql") if on_socket else str(endpoint.addresses[0].host)
+    port = endpoint.parameter("port")
+    ports = port.decoded.split(",") if port is not None else [str(one.port) for one in endpoint.addresses]
+    return {
+        "user": user or "root",
+        "password": password,
+        "host": unquote(host),
+        "port": int((ports and ports[0]) or 5432),
+        "db": unquote(str(endpoint.database)).lower() or "kubernetes",
+    }
 
 
 _CA = Files(authority=True)

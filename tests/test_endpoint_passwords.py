@@ -7,6 +7,7 @@ its own. Its password is a marker with special characters, as `test_redaction` d
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from test_redaction import (
 )
 
 from k3s_policy.credential import Nature, nature
+from k3s_policy.embedded import secret_parts
 from k3s_policy.endpoint import parse
 from k3s_policy.endpoint.mended import FORMS, MASKED, mended
 from k3s_policy.reports.masking import MASK
@@ -45,11 +47,20 @@ ENDPOINTS = {
     "PostgreSQL": "postgres://k3s:{}@db.example.net:5432/state",
     "PostgreSQL, encoded": "postgres://k3s:{%}@db.example.net:5432/state?sslmode=verify-full",
     "PostgreSQL, in a parameter": "postgres://db.example.net:5432/state?user=k3s&password={%}",
+    "PostgreSQL, raw in a parameter": "postgres://db.example.net:5432/state?user=k3s&password={}",
+    "PostgreSQL, in the middle": "postgres://db.example.net:abc/state?user=k3s&sslpassword={}&sslmode=require",
+    "JDBC": "jdbc:postgresql://db.example.net:5432/state?user=k3s&password={}",
+    "JDBC, MySQL": "jdbc:mysql://db.example.net:3306/state?user=k3s&password={}&useSSL=true",
+    "JDBC, semicolons": "jdbc:postgresql://db.example.net:5432/state;user=k3s;password={}",
     "NATS": "nats://k3s:{}@nats.example.net:4222?bucket=state",
     "NATS, encoded": "nats://k3s:{%}@nats.example.net:4222",
     "NATS, token": "nats://{%}@nats.example.net:4222",
     "etcd": "https://k3s:{}@etcd.example.net:2379,https://other.example.net:2379",
     "etcd, encoded": "http://k3s:{%}@etcd.example.net:2379",
+    "etcd, commas": "https://k3s:a,{},b@etcd.example.net:2379,https://other.example.net:2379",
+    "etcd, an unknown scheme": "etcd://k3s:{}@etcd.example.net:2379,k3s:{}@other.example.net:2379",
+    "NATS, commas": "nats://k3s:a,{},b@nats.example.net:4222,nats://other.example.net:4222",
+    "NATS, a token with commas": "nats://{%},more@nats.example.net:4222",
     # broken
     "no scheme": "k3s:{}@tcp(db.example.net:3306)/state",
     "an unknown scheme": "mariadb://k3s:{}@tcp(db.example.net:3306)/state",
@@ -129,6 +140,33 @@ def test_what_is_proposed_is_accepted_and_holds_no_part_of_the_password(form: st
 
 
 @pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("postgres://h/k?sslpassword=a&secret", "postgres://h/k?sslpassword=*"),
+        ("postgres://h/k?user=u&password=a&secret&sslmode=require", "postgres://h/k?user=u&password=*"),
+        ("postgres://h/k?password=a&more=secret", "postgres://h/k?password=*"),
+        ("postgres://h/k?password=secret&", "postgres://h/k?password=*"),
+        ("postgres://h/k?password=secret&sslmode=require", "postgres://h/k?password=*&sslmode=require"),
+        ("postgres://h/k?password=one&sslpassword=two", "postgres://h/k?password=*&sslpassword=*"),
+        ("jdbc:postgresql://h/k;user=u;password=secret", "jdbc:postgresql://h/k;user=u;password=*"),
+        ("nats://se@c:ret,more@h:4222", "nats://*@h:4222"),
+        ("nats://k3s:secret@h:4222", "nats://k3s:*@h:4222"),
+        ("k3s:a://secret@tcp(db)/k", "k3s:*@tcp(db)/k"),
+        ("https://k3s:a,b://secret@h:2379", "https://k3s:*@h:2379"),
+        ("https://one:2379,https://k3s:secret@two:2379", "https://one:2379,https://k3s:*@two:2379"),
+        ("https://[::1]:2379,https://k3s:secret@two:2379", "https://[::1]:2379,https://k3s:*@two:2379"),
+        ("https://k3s:one@a:2379,https://k3s:two@b:2379", "https://k3s:*@a:2379,https://k3s:*@b:2379"),
+    ],
+)
+def test_what_is_masked(value: str, shown: str) -> None:
+    secret = {
+        number for part in secret_parts(Source("", value).text) for number in range(part.span.start, part.span.end)
+    }
+    masked = "".join("*" if number in secret else one for number, one in enumerate(value))
+    assert re.sub(r"\*+", "*", masked) == shown
+
+
+@pytest.mark.parametrize(
     ("dsn", "proposed"),
     [
         ("mysql://k3s:p@ss/w@db:3306/state", "mysql://k3s:******@tcp(db:3306)/state"),
@@ -138,7 +176,7 @@ def test_what_is_proposed_is_accepted_and_holds_no_part_of_the_password(form: st
         ("mysql://k3s:pw@tcp\\(db:3306\\)/state", "mysql://k3s:******@tcp(db:3306)/state"),
         ("mysql://k3s:pw@tcp(::1:3306)/state", "mysql://k3s:******@tcp([::1]:3306)/state"),
         ("mysql://k3s:pw@tcp(db:3306)/state)", "mysql://k3s:******@tcp(db:3306)/state"),
-        ("mysql://mysql://k3s:pw@tcp(db)/state", "mysql://k3s:******@tcp(db)/state"),
+        ("mysql://mysql://k3s:pw@tcp(db)/state", "mysql://USER:******@tcp(db)/state"),
         ("mysql://k3s:pw@tcp(db)/s?timeout=5&loc=Europe/Rome", "mysql://k3s:******@tcp(db)/s?timeout=5s&loc=Europe%2FRome"),
         ("mysql://root@/run/mysqld/mysqld.sock/state", "mysql://root@unix(/run/mysqld/mysqld.sock)/state"),
         ("mariadb://k3s:pw@db/state?tls=required", "mysql://k3s:******@tcp(db)/state?tls=true"),
@@ -157,6 +195,10 @@ def test_what_is_proposed_is_accepted_and_holds_no_part_of_the_password(form: st
         ("http://one:2379, http://two", "http://one:2379,http://two:2379"),
         ("nats+tls://k3s:p w@one:4222,nats://two:4222", "nats://k3s:******@one:4222,nats://two:4222"),
         ("nats://token@one:4222?replicas=9", "nats://******@one:4222"),
+        # A user may be named like a scheme, and have a password that begins with a slash.
+        ("postgres:/secret@db:5432/state", "postgres://postgres:******@db:5432/state"),
+        ("mysql://mysql:/secret@db:3306/state", "mysql://mysql:******@tcp(db:3306)/state"),
+        ("etcd://k3s:pw@one:2379,etcd://k3s:pw@two:2379", "https://one:2379,https://two:2379"),
     ],
 )  # fmt: skip
 def test_what_is_proposed(dsn: str, proposed: str) -> None:
@@ -176,6 +218,31 @@ def test_what_is_proposed(dsn: str, proposed: str) -> None:
         "mysql://k3s:pw@w@db:3306/state?connectionAttributes=a@b",
         "postgres://k3s:pw@db:5432/state?options=a b",
         "sqlite:///var/lib/state.db",
+        # A password may reach beyond the last @, or be a parameter.
+        "jdbc:postgresql://h:5432/k?user=u&password=p@secret",
+        "postgres://h:abc/k?user=u&password=p@secret",
+        "POSTGRES://h:abc/k?user=u&password=p@secret",
+        "postgres://h/k&password=p@secret",
+        "postgres://h/k;password=p@secret",
+        "postgres://h/k#password=p@secret",
+        "postgres://h/k%3Fpassword=p@secret",
+        "postgres://host=h user=u password=p@secret",
+        "postgres://u:pw@h/k#a@secret",
+        "postgres://h:abc/k?user=u&password=a&more=secret",
+        "jdbc:mysql://h:3306/k?user=u&password=secret",
+        "jdbc:mysql://h:3306/k?user=u&pwd=secret",
+        "nats://h:4222?token=secret&replicas=9",
+        "mysql://u:p@secret",
+        'mysql://u:"p@secret"',
+        "mysql://u:'p@secret/w'",
+        "mysql://u:pw@unix(@secret)/k",
+        "nats://k3s:12345",
+        "nats://secret,more@h:4222",
+        "nats://u:a@secret,b@h:4222",
+        "etcd://u:a@secret,b@h:2379",
+        "etcd://u:a,secret,b@h:2379",
+        "etcd://u:pw@one:2379,u:a@secret:2379",
+        "etcd://u:a@b@secret,https://h:2379",
     ],
 )
 def test_nothing_is_proposed_where_the_parts_cannot_be_told(dsn: str) -> None:

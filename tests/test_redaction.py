@@ -523,6 +523,16 @@ FORMS: dict[str, Form] = {
         )
     },
     # scripts
+    "copied from a login": script(
+        "scp root:{}@h:/k3s.yaml /etc/rancher/k3s/config.yaml\ncurl -sfL https://get.k3s.io | sh -s - server "
+        "--write-kubeconfig-mode 644"
+    ),
+    "copied from a command": script(
+        'cp <(curl -H "Authorization: Bearer {}" https://h/c) /etc/rancher/k3s/config.yaml\n'
+        "k3s server --write-kubeconfig-mode 644",
+        "",
+        str,
+    ),
     "prefix": script("curl -sfL https://get.k3s.io | K3S_KUBECONFIG_MODE=644 K3S_TOKEN={} sh -"),
     "prefix in double quotes": script(
         "curl -sfL https://get.k3s.io | K3S_TOKEN={} K3S_KUBECONFIG_MODE=644 sh -", write=for_shell

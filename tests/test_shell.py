@@ -533,6 +533,9 @@ BROKEN = [
     ("[[ a 'b\nc", ["c"]),
     ("case x in\n|;;> esac\nb", ["b"]),
     ("X=(a; b", ["b"]),
+    ("X=tcp(db)/k sh -s; b $X", ["db)/k", "b"]),
+    ("export X=tcp(db)/k?a=b&c=d; b $X", ["db)/k?a=b", "b"]),
+    ("X=tcp(db; b", ["db", "b"]),
     ("f() {\n a ) b\n c\n}\nd", ["a", "b", "c", "d"]),
 ]
 

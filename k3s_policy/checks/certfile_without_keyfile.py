@@ -32,7 +32,6 @@ from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.membership import joined
-from k3s_policy.model import Origin
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class _Half(NamedTuple):
 
 # What an endpoint that names one half lacks: the parameter beside it.
 _PARAMETERS = {"sslcert": "sslkey", "sslkey": "sslcert"}
-_KIND = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
 
 
 @rule(severity="high", see=("https://docs.k3s.io/datastore",))
@@ -69,7 +67,8 @@ def check(invocation: Invocation) -> Problems:
         (keys, certificates, "datastore-certfile"),
     ):
         for half in halves:
-            if not any(_meet(half, other) for other in others) and not _may_hide(invocation, half):
+            # The other half may stand beside it, where that place was not wholly read.
+            if not any(_meet(half, other) for other in others) and not invocation.may_hide(half.setting.origin):
                 yield _problem(invocation, stores, half, _PARAMETERS.get(half.name, missing))
                 break
 
@@ -86,12 +85,6 @@ def _halves(invocation: Invocation, stores: Sequence[Datastore], flag: str, para
 
 def _meet(one: _Half, other: _Half) -> bool:
     return not exclusive(one.setting.when, other.setting.when)
-
-
-def _may_hide(invocation: Invocation, half: _Half) -> bool:
-    """Whether the place where this half stands was not wholly read, so that the other may be there too."""
-    unseen = invocation.lacks(_KIND[half.setting.origin])
-    return unseen is not None and unseen.at is not None
 
 
 def _problem(invocation: Invocation, stores: Sequence[Datastore], half: _Half, missing: str) -> Problem:

@@ -4,7 +4,8 @@ What is on a command line lands in the process list and in shell history. The in
 arguments it is given into `/etc/systemd/system/k3s.service`, which every user can read, while it keeps `K3S_*`
 variables in an environment file of mode 0600 (K3s `install.sh`, create_env_file and
 create_systemd_service_file). In a manifest the arguments are in the pod spec, readable by everyone who may get
-pods. systemd puts the value of `${VARIABLE}` into the arguments too, so a variable does not help there.
+pods; of `$(VARIABLE)` the kubelet makes the value, which the process list of the node shows. systemd puts the value of
+`${VARIABLE}` into the arguments too, so a variable does not help there.
 
 Give the token as `K3S_TOKEN` or with `--token-file`, and a datastore endpoint with a password as
 `K3S_DATASTORE_ENDPOINT` or in a config file of mode 0600. A literal credential is a finding of severity high, a
@@ -66,6 +67,8 @@ def _problem(setting: Setting, secret: Text, *, literal: bool) -> Problem:
     flag = setting.flag
     what = f"the password in {setting.at}" if flag.embeds_credentials or not flag.sensitive else f"{setting.at}"
     exposed = _EXPOSED.get(setting.form, _EXPOSED[Form.COMMAND])
+    if setting.form is Form.CONTAINER and not literal:
+        exposed = "the kubelet puts its value there, and the process list of the node shows it"
     elsewhere = not setting.said_here and literal
     return Problem(
         setting.place,

@@ -128,13 +128,10 @@ def _wrong_scheme(scheme: Text) -> str:
 
 
 def _wrong_port(endpoint: Endpoint, at: Text) -> str:
-    behind = str(endpoint.text).partition("://")[2]
-    authority = behind
-    for end in "#?/":
-        authority = authority.partition(end)[0]
-    if "@" not in authority and "@" in behind and at.startswith(":"):
+    location = str(endpoint.location)
+    if not endpoint.user and not endpoint.password and "@" in location and at.startswith(":"):
         return "a `/`, `?` or `#` in the password ends the address there, unless it is percent-encoded"
-    host = authority.rpartition("@")[2]
+    host = min((location.partition(end)[0] for end in "#?/"), key=len)
     if "(" in host:
         return "`tcp(...)` is MySQL's way to write an address, PostgreSQL takes host:port"
     if "," in str(at):

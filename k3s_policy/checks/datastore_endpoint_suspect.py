@@ -34,9 +34,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.datastore import cut_short
-from k3s_policy.endpoint import Backend
+from k3s_policy.endpoint import Backend, mysql, postgres
 from k3s_policy.endpoint.mended import FORMS, mended
-from k3s_policy.endpoint.mysql import TRUTHS
 from k3s_policy.endpoint.outcome import KINE_0_13, PGX
 from k3s_policy.finding import Confidence
 from k3s_policy.model import Credential
@@ -134,7 +133,7 @@ def _from_shell(endpoint: Endpoint) -> Iterator[Problem]:
     """Report backslashes, brackets, quotes and blanks that became a part of the address or the database."""
     if endpoint.backend in (None, Backend.SQLITE, Backend.MEMORY, Backend.T4):
         return
-    tail = _behind_login(endpoint)
+    tail = endpoint.location
     backslashes = _BACKSLASHES.search(str(tail))
     if backslashes and tail.cut(backslashes).known:
         message = "the backslash is part of the endpoint: here no shell takes it away"
@@ -154,21 +153,6 @@ def _from_shell(endpoint: Endpoint) -> Iterator[Problem]:
             message = f"the {kind} {'at the end ' if at_end else ''}is part of the endpoint, and of a name in it"
             yield Problem(tail.cut(match), message, f"take the {kind} out")
             return
-
-
-def _behind_login(endpoint: Endpoint) -> Text:
-    """Return what stands behind user and password: address, database, parameters."""
-    _, _, rest = endpoint.text.partition("://")
-    authority = rest
-    if endpoint.backend is Backend.MYSQL:
-        authority, _, _ = rest.rpartition("/")
-    elif endpoint.backend is Backend.POSTGRES:
-        for end in "#?/":
-            authority = authority.partition(end)[0]
-    elif endpoint.backend is Backend.ETCD:
-        authority = rest.partition("/")[0]
-    login, at, _ = authority.rpartition("@")
-    return rest[len(login) + len(at) :]
 
 
 def _quote(endpoint: Endpoint, tail: Text) -> Text | None:
@@ -203,14 +187,13 @@ def _encoded(endpoint: Endpoint) -> Iterator[Problem]:
 
 # --- MySQL --------------------------------------------------------------------------------------------------
 
-_NETWORKS = ("", "tcp", "tcp4", "tcp6", "unix")
 _HIGHEST_PORT = 65535
 _IPV6 = pattern(r"[0-9A-Fa-f]*(?::[0-9A-Fa-f.]*){2,}")
 
 
 def _mysql_address(endpoint: Endpoint) -> Iterator[Problem]:
     network, socket = endpoint.network, endpoint.socket
-    if network is not None and network.known and str(network).rstrip("\\") not in _NETWORKS:
+    if network is not None and network.known and str(network).rstrip("\\") not in mysql.NETWORKS:
         yield Problem(
             network, "what stands before the parentheses is no network: there are tcp and unix", _write(endpoint)
         )
@@ -219,7 +202,7 @@ def _mysql_address(endpoint: Endpoint) -> Iterator[Problem]:
             yield Problem(socket, "the path of a socket has to stand in `unix(...)`", "write unix(...)")
         elif not socket.startswith(("/", "@")):
             yield Problem(socket, "`unix(...)` takes the path of a socket, and this is none", "write tcp(...)")
-    tail = _behind_login(endpoint)
+    tail = endpoint.location
     if ":)" in str(tail):
         colon = tail[tail.find(":)") :][:1]
         yield Problem(
@@ -258,16 +241,6 @@ def _is_port(written: str) -> bool:
     return named or (digits and 0 < int(written) <= _HIGHEST_PORT)
 
 
-_OF_MYSQL = TRUTHS | {
-    "charset", "collation", "connectionAttributes", "loc", "maxAllowedPacket", "readTimeout", "serverPubKey",
-    "timeTruncate", "timeout", "tls", "writeTimeout",
-}  # fmt: skip
-_OF_POSTGRES = frozenset(
-    {
-        "application_name", "connect_timeout", "dbname", "default_query_exec_mode", "options", "search_path", "sslcert",
-        "sslkey", "sslmode", "sslpassword", "sslrootcert", "sslsni", "statement_cache_capacity", "target_session_attrs",
-    }
-)  # fmt: skip
 _OF_JDBC = frozenset(
     {
         "allowPublicKeyRetrieval", "autoReconnect", "characterEncoding", "requireSSL", "serverTimezone", "ssl",
@@ -284,18 +257,18 @@ _OF_POOLS = frozenset(
 
 
 def _mysql_parameters(endpoint: Endpoint) -> Iterator[Problem]:
-    right = {name.lower(): name for name in _OF_MYSQL}
+    right = {name.lower(): name for name in mysql.PARAMETERS}
     for parameter in _known(endpoint):
         name = str(parameter.name)
         if name == "tls" and str(parameter.value) == "kine":
             message = "`tls=kine` is kine's own name for the datastore files, which it does not know yet at this point"
             yield Problem(parameter.text, message, "leave `tls=` out, and name the authority with datastore-cafile")
-        elif name in _OF_MYSQL:
+        elif name in mysql.PARAMETERS:
             continue
         elif name.lower() in right:
             message = f"the driver has no parameter `{name}`, and makes a variable of it that the server refuses"
             yield Problem(parameter.text, message, f"write {right[name.lower()]}=: names are case-sensitive")
-        elif name in _OF_POSTGRES | _OF_JDBC:
+        elif name in postgres.PARAMETERS | _OF_JDBC:
             tls = "ssl" in name.lower()
             message = f"MySQL has no parameter `{name}`: it gives no TLS" if tls else f"MySQL has no parameter `{name}`"
             advice = "leave it out, and name the database's authority with datastore-cafile" if tls else "leave it out"
@@ -315,13 +288,13 @@ def _postgres(datastore: Datastore) -> Iterator[Problem]:
         message = "K3s opens the database of this name in small letters, which is another one"
         yield Problem(endpoint.database, message, "write the name in small letters, and rename the database")
     yield from _postgres_ports(endpoint)
-    right = {name.lower(): name for name in _OF_POSTGRES}
-    foreign = (_OF_MYSQL | _OF_JDBC | _OF_POOLS) - _OF_POSTGRES
+    right = {name.lower(): name for name in postgres.PARAMETERS}
+    foreign = (mysql.PARAMETERS | _OF_JDBC | _OF_POOLS) - postgres.PARAMETERS
     for parameter in _known(endpoint):
         name = str(parameter.name)
         if name == "binary_parameters" and not has_come(PGX, version):
             continue
-        if name in foreign or (name not in _OF_POSTGRES and name.lower() in right):
+        if name in foreign or (name not in postgres.PARAMETERS and name.lower() in right):
             message = f"PostgreSQL has no parameter `{name}`, and refuses the connection"
             yield Problem(parameter.text, message, _instead(name, right))
 

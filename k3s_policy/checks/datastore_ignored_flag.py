@@ -37,7 +37,7 @@ from k3s_policy.effective import is_on
 from k3s_policy.endpoint import Backend
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind
-from k3s_policy.membership import Kept, kept
+from k3s_policy.membership import Kept, kept, speaks_of
 from k3s_policy.model import Origin
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
@@ -133,8 +133,7 @@ def _beside_sqlite(server: Server) -> Iterator[Problem]:
 
 def _speaks_of_etcd(server: Server) -> bool:
     """Whether `cluster-init` stands somewhere else in a file of this server: it may have been started with it once."""
-    sources = {setting.at.span.source for setting in server.settings} | {server.at.span.source}
-    return any(word in source.content for source in sources for word in ("cluster-init", "CLUSTER_INIT"))
+    return speaks_of(server, "cluster-init", "CLUSTER_INIT")
 
 
 def _beside(server: Server, name: str, endpoint: Setting) -> Setting | None:

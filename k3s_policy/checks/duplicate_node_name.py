@@ -44,10 +44,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import exclusive
+from k3s_policy.certainty import called, side_by_side
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, called, joined, kept, may_be_one_host
-from k3s_policy.model import Form, Ground
+from k3s_policy.membership import Kept, kept
 from k3s_policy.rule import Problem, rule
 from k3s_policy.template import marked
 
@@ -107,45 +107,24 @@ def _names(node: Node) -> Iterator[_Named]:
     """Yield the names that are wholly known."""
     for setting in node.invocation.all("node-name"):
         counts = node.invocation.last("node-name", setting.when) is setting
-        if counts and setting.known and str(setting.value) and marked(setting.value).known:
+        if counts and str(setting.value) and not _is_filled_in(setting):
             yield _Named(node, setting)
+
+
+def _is_filled_in(setting: Setting) -> bool:
+    """Whether a name is not known, or a placeholder such as `<name>` and `HOSTNAME`."""
+    return not setting.known or not marked(setting.value).known or str(setting.value).isupper()
 
 
 def _clash(one: _Named, other: _Named) -> bool:
     """Whether two nodes that surely are two, and run side by side, have one name."""
-    if exclusive(_when(one), _when(other)) or not _are_two(one.node, other.node):
+    if exclusive(_when(one), _when(other)) or not side_by_side(one.node, other.node):
         return False
     return not (one.gets_id or other.gets_id) or (one.runs_etcd and other.runs_etcd)
 
 
 def _when(named: _Named) -> When:
     return (*named.node.invocation.when, *named.setting.when)
-
-
-def _are_two(one: Node, other: Node) -> bool:
-    """Whether two nodes are of two hosts: no alternatives of one command, nor two tries of one script."""
-    if one.invocation is other.invocation or (one.whole is not None and one.whole is other.whole):
-        return False
-    addresses, others = _addresses(one), _addresses(other)
-    if may_be_one_host(one, other) or addresses & others:
-        return False
-    first, second = one.invocation, other.invocation
-    if first.at.span.source is not second.at.span.source or not _is_script(one):
-        return True
-    # A script that starts one server and joins another to it runs on two hosts, or tells them apart.
-    return bool(addresses and others) or (joined(first) is None) != (joined(second) is None)
-
-
-def _is_script(node: Node) -> bool:
-    started = node.invocation.started
-    return started is not None and started.form in (Form.INSTALLER, Form.COMMAND)
-
-
-def _addresses(node: Node) -> set[str]:
-    """Return what a node is called by, as far as that is written out."""
-    given = (one for one in node.invocation.all("node-ip", "node-external-ip") if one.known)
-    parts = {part for setting in given for part in str(setting.value).split(",")}
-    return parts | {str(address) for address in node.addresses if address.known}
 
 
 def _problem(cluster: Cluster, earlier: _Named, later: _Named) -> Problem:
@@ -158,5 +137,5 @@ def _problem(cluster: Cluster, earlier: _Named, later: _Named) -> Problem:
     else:
         message = f"this node is refused: {other} is called {name} too"
     related = ((earlier.setting.place, f"the other node of that name ({cluster.why})"),)
-    sure = cluster.ground is not Ground.SCRIPTS and not with_id
+    sure = cluster.firm and not with_id
     return Problem(at, message, _HELP, confidence=Confidence.HIGH if sure else Confidence.MEDIUM, related=related)

@@ -45,9 +45,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.certainty import some_may_be_one_host
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, is_scripted, joined, kept, settled, some_may_be_one_host
+from k3s_policy.membership import Kept, is_scripted, joined, kept, settled
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 

@@ -39,13 +39,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.branch import exclusive
+from k3s_policy.certainty import called, side_by_side
 from k3s_policy.datastore import datastores
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, called, is_scripted, kept, token_sources
+from k3s_policy.membership import READS_TOKEN, Kept, is_scripted, kept, speaks_of, token_sources
 from k3s_policy.model import Ground
 from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version, has_come
+from k3s_policy.version import has_come
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,6 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
 
 _HELP = "give every server the same token: add token-file, or set K3S_TOKEN"
-_FIRST = (Version(1, 19, 13), Version(1, 20, 9), Version(1, 21, 3))
-"""The first release of each line that needs the token (k3s-io/k3s#3422)."""
 
 
 class _Sharing(NamedTuple):
@@ -82,14 +80,14 @@ def check(cluster: Cluster) -> Problems:
     sharing = list(_sharing(cluster))
     if len(sharing) < 2:
         return
-    lacking = [one for one in sharing if not one.has_token and has_come(_FIRST, one.node.invocation.version)]
+    lacking = [one for one in sharing if not one.has_token and has_come(READS_TOKEN, one.node.invocation.version)]
     if cluster.ground is Ground.REPLICAS:
         yield from (_of_replicas(cluster, one) for one in lacking[:1] if one.node.invocation.wholly_seen)
         return
     given = next((one for one in sharing if one.has_token), None)
     first = given or sharing[0]
     # Of servers that all have no token, one finding is enough.
-    found = [one for one in lacking if one is not first and _meet(one, first)]
+    found = [one for one in lacking if one is not first and side_by_side(one.node, first.node, one.endpoint.when)]
     if given is None and not first.node.invocation.wholly_seen:
         return
     seen = [one for one in found if one.node.invocation.wholly_seen and not _fed(one)]
@@ -117,17 +115,10 @@ def _of_replicas(cluster: Cluster, one: _Sharing) -> Problem:
     return Problem(at, message, _HELP, related=(place,))
 
 
-def _meet(one: _Sharing, other: _Sharing) -> bool:
-    """Whether two servers can run beside each other: not in two arms of one fork."""
-    return not exclusive((*one.node.invocation.when, *one.endpoint.when), other.node.invocation.when)
-
-
 def _fed(one: _Sharing) -> bool:
     """Whether a script speaks of a token, so that its caller may hand one over."""
-    return is_scripted(one.node.invocation) and "TOKEN" in one.node.invocation.at.span.source.content
+    return is_scripted(one.node.invocation) and speaks_of(one.node.invocation, "TOKEN")
 
 
 def _confidence(cluster: Cluster, one: _Sharing) -> Confidence:
-    return (
-        Confidence.MEDIUM if cluster.ground is Ground.SCRIPTS or is_scripted(one.node.invocation) else Confidence.HIGH
-    )
+    return Confidence.HIGH if cluster.firm and not is_scripted(one.node.invocation) else Confidence.MEDIUM

@@ -33,10 +33,10 @@ from typing import TYPE_CHECKING
 from k3s_policy.branch import exclusive
 from k3s_policy.credential import Nature, nature
 from k3s_policy.finding import Confidence, Severity
-from k3s_policy.membership import Kept, joined, kept
+from k3s_policy.membership import READS_TOKEN, Kept, joined, kept, speaks_of
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version, has_come
+from k3s_policy.version import has_come
 
 if TYPE_CHECKING:
     from k3s_policy.model import Server, Setting
@@ -47,7 +47,6 @@ _LOGIN = pattern(r"[^:]*:.+")
 _DIGITS = 64
 _OWN_CA = ("server/tls", "server-ca", "custom-ca")
 """What speaks of a CA that is put in place before K3s starts (K3s contrib/util/generate-custom-ca-certs.sh)."""
-_READS = (Version(1, 19, 13), Version(1, 20, 9), Version(1, 21, 3))
 _HELP = "give the first server the password alone"
 
 
@@ -63,9 +62,9 @@ def check(server: Server) -> Problems:
             continue
         fault = _fault(setting, len(match["hash"]), match["login"])
         if fault:
-            if has_come(_READS, server.version):
+            if has_come(READS_TOKEN, server.version):
                 yield Problem(setting.at, f"K3s does not start: {fault}", _HELP, Severity.HIGH, confidence)
-        elif kept(server) is not Kept.EXTERNAL and not _speaks_of_a_ca(server):
+        elif kept(server) is not Kept.EXTERNAL and not speaks_of(server, *_OWN_CA):
             message = "nobody can join a new cluster with this token: it names another CA than this server makes"
             yield Problem(setting.at, message, _HELP, confidence=min(confidence, Confidence.MEDIUM))
 
@@ -97,8 +96,3 @@ def _fault(setting: Setting, digits: int, login: str) -> str:
     if not login or (known and nature(login) is Nature.LITERAL and not _LOGIN.fullmatch(login)):
         return "behind the hash in its token stand no user and password"
     return ""
-
-
-def _speaks_of_a_ca(server: Server) -> bool:
-    sources = {setting.at.span.source for setting in server.settings} | {server.at.span.source}
-    return any(word in source.content for source in sources for word in _OWN_CA)

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy import join as joining
 from k3s_policy.branch import exclusive
 from k3s_policy.datastore import datastores
 from k3s_policy.finding import Confidence, Severity
@@ -48,13 +49,13 @@ from k3s_policy.value import as_integer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from k3s_policy.join import JoinUrl
     from k3s_policy.model import Invocation, Node, Setting
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
-_SCHEME = pattern(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BLANK = pattern(r"\s+")
-_IN_BRACKETS = pattern(r"\[[0-9A-Fa-f:.%]*\]")
 _PORT = pattern(r"[0-9]+")
 _LAST_PORT = 65535
 _LOOPBACK = pattern(r"localhost|127(?:\.[0-9]{1,3}){3}|::1")
@@ -127,51 +128,32 @@ def _fault(url: Text, invocation: Invocation) -> _Fault | None:
         return _Fault(url.cut(blank), f"{_NO_JOIN}: there is a blank in the URL of the server", "take it out")
     if "," in written:
         return _Fault(url, f"{_NO_JOIN}: server takes one URL", "name one server, or a load balancer before all")
-    scheme = _SCHEME.match(written)
-    if scheme is None:
+    if _SCHEME.match(written) is None:
         return _Fault(url, f"{_NO_JOIN}: server is no https:// URL")
-    if scheme["scheme"].lower() != "https":
-        return _Fault(url.cut(scheme, "scheme"), f"{_NO_JOIN}: only https:// URLs are supported", "write https://")
-    return _location_fault(url, url[scheme.end() :], invocation)
+    parts = joining.parse(url)
+    return _part_fault(url, parts, invocation) if parts is not None else None
 
 
-def _location_fault(url: Text, location: Text, invocation: Invocation) -> _Fault | None:
-    address = _address(location)
-    if address is None:
-        return None
-    host, port = address
-    if not host:
+def _part_fault(url: Text, parts: JoinUrl, invocation: Invocation) -> _Fault | None:
+    if not parts.is_https:
+        return _Fault(parts.scheme, f"{_NO_JOIN}: only https:// URLs are supported", "write https://")
+    if not parts.host:
         # Of several pieces, an empty one is a variable that the script sets later.
         return _Fault(url, f"{_NO_JOIN}: the URL of the server has no host") if len(url.runs) == 1 else None
-    if str(host).count(":") > 1 and not location.partition("/")[0].rpartition("@")[2].startswith("["):
-        return _Fault(host, f"{_NO_JOIN}: an IPv6 address needs brackets in a URL", "write https://[fd00::1]:6443")
-    return _port_fault(host, port, invocation) or _path_fault(location)
+    if parts.lacks_brackets:
+        message = f"{_NO_JOIN}: an IPv6 address needs brackets in a URL"
+        return _Fault(parts.host, message, "write https://[fd00::1]:6443")
+    return _port_fault(parts, invocation) or _path_fault(parts)
 
 
-def _address(location: Text) -> tuple[Text, Text] | None:
-    """Return host and port of what stands behind the scheme; None where brackets hold no address."""
-    for mark in "/?#":
-        location = location.partition(mark)[0]
-    authority = location.rpartition("@")[2]
-    if authority.startswith("["):
-        brackets = _IN_BRACKETS.match(str(authority))
-        if brackets is None:
-            return None
-        end = brackets.end()
-        return authority[1 : end - 1], authority[end + 1 :]
-    if str(authority).count(":") > 1:
-        return authority, authority[len(authority) :]
-    host, _, port = authority.partition(":")
-    return host, port
-
-
-def _port_fault(host: Text, port: Text, invocation: Invocation) -> _Fault | None:
+def _port_fault(url: JoinUrl, invocation: Invocation) -> _Fault | None:
+    port = url.port
     if not port:
         return None
     number = as_integer(str(port).lstrip("0") or "0") if _PORT.fullmatch(str(port)) else None
     if number is None or not 0 < number <= _LAST_PORT:
         return _Fault(port, f"{_NO_JOIN}: there is no such port", "write the port of the server: 6443 by default")
-    if number not in _OTHERS or (number == _OWN and not _LOOPBACK.fullmatch(str(host).lower())):
+    if number not in _OTHERS or (number == _OWN and not _LOOPBACK.fullmatch(str(url.host).lower())):
         return None
     own = invocation.last("lb-server-port") if isinstance(invocation, Agent) else None
     if number == _OWN and own is not None:
@@ -181,14 +163,11 @@ def _port_fault(host: Text, port: Text, invocation: Invocation) -> _Fault | None
     return _Fault(port, message, "write the port of the server: 6443 by default")
 
 
-def _path_fault(location: Text) -> _Fault | None:
-    for mark in "?#":
-        location = location.partition(mark)[0]
-    _, slash, path = location.partition("/")
-    if not str(path).strip("/"):
+def _path_fault(url: JoinUrl) -> _Fault | None:
+    if not str(url.path).strip("/"):
         return None
     message = "K3s drops the path: of the URL to join it uses host and port alone"
-    return _Fault(slash + path, message, "leave the path out", Severity.MEDIUM)
+    return _Fault(url.path, message, "leave the path out", Severity.MEDIUM)
 
 
 # --- beside the server that is meant ----------------------------------------------------------------------
@@ -212,18 +191,17 @@ def _beside_its_server(
     join = joined(node.invocation)
     if join is None or join not in _urls(node.invocation) or _fault(join.value, node.invocation) is not None:
         return
-    scheme = _SCHEME.match(str(join.value))
-    address = _address(join.value[scheme.end() :]) if scheme else None
-    if address is None:
+    url = joining.parse(join.value)
+    if url is None:
         return
-    host, port = address
-    for owner, named in owners.get(str(host), ()):
+    port = str(url.port)
+    for owner, named in owners.get(str(url.host), ()):
         if owner.invocation is node.invocation:
             continue
         listens = _listens(owner.invocation, cluster)
-        if not str(port) and listens not in (None, _OF_HTTPS):
+        if not port and listens not in (None, _OF_HTTPS):
             message = f"K3s does not join: without a port this is {_OF_HTTPS}, and the server listens at {listens}"
-        elif str(port) == str(_OWN) and listens == _DEFAULT:
+        elif port == str(_OWN) and listens == _DEFAULT:
             message = f"K3s does not join: port {_OWN} is open on the server itself alone, which listens at {listens}"
         else:
             continue

@@ -45,11 +45,14 @@ token-file: /etc/rancher/k3s/token
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy import join as joining
+from k3s_policy.certainty import certainty
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence, Severity
-from k3s_policy.membership import certainty, joined
+from k3s_policy.membership import joined
 from k3s_policy.model import Server
 from k3s_policy.pattern import pattern
 from k3s_policy.rule import Problem, rule
@@ -57,18 +60,21 @@ from k3s_policy.template import marked
 from k3s_policy.version import Version, has_come
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from k3s_policy.model import Cluster, Invocation, Node, Setting
     from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
-_URL = pattern(r"(?i:https)://(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::[0-9]+)?(?:[/?#].*)?")
+_NAME = pattern(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_PORT = pattern(r"[0-9]*")
 _FOUR = pattern(r"[0-9]+(?:\.[0-9]+){3}")
 _LOOPBACK = pattern(r"localhost|127(?:\.[0-9]+){3}|::1")
 _ADDRESSES = ("node-ip", "node-external-ip", "advertise-address")
 _ELSEWHERE = ("disable-cloud-controller", "vpn-auth", "vpn-auth-file")
 """Beside these, nodes have addresses that something else gives them."""
+_MOST_RELATED = 10
+"""How many servers a finding shows: nobody reads more of them, all of which lack the same."""
 _ON_DEMAND = (Version(1, 24, 17), Version(1, 25, 13), Version(1, 26, 8), Version(1, 27, 5), Version(1, 28, 1))
 _BY_DEFAULT = (Version(1, 28, 1),)
 
@@ -86,6 +92,20 @@ class _Join(NamedTuple):
         return isinstance(self.node.invocation, Server)
 
 
+class _Named(NamedTuple):
+    """What all certificates of a cluster name together, as far as configuration tells."""
+
+    names: frozenset[str]
+    tells_addresses: bool
+    """Whether every server says what addresses it has."""
+    tells_names: bool
+
+    def surely_lack(self, host: str) -> bool:
+        """Whether surely none of them names a host."""
+        tells = self.tells_addresses if ":" in host or _FOUR.fullmatch(host) else self.tells_names
+        return tells and self.names.isdisjoint((_packed(host), f"*.{host.partition('.')[2]}"))
+
+
 @rule(
     severity="low",
     see=("https://docs.k3s.io/datastore/ha-embedded", "https://docs.k3s.io/datastore/cluster-loadbalancer"),
@@ -98,11 +118,14 @@ def check(cluster: Cluster) -> Problems:
     sure = [certainty(cluster, node.invocation, "arguments", "config", "environment") for node in servers]
     if None in sure:
         return
+    named = _named(servers)
+    if named is None:
+        return
     told: set[str] = set()
     # What keeps a server from joining is worth more than what an agent does not notice.
     for join in sorted(_joins(cluster), key=lambda join: not join.is_server):
         host = str(join.host).lower()
-        if host not in told and all(_lacks(node, host) for node in servers):
+        if host not in told and named.surely_lack(host):
             told.add(host)
             yield _problem(cluster, join, list(servers))
 
@@ -112,11 +135,11 @@ def _joins(cluster: Cluster) -> Iterator[_Join]:
         setting = joined(node.invocation)
         if setting is None or not setting.known or node.invocation.all("datastore-endpoint"):
             continue
-        match = _URL.fullmatch(str(setting.value)) if marked(setting.value).known else None
-        if match is not None:
-            host = setting.value.cut(match, "six" if match["six"] else "host")
-            if not _LOOPBACK.fullmatch(str(host).lower()):
-                yield _Join(node, setting, host)
+        url = joining.parse(setting.value) if marked(setting.value).known else None
+        if url is None or not url.is_https or url.lacks_brackets or not _PORT.fullmatch(str(url.port)):
+            continue  # K3s takes no such URL
+        if _NAME.fullmatch(str(url.host)) and not _LOOPBACK.fullmatch(str(url.host).lower()):
+            yield _Join(node, setting, url.host)
 
 
 def _refuses_others(server: Invocation) -> bool:
@@ -129,37 +152,46 @@ def _refuses_others(server: Invocation) -> bool:
     return has_come(_BY_DEFAULT, server.version)
 
 
-def _lacks(server: Node, host: str) -> bool:
-    """Whether a server's certificate surely does not name a host."""
+def _named(servers: Iterable[Node]) -> _Named | None:
+    """Return what the certificates of some servers name; None where something else may give one of them names."""
+    names: set[str] = set()
+    tells_addresses = tells_names = True
+    for server in servers:
+        own = _names(server)
+        if own is None:
+            return None
+        names |= own
+        tells_addresses = tells_addresses and bool(server.invocation.all("node-ip"))
+        tells_names = tells_names and bool(server.invocation.all("node-name"))
+    return _Named(frozenset(names), tells_addresses, tells_names)
+
+
+def _names(server: Node) -> set[str] | None:
+    """Return what a server's certificate names; None where not all of it is known."""
     invocation = server.invocation
     if any(not one.known or str(one.value) != "false" for one in invocation.all(*_ELSEWHERE)):
-        return False
+        return None
     if any("cloud-provider" in str(one.value) for one in invocation.all("kubelet-arg")):
-        return False
-    is_address = ":" in host or _FOUR.fullmatch(host) is not None
-    telling = "node-ip" if is_address else "node-name"
+        return None
     naming = invocation.all(*_ADDRESSES, "node-name", "tls-san", "with-node-id")
-    if not invocation.all(telling) or any(not one.known or not marked(one.value).known for one in naming):
-        return False
+    if any(not one.known or not marked(one.value).known for one in naming):
+        return None
     names = {part.strip().lower() for one in naming for part in str(one.value).split(",")}
     names |= {str(one.value).lower().partition(".")[0] for one in invocation.all("node-name")}
     names |= {str(address).lower() for address in server.addresses}
-    return not any(_covers(name, host) for name in names)
+    return set(map(_packed, names))
 
 
-def _covers(name: str, host: str) -> bool:
-    if ":" in name and ":" in host:
-        return _packed(name) == _packed(host)
-    return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
-
-
-def _packed(address: str) -> object:
+def _packed(name: str) -> str:
+    """Return a name, or an IPv6 address in its one short form."""
+    if ":" not in name:
+        return name
     from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415  few clusters have one
 
     try:
-        return IPv6Address(address)
+        return str(IPv6Address(name))
     except AddressValueError:
-        return address
+        return name
 
 
 def _problem(cluster: Cluster, join: _Join, servers: list[Node]) -> Problem:
@@ -171,8 +203,9 @@ def _problem(cluster: Cluster, join: _Join, servers: list[Node]) -> Problem:
         message = f"kubectl cannot use {host}, which agents join through: no server's certificate names it"
         severity = Severity.LOW
     advice = f"add tls-san: {host} to every server"
-    others = [node for node in servers if node.invocation is not join.node.invocation]
-    related = tuple((_place(node), f"this server does not name it ({cluster.why})") for node in others)
+    others = (node for node in servers if node.invocation is not join.node.invocation)
+    why = f"this server does not name it ({cluster.why})"
+    related = tuple((_place(node), why) for node in islice(others, _MOST_RELATED))
     return Problem(host, message, advice, severity, Confidence.MEDIUM, related)
 
 

@@ -27,7 +27,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.endpoint import Backend, Tls, outcome
+from k3s_policy.datastore import BesideFiles
+from k3s_policy.endpoint import Backend, Tls
 from k3s_policy.finding import Confidence
 from k3s_policy.rule import Problem, rule
 from k3s_policy.value import as_truth
@@ -76,28 +77,19 @@ def _is_plain_anyway(store: Datastore) -> bool:
 
 
 def _preferred(store: Datastore, parameter: Parameter) -> Problem:
-    version = store.invocation.version
-    reached = outcome(store.endpoint, store.given, version)
-    beats_files, confidence = store.tls_beats_files
-    if reached is not None and reached.tls is Tls.VERIFIED:
-        now = f"but {_WITHOUT}; from" if reached.falls_back else "but from"
-        message = (
-            f"K3s {version} verifies with the datastore files, {now} 1.36.2 and 1.35.6 on "
-            "`tls=preferred` turns verification off"
-        )
-    elif store.files:
-        message = (
-            "`tls=preferred` turns off the verification that the datastore files ask for, "
-            f"and {_WITHOUT} (K3s 1.36.2, 1.35.6 and newer)"
-        )
-    else:
-        message = f"`tls=preferred` accepts any certificate, and {_WITHOUT}"
-        # Files that were not seen may win, where this release lets them.
-        confidence = Confidence.MEDIUM if store.may_hide_files and not beats_files else Confidence.HIGH
+    beside, confidence = store.without_verification
+    now = f"but {_WITHOUT}; from" if store.outcome is not None and store.outcome.falls_back else "but from"
+    message = {
+        BesideFiles.LOSES: f"K3s {store.invocation.version} verifies with the datastore files, {now} 1.36.2 and 1.35.6 "
+        "on `tls=preferred` turns verification off",
+        BesideFiles.WINS: "`tls=preferred` turns off the verification that the datastore files ask for, "
+        f"and {_WITHOUT} (K3s 1.36.2, 1.35.6 and newer)",
+        BesideFiles.ALONE: f"`tls=preferred` accepts any certificate, and {_WITHOUT}",
+    }[beside]
     return Problem(
         parameter.text,
         message,
         "leave `tls=` out and name the database's authority with datastore-cafile",
-        confidence=confidence if reached is not None else Confidence.MEDIUM,
+        confidence=confidence,
         related=store.given_files,
     )

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.endpoint import Tls, outcome
-from k3s_policy.finding import Confidence, Severity
+from k3s_policy.datastore import BesideFiles
+from k3s_policy.finding import Severity
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -49,32 +49,21 @@ def check(store: Datastore) -> Problems:
 
 
 def _problem(store: Datastore, parameter: Parameter) -> Problem:
-    version = store.invocation.version
-    reached = outcome(store.endpoint, store.given, version)
-    beats_files, confidence = store.tls_beats_files
-    severity = None
-    if reached is not None and reached.tls is Tls.VERIFIED:
-        severity = Severity.MEDIUM
-        message = (
-            f"K3s {version} verifies with the datastore files all the same, "
-            "but from 1.36.2 and 1.35.6 on `tls=skip-verify` turns verification off"
-        )
-    elif store.files:
-        message = (
-            "`tls=skip-verify` turns off the verification that the datastore files ask for "
-            "(K3s 1.36.2, 1.35.6 and newer)"
-        )
-    else:
-        message = (
-            "`tls=skip-verify` accepts any certificate: whoever stands in between can read and change the datastore"
-        )
-        # Files that were not seen may win, where this release lets them.
-        confidence = Confidence.MEDIUM if store.may_hide_files and not beats_files else Confidence.HIGH
+    beside, confidence = store.without_verification
+    severity = Severity.MEDIUM if beside is BesideFiles.LOSES else None
+    message = {
+        BesideFiles.LOSES: f"K3s {store.invocation.version} verifies with the datastore files all the same, "
+        "but from 1.36.2 and 1.35.6 on `tls=skip-verify` turns verification off",
+        BesideFiles.WINS: "`tls=skip-verify` turns off the verification that the datastore files ask for "
+        "(K3s 1.36.2, 1.35.6 and newer)",
+        BesideFiles.ALONE: "`tls=skip-verify` accepts any certificate: "
+        "whoever stands in between can read and change the datastore",
+    }[beside]
     return Problem(
         parameter.text,
         message,
         "leave `tls=` out and name the database's authority with datastore-cafile",
         severity,
-        confidence if reached is not None else Confidence.MEDIUM,
+        confidence,
         related=store.given_files,
     )

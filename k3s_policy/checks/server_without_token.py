@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import is_scripted, joined, token_sources
+from k3s_policy.membership import TOKENS, is_scripted, joined, speaks_of, token_sources
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def check(server: Server) -> Problems:
     join = joined(server)
     if join is None or not server.wholly_seen or not _surely_joins(join) or _has_other_means(server, join):
         return
-    confidence = _confidence(server, join)
+    confidence = _confidence(server)
     if confidence is None:
         return
     begins = server.last("cluster-init", join.when)
@@ -81,18 +81,14 @@ def _has_other_means(server: Server, join: Setting) -> bool:
     """Whether it has, or may have, a token or a datastore of its own."""
     if token_sources(server, join.when) or server.last("datastore-endpoint", join.when):
         return True
-    return any(setting.flag.name in _TOKENS for setting in server.settings if not setting.known)
+    return any(setting.flag.name in TOKENS for setting in server.settings if not setting.known)
 
 
-_TOKENS = ("token", "token-file", "cluster-secret")
-
-
-def _confidence(server: Server, join: Setting) -> Confidence | None:
+def _confidence(server: Server) -> Confidence | None:
     """Say how sure it is that no token comes from outside; None where a script says that one does."""
-    if server.started is None or str(server.at) == "join":
-        return None  # k3sup fetches the token
+    if server.started is None:
+        return None
     if not is_scripted(server):
         return Confidence.HIGH
     # The variables of a script's caller reach K3s.
-    texts = (server.at.span.source.content, join.at.span.source.content)
-    return None if any("TOKEN" in text for text in texts) else Confidence.MEDIUM
+    return None if speaks_of(server, "TOKEN") else Confidence.MEDIUM

@@ -56,13 +56,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy import credential
-from k3s_policy.branch import exclusive
-from k3s_policy.credential import Nature
+from k3s_policy.certainty import called, ceiling, certainty, must_agree
+from k3s_policy.credential import Nature, Secret, nature
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind, flags
-from k3s_policy.membership import Kept, called, certainty, is_settled, joined, kept, may_be_one_host
-from k3s_policy.model import Ground, Server
+from k3s_policy.membership import is_settled, joined
+from k3s_policy.model import Server
 from k3s_policy.rule import Problem, rule
 from k3s_policy.value import Malformed, typed
 from k3s_policy.version import Version, has_come
@@ -75,7 +74,7 @@ if TYPE_CHECKING:
     from k3s_policy.rule import Problems
     from k3s_policy.text import Span, Text
 
-_Key: TypeAlias = "bool | int | str | tuple[str, ...] | _Secret"
+_Key: TypeAlias = "bool | int | str | tuple[str, ...] | Secret"
 """A value in the form in which K3s compares it."""
 
 _COMPARING = (Version(1, 20, 14), Version(1, 21, 8), Version(1, 22, 5), Version(1, 23, 1))
@@ -97,15 +96,6 @@ class _Value(NamedTuple):
     at: Text | None
     """Where it is set; None for a default."""
     confidence: Confidence
-
-
-class _Secret(NamedTuple):
-    """A token: compared, never shown."""
-
-    value: str
-
-    def __repr__(self) -> str:
-        return "<_Secret>"
 
 
 class _Pair(NamedTuple):
@@ -145,18 +135,8 @@ def _pairs(cluster: Cluster) -> Iterator[_Pair]:
     servers = [node for node in cluster.servers if isinstance(node.invocation, Server)]
     first = next((node for node in servers if joined(node.invocation) is None), servers[0] if servers else None)
     for other in servers:
-        if first is not None and other is not first and _share(pair := _Pair(cluster, first, other)):
-            yield pair
-
-
-def _share(pair: _Pair) -> bool:
-    """Whether two servers have to agree: they make one cluster, and can run beside each other."""
-    if may_be_one_host(pair.first, pair.other):
-        return False
-    if joined(pair.other.invocation) is not None:
-        return True
-    apart = exclusive(pair.first.invocation.when, pair.other.invocation.when)
-    return not apart and kept(pair.first.invocation) is kept(pair.other.invocation) is Kept.EXTERNAL
+        if first is not None and other is not first and must_agree(cluster, other, first):
+            yield _Pair(cluster, first, other)
 
 
 def _unnoticed(pair: _Pair, name: str) -> str | None:
@@ -212,9 +192,8 @@ def _name(here: _Side, there: _Side) -> str:
 def _problem(  # noqa: PLR0913, PLR0917  all of a finding that differs
     pair: _Pair, here: _Side, there: _Side, message: str, told: str, advice: str, severity: Severity | None = None
 ) -> Problem:
-    seen = all(node.invocation.wholly_seen for node in (pair.first, pair.other))
-    ceiling = Confidence.HIGH if seen and pair.cluster.ground is not Ground.SCRIPTS else Confidence.MEDIUM
-    confidence = min(here.value.confidence, there.value.confidence, ceiling)
+    at_most = ceiling(pair.cluster, (pair.first, pair.other), *_SEEN)
+    confidence = min(here.value.confidence, there.value.confidence, at_most)
     join = joined(there.node.invocation)
     place = there.value.at or (join.place if join is not None else there.node.invocation.at)
     at = here.value.at or here.node.invocation.at
@@ -390,8 +369,10 @@ def _agent_token(invocation: Invocation) -> _Value | None:
         return _Value(frozenset({""}), "not set", None, Confidence.HIGH) if invocation.wholly_seen else None
     if not is_settled(invocation, setting):
         return None
-    given = _Value(frozenset(), "given", setting.at, Confidence.HIGH)
+    # It has a variable, too.
+    sure = Confidence.MEDIUM if invocation.lacks("environment") else Confidence.HIGH
+    given = _Value(frozenset(), "given", setting.at, sure)
     if not setting.flag.sensitive:
         return given
-    literal = credential.nature(setting.value, setting.tag) is Nature.LITERAL
-    return given._replace(keys=frozenset({_Secret(str(setting.value))})) if literal else None
+    literal = nature(setting.value, setting.tag) is Nature.LITERAL
+    return given._replace(keys=frozenset({Secret(str(setting.value))})) if literal else None

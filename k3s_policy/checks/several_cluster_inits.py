@@ -39,10 +39,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.branch import exclusive
+from k3s_policy.branch import ALWAYS
+from k3s_policy.certainty import called, certainty, side_by_side
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, called, certainty, is_scripted, joined, kept, may_be_one_host
+from k3s_policy.membership import Kept, is_scripted, joined, kept
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 
@@ -83,7 +84,7 @@ def check(cluster: Cluster) -> Problems:
         yield Problem(at, message, _HELP, confidence=first.confidence, related=(place,))
         return
     for start in starts:
-        if start is first or not _are_two(start, first):
+        if start is first or not side_by_side(start.node, first.node, start.when, first.when):
             continue
         what = "a cluster of its own" if start.says_so else "a cluster of its own on SQLite"
         message = f"this server starts {what} instead of joining that of {called(first.node, start.at)}"
@@ -103,20 +104,6 @@ def _starts(cluster: Cluster, node: Node) -> Iterator[_Start]:
     keeps = kept(invocation)
     if keeps is Kept.ETCD:
         setting = next(one for one in reversed(invocation.all("cluster-init")) if is_on(one))
-        yield _Start(node, setting.place, (*invocation.when, *setting.when), says_so=True, confidence=sure)
+        yield _Start(node, setting.place, setting.when, says_so=True, confidence=sure)
     elif keeps is Kept.SQLITE and invocation.wholly_seen:
-        yield _Start(node, invocation.at, invocation.when, says_so=False, confidence=sure)
-
-
-def _are_two(one: _Start, other: _Start) -> bool:
-    """Whether two starts are of two hosts: not two arms of a fork, nor two tries of one script."""
-    if exclusive(one.when, other.when) or may_be_one_host(one.node, other.node):
-        return False
-    same = one.node.invocation.at.span.source is other.node.invocation.at.span.source
-    return not (same and is_scripted(one.node.invocation)) or _named_apart(one.node, other.node)
-
-
-def _named_apart(one: Node, other: Node) -> bool:
-    """Whether commands say that they run on hosts of different names."""
-    names, others = ({str(address) for address in node.addresses} for node in (one, other))
-    return bool(names) and bool(others) and not names & others
+        yield _Start(node, invocation.at, ALWAYS, says_so=False, confidence=sure)

@@ -88,9 +88,8 @@ def _has_datastore(joiner: Node) -> bool:
 
 
 def _confidence(cluster: Cluster, firsts: list[Node]) -> Confidence:
-    if cluster.ground is Ground.SCRIPTS or not all(node.invocation.wholly_seen for node in firsts):
-        return Confidence.MEDIUM
-    return Confidence.HIGH
+    sure = cluster.firm and all(node.invocation.wholly_seen for node in firsts)
+    return Confidence.HIGH if sure else Confidence.MEDIUM
 
 
 def _alike(one: Invocation, other: Invocation) -> bool:

@@ -43,12 +43,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import credential
-from k3s_policy.branch import exclusive
-from k3s_policy.credential import Nature
+from k3s_policy.certainty import called, ceiling, certainty, must_agree
+from k3s_policy.credential import Nature, Secret, nature
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, called, certainty, joined, kept, may_be_one_host, settled
-from k3s_policy.model import Agent, Ground, Server
+from k3s_policy.membership import Kept, joined, kept, settled
+from k3s_policy.model import Agent, Server
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
@@ -61,26 +60,13 @@ _HELP = "give every node the token of the cluster, by token-file or K3S_TOKEN"
 _PLACES = ("arguments", "config", "environment")
 
 
-class _Password(NamedTuple):
-    """What K3s compares of a token: never shown."""
-
-    value: str
-
-    def __repr__(self) -> str:
-        return "<_Password>"
-
-    @property
-    def is_made_by_command(self) -> bool:
-        """Whether it is a token that `k3s token create` makes, which is looked up in the cluster."""
-        return re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", self.value) is not None
-
-
 class _Holder(NamedTuple):
     """A node whose token is written out."""
 
     node: Node
     setting: Setting
-    password: _Password
+    password: Secret
+    """What K3s compares of it."""
 
 
 @rule(severity="high", see=("https://docs.k3s.io/cli/token", "https://docs.k3s.io/datastore/ha-embedded"))
@@ -92,7 +78,7 @@ def check(cluster: Cluster) -> Problems:
     if first is None:
         return
     for holder in holders:
-        if holder is not first and holder.password != first.password and _meet(cluster, holder.node, first.node):
+        if holder is not first and holder.password != first.password and must_agree(cluster, holder.node, first.node):
             yield _server_differs(cluster, holder, first)
     yield from _agents_differ(cluster, servers, first)
 
@@ -122,28 +108,22 @@ def _agents_differ(cluster: Cluster, servers: list[Node], first: _Holder) -> Ite
     confidence = min(one for one in sure if one is not None)
     for node in cluster.agents:
         holder = _holder(node, "token") if isinstance(node.invocation, Agent) else None
-        if holder is None or holder.password in accepted or holder.password.is_made_by_command:
+        if holder is None or holder.password in accepted or _is_made_by_command(holder.password):
             continue
-        if _meet(cluster, node, first.node):
+        if must_agree(cluster, node, first.node):
             message = f"{called(first.node, holder.setting.at)} has another token, and refuses this agent"
             yield _problem(cluster, holder, first, message, confidence)
 
 
+def _is_made_by_command(password: Secret) -> bool:
+    """Whether it is a token that `k3s token create` makes, which is looked up in the cluster."""
+    return re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", password.value) is not None
+
+
 def _problem(cluster: Cluster, holder: _Holder, first: _Holder, message: str, confidence: Confidence) -> Problem:
-    seen = holder.node.invocation.wholly_seen and first.node.invocation.wholly_seen
-    ceiling = Confidence.HIGH if seen and cluster.ground is not Ground.SCRIPTS else Confidence.MEDIUM
+    sure = min(confidence, ceiling(cluster, (holder.node, first.node), *_PLACES))
     place = (first.setting.at, f"the token of this server is another ({cluster.why})")
-    return Problem(holder.setting.at, message, _HELP, confidence=min(confidence, ceiling), related=(place,))
-
-
-def _meet(cluster: Cluster, one: Node, other: Node) -> bool:
-    """Whether two nodes are two hosts that can run beside each other; one of them joins, or both share a datastore."""
-    if may_be_one_host(one, other):
-        return False
-    if joined(one.invocation) is not None:
-        return True
-    apart = exclusive(one.invocation.when, other.invocation.when)
-    return cluster.declared and not apart and kept(one.invocation) is kept(other.invocation) is Kept.EXTERNAL
+    return Problem(holder.setting.at, message, _HELP, confidence=sure, related=(place,))
 
 
 def _has_hidden_agent_token(invocation: Invocation) -> bool:
@@ -162,12 +142,12 @@ def _literal(invocation: Invocation, name: str) -> Setting | None:
     setting = settled(invocation, name)
     if setting is None or any(str(file.value) for file in invocation.all(f"{name}-file")):
         return None
-    return setting if credential.nature(setting.value, setting.tag) is Nature.LITERAL else None
+    return setting if nature(setting.value, setting.tag) is Nature.LITERAL else None
 
 
-def _password(token: str) -> _Password:
+def _password(token: str) -> Secret:
     """Return what a server compares: without the hash of the authority and the user."""
     if not token.startswith("K10"):
-        return _Password(token)
+        return Secret(token)
     creds = token.removeprefix("K10").partition("::")[2]
-    return _Password(creds.partition(":")[2] or creds)
+    return Secret(creds.partition(":")[2] or creds)

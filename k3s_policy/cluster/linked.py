@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.cluster.members import cluster_of
-from k3s_policy.cluster.names import names_of, shown, url_host
+from k3s_policy.cluster.names import is_unique, names_of, shown, url_host
 from k3s_policy.membership import joined
 from k3s_policy.model import Evidence, Ground
+from k3s_policy.place import environment_words, folder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.model import Cluster, Node
     from k3s_policy.options import Options
@@ -27,22 +28,24 @@ def linked(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
     """
     owners = _owners(nodes)
     groups = list(range(len(nodes)))
-    reasons: dict[int, list[Evidence]] = {}
-    for host, members in _joining(nodes).items():
-        firsts = {_group(groups, number) for number in owners.get(host, ()) if number not in members}
-        if len(firsts) != 1:
-            continue
-        first = firsts.pop()
-        for number in members:
-            groups[_group(groups, number)] = first
-        reasons.setdefault(first, []).append(_evidence(host, nodes, members[0], owners))
-    together: dict[int, list[int]] = {}
-    for number in range(len(nodes)):
-        together.setdefault(_group(groups, number), []).append(number)
-    for group, numbers in together.items():
-        evidence = tuple(one for root, found in reasons.items() if _group(groups, root) == group for one in found)
-        if evidence:
-            yield cluster_of([nodes[number] for number in numbers], evidence)
+    reasons: list[tuple[int, Evidence]] = []
+    for host, joining in _joining(nodes).items():
+        for members, firsts in _of_one_environment(host, joining, owners.get(host, ()), nodes):
+            roots = {_root(groups, number) for number in firsts}
+            if len(roots) != 1:
+                continue
+            first = roots.pop()
+            for number in members:
+                groups[_root(groups, number)] = first
+            reasons.append((first, _evidence(host, nodes, members[0], firsts)))
+    evidence: dict[int, list[Evidence]] = {}
+    for number, reason in reasons:
+        evidence.setdefault(_root(groups, number), []).append(reason)
+    together: dict[int, list[Node]] = {}
+    for number, node in enumerate(nodes):
+        together.setdefault(_root(groups, number), []).append(node)
+    for root, found in evidence.items():
+        yield cluster_of(together[root], tuple(sorted(found, key=lambda one: not one.firm)))
 
 
 def _owners(nodes: Sequence[Node]) -> dict[str, list[int]]:
@@ -64,19 +67,52 @@ def _joining(nodes: Sequence[Node]) -> dict[str, list[int]]:
     return joining
 
 
-def _group(groups: list[int], number: int) -> int:
-    while groups[number] != number:
-        number = groups[number]
-    return number
+def _of_one_environment(
+    host: str, joining: Iterable[int], owners: Iterable[int], nodes: Sequence[Node]
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield those that join through a host with those it names; a name that is used anew elsewhere, by environment."""
+    members: dict[frozenset[str], list[int]] = {}
+    firsts: dict[frozenset[str], list[int]] = {}
+    unique = is_unique(host)
+    for number in joining:
+        members.setdefault(frozenset() if unique else environment_words(nodes[number].invocation.files), []).append(
+            number
+        )
+    for number in owners:
+        firsts.setdefault(frozenset() if unique else environment_words(nodes[number].invocation.files), []).append(
+            number
+        )
+    for environment, found in members.items():
+        yield found, [number for number in firsts.get(environment, ()) if number not in found]
 
 
-def _evidence(host: str, nodes: Sequence[Node], member: int, owners: Mapping[str, list[int]]) -> Evidence:
+def _root(groups: list[int], number: int) -> int:
+    """Return the number that stands for a group, and shorten the way there."""
+    root = number
+    while groups[root] != root:
+        root = groups[root]
+    while groups[number] != root:
+        groups[number], number = root, groups[number]
+    return root
+
+
+def _evidence(host: str, nodes: Sequence[Node], member: int, firsts: Sequence[int]) -> Evidence:
     join = joined(nodes[member].invocation)
     why = f"joined through {shown(host)}"
-    addresses = (address for number in owners[host] for address in nodes[number].addresses if str(address) == host)
+    addresses = (address for number in firsts for address in nodes[number].addresses if str(address) == host)
     if path := next(filter(None, map(_hosts_file, addresses)), None):
         why += f", whose name {path} tells"
-    return Evidence(Ground.JOINED, why, join.at if join is not None else None)
+    firm = is_unique(host) or any(_lie_together(nodes[member], nodes[number]) for number in firsts)
+    return Evidence(Ground.JOINED, why, join.at if join is not None else None, firm)
+
+
+def _lie_together(one: Node, other: Node) -> bool:
+    """Whether two nodes stand in one file, or in folders of one folder."""
+    return one.name == other.name or folder_of(_home(one)) == folder_of(_home(other))
+
+
+def _home(node: Node) -> str:
+    return node.root or folder_of(node.name)
 
 
 def _hosts_file(address: Text) -> str | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy.branch import exclusive
 from k3s_policy.cluster.members import cluster_of
 from k3s_policy.cluster.names import may_mean
+from k3s_policy.credential import Nature, nature
 from k3s_policy.membership import joined, token_sources
 from k3s_policy.model import Cluster, Evidence, Form, Ground, Server
 
@@ -29,7 +31,7 @@ def replicated(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
 def scripted(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
     """Yield clusters that scripts start: exactly one first server, and further ones that join a server.
 
-    They stand in one script, or in scripts of one folder that give the same token.
+    They stand in one script, or in scripts of one folder that give the same literal token.
     """
     started = [node for node in nodes if _by_script(node)]
     taken: set[int] = set()
@@ -37,7 +39,7 @@ def scripted(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
         if _is_one(group):
             taken.update(map(id, group))
             yield cluster_of(group, (_scripts(group, "one script starts a first server and others that join"),))
-    left = [node for node in started if id(node) not in taken and token_sources(node.invocation)]
+    left = [node for node in started if id(node) not in taken and _token(node) is not None]
     for group in _grouped(left, lambda node: (_file(node).rpartition("/")[0], _token(node))):
         if _is_one(group):
             why = "scripts of one folder start a first server and others that join, with one token"
@@ -62,8 +64,11 @@ class _Token(NamedTuple):
         return "<_Token>"
 
 
-def _token(node: Node) -> _Token:
-    return _Token(str(token_sources(node.invocation)[-1].value))
+def _token(node: Node) -> _Token | None:
+    """Return the token that is written out: a variable of another script may hold another one."""
+    sources = [one for one in token_sources(node.invocation) if one.flag.name == "token"]
+    literal = sources and nature(sources[-1].value, sources[-1].tag) is Nature.LITERAL
+    return _Token(str(sources[-1].value)) if literal else None
 
 
 def _grouped(nodes: Iterable[Node], key: Callable[[Node], Hashable]) -> list[list[Node]]:
@@ -78,7 +83,17 @@ def _is_one(nodes: Sequence[Node]) -> bool:
     servers = [node for node in nodes if isinstance(node.invocation, Server)]
     firsts = [node for node in servers if joined(node.invocation) is None]
     joins = {str(join.value): join for node in servers if (join := joined(node.invocation)) is not None}
-    return len(firsts) == 1 and len(joins) == 1 and all(may_mean(join.value, firsts[0]) for join in joins.values())
+    if len(firsts) != 1 or len(joins) != 1:
+        return False
+    (join,) = joins.values()
+    apart = exclusive(firsts[0].invocation.when, join.when) and firsts[0].whole is None
+    return may_mean(join.value, firsts[0]) and not (apart and not _is_for_others(firsts[0]))
+
+
+def _is_for_others(first: Node) -> bool:
+    """Whether a server is made to be joined: a mode of a script for a single server gives none of these."""
+    started = first.invocation
+    return bool(token_sources(started) or started.all("cluster-init", "datastore-endpoint"))
 
 
 def _scripts(nodes: Sequence[Node], why: str) -> Evidence:

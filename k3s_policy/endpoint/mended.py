@@ -1,8 +1,8 @@
 """An endpoint as its author most likely meant it: what messages tell them to write, with the password masked.
 
 Read leniently where the drivers refuse: everything before the last `@` is taken for user and password, whatever it
-holds, and none of the password is ever repeated. What is proposed is parsed again, and only told where no driver would
-refuse it.
+holds, and none of the password is ever repeated. Where a password may reach beyond that `@`, nothing is proposed. What
+is proposed is parsed again, and only told where no driver would refuse it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.endpoint import Backend, parse
-from k3s_policy.endpoint.mysql import TRUTHS
-from k3s_policy.endpoint.postgres import SSL_MODES
+from k3s_policy.endpoint import Backend, mysql, parse, postgres
 from k3s_policy.pattern import pattern
 from k3s_policy.text import Source, join
 from k3s_policy.value import as_duration, as_truth
@@ -84,10 +82,19 @@ def _meant(text: Text) -> tuple[Backend | None, Text]:
             break
         if family is Backend.ETCD:
             return family, text  # each server of a list has a scheme of its own
-        found, rest = family, rest[match.end() :]
+        behind = rest[match.end() :]
+        if found is not None or not match[0].endswith("://"):
+            if _LONE.match(str(behind)):
+                break  # `postgres:/secret@host` has a user named like a scheme
+            login, at, location = behind.partition("@")
+            behind = login.unknown() + at + location if at else behind
+        found, rest = family, behind
     if found is None and "://" not in str(text):
         found = next((one for sign, one in _SIGNS.items() if sign in str(text)), None)
     return found, rest
+
+
+_LONE = pattern(r"[^:@]*@")
 
 
 class _Login(NamedTuple):
@@ -99,16 +106,29 @@ class _Login(NamedTuple):
 
 
 def _login(rest: Text) -> _Login | None:
-    """Cut off user and password; None where the `@` may belong to a parameter."""
+    """Cut off user and password; None where the last `@` may stand in a password, or in what is no login."""
     login, at, location = rest.rpartition("@")
     if not at:
         return _Login("", location)
     _, inner, behind = login.rpartition("@")
-    if inner and "?" in str(behind):
+    if (inner and _ENDED.search(str(behind))) or _PARAMETER.search(str(login)) or _is_unpaired(str(login)):
         return None
     user, colon, _ = login.partition(":")
+    if colon and _WORD.fullmatch(str(location)):
+        return None  # without port and database it may as well be the end of the password
     name = str(user) if user.known and _PLAIN.fullmatch(str(user)) else "USER"
     return _Login(f"{name}:{MASKED}@" if colon else f"{name}@", location)
+
+
+_ENDED = pattern(r"[?#(]")
+"""What stands in a location that is whole, before an `@` that is none of a login's."""
+_PARAMETER = pattern(r"(?:[?&;#,\s]|%(?:2[036Cc]|3[BbFf]))[\w.%-]+\s*=")
+_WORD = pattern(r"[\w-]*")
+
+
+def _is_unpaired(login: str) -> bool:
+    """Whether a quotation mark has its partner behind the `@`, or nowhere."""
+    return any(login.count(mark) % 2 for mark in "'\"`")
 
 
 _PLAIN = pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -177,13 +197,27 @@ def _query(query: Text | None, mend: Callable[[str, str], str | None]) -> str | 
     pairs = [pair.partition("=") for pair in query.split("&")]
     if not all(name.known and value.known and _NAME.fullmatch(str(name)) for name, _, value in pairs):
         return None
+    names = [str(name) for name, _, _ in pairs]
+    secret = next((number for number, name in enumerate(names) if _is_secret(name)), len(names))
+    if not all(name in _PARAMETERS for name in names[secret:]):
+        return None  # behind a password with a `&` in it
     mends = [(str(name), mend(str(name), str(value))) for name, equals, value in pairs if equals]
+    if any(_is_secret(name) and value != MASKED for name, value in mends):
+        return None
     kept = [f"{name}={value}" for name, value in mends if value is not None]
     if not all(map(_SHOWN.fullmatch, kept)):
         return None
     return "?" + "&".join(kept) if kept else ""
 
 
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None and name not in mysql.TRUTHS
+
+
+_SECRET = pattern("(?i)pass|pwd|secret|token|cred|auth")
+_PASSWORDS = ("password", "passwd", "sslpassword")
+_PARAMETERS = postgres.PARAMETERS | {"user", *_PASSWORDS}
+"""What may stand behind a password that is a parameter, and before it the password itself."""
 _NAME = pattern(r"[A-Za-z_][A-Za-z0-9_.-]{0,40}")
 _SHOWN = pattern(r"[A-Za-z0-9_.-]+=[A-Za-z0-9_.,:%/*+-]{0,80}")
 _DIGITS = pattern(r"[0-9]{1,9}")
@@ -228,7 +262,7 @@ def _mysql_value(name: str, value: str) -> str | None:  # noqa: PLR0911  one lin
     """Return a value that the driver takes; None for a parameter that is better left out."""
     if name in ("strict", "serverPubKey"):
         return None
-    if name in TRUTHS or name == "tls":
+    if name in mysql.TRUTHS or name == "tls":
         if name == "tls" and value.lower() in ("skip-verify", "preferred"):
             return value
         if as_truth(value) is not None and value not in ("t", "T", "f", "F"):
@@ -277,10 +311,11 @@ def _with_ports(addresses: Sequence[tuple[str, str]]) -> list[str]:
 
 def _postgres_value(name: str, value: str) -> str | None:
     """Return a value that pgx takes; None for a parameter that is better left out."""
-    if name in ("password", "passwd", "sslpassword"):
+    if name in _PASSWORDS:
         return MASKED
-    if name == "sslmode" and value not in SSL_MODES:
-        return value.lower() if value.lower() in SSL_MODES else "require" if value == "required" else "verify-full"
+    if name == "sslmode" and value not in postgres.SSL_MODES:
+        mode = "require" if value == "required" else value.lower()
+        return mode if mode in postgres.SSL_MODES else "verify-full"
     if name == "connect_timeout":
         seconds = value.removesuffix("s")
         return seconds if _DIGITS.fullmatch(seconds) else None
@@ -296,6 +331,8 @@ def _postgres_value(name: str, value: str) -> str | None:
 
 def _etcd(text: Text) -> str | None:
     """Write a list of etcd servers without blanks, and with one scheme: https unless all are http."""
+    if _is_split(text):
+        return None
     schemes: set[str] = set()
     found: list[tuple[str, str] | None] = []
     for one in text.split(","):
@@ -313,14 +350,22 @@ def _etcd(text: Text) -> str | None:
     return ",".join(dict.fromkeys(f"{scheme}://{_joined(*one)}" for one in addresses))
 
 
+def _is_split(listed: Text) -> bool:
+    """Whether a comma may stand in a password: an `@` behind it is in no URL of its own, or there are several."""
+    first, *others = str(listed).split(",")
+    if not others:
+        return False
+    return any(one.count("@") > 1 for one in (first, *others)) or any("@" in one and "://" not in one for one in others)
+
+
 def _nats(rest: Text) -> str | None:
     login = _login(rest.partition(",")[0])
-    if login is None:
+    if login is None or _is_split(rest):
         return None
     location, _, query = login.location.partition("?")
     others = [one.partition("://")[2] or one for one in rest.split(",")[1:]]
     written = [location, *(one.rpartition("@")[2] for one in others)]
-    found = [_address(one.rstrip("/"), "4222", trusted=True) for one in written]
+    found = [_address(one.rstrip("/"), "4222", trusted=bool(login.shown)) for one in written]
     parameters = _query(query, _nats_value)
     if parameters is None or None in found:
         return None

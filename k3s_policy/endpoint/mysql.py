@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["TRUTHS", "parse", "tls_mode"]
+__all__ = ["NETWORKS", "PARAMETERS", "TRUTHS", "parse", "tls_mode"]
 
 TRUTHS = frozenset(
     {
@@ -40,6 +40,13 @@ TRUTHS = frozenset(
     }
 )  # fmt: skip
 """Parameters that are true or false."""
+PARAMETERS = TRUTHS | {
+    "charset", "collation", "connectionAttributes", "loc", "maxAllowedPacket", "readTimeout", "serverPubKey",
+    "timeTruncate", "timeout", "tls", "writeTimeout",
+}  # fmt: skip
+"""Every parameter the driver knows; any other is a system variable to it."""
+NETWORKS = ("", "tcp", "tcp4", "tcp6", "unix")
+"""What may stand before the parentheses and is dialled; the driver accepts any other word, and fails to connect."""
 _UNSAFE_COLLATIONS = frozenset(
     {
         "big5_bin", "big5_chinese_ci", "cp932_bin", "cp932_japanese_ci", "gb18030_bin", "gb18030_chinese_ci",

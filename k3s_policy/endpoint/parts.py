@@ -160,6 +160,20 @@ class Endpoint:
         return found[-1] if self.backend is Backend.MYSQL else found[0]
 
     @property
+    def location(self) -> Text:
+        """What stands behind user and password: servers, database, parameters."""
+        _, _, rest = self.text.partition("://")
+        if str(self.scheme) == "jetstream" and "://" in str(rest):
+            _, _, rest = rest.partition("://")
+        if self.backend is Backend.MYSQL and "/" in str(rest):
+            authority, _, _ = rest.rpartition("/")
+        else:
+            ends = _AUTHORITY_ENDS.get(self.backend, "")
+            authority = min((rest.partition(end)[0] for end in ends), key=len, default=rest)
+        login, at, _ = authority.rpartition("@")
+        return rest[len(login) + len(at) :]
+
+    @property
     def is_local(self) -> bool:
         """Whether nothing crosses a network: a socket, a file, or this host itself."""
         return self.socket is not None or all(address.is_loopback for address in self.addresses)
@@ -179,6 +193,10 @@ class Endpoint:
 
         by_name = {name: parameter.decoded for name in ("user", "password") if (parameter := self.parameter(name))}
         return by_name.get("user", unquote(user)), by_name.get("password", unquote(password))
+
+
+_AUTHORITY_ENDS: dict[Backend | None, str] = {Backend.POSTGRES: "#?/", Backend.NATS: "#?/", Backend.ETCD: "/"}
+"""What ends the part of a URL in which an `@` ends the login."""
 
 
 def opaque(text: Text) -> Text:

@@ -30,10 +30,17 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["SSL_MODES", "parse"]
+__all__ = ["PARAMETERS", "SSL_MODES", "parse"]
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 """What sslmode can be, case-sensitive; empty stands for `prefer`."""
+PARAMETERS = frozenset(
+    {
+        "application_name", "connect_timeout", "dbname", "default_query_exec_mode", "options", "search_path", "sslcert",
+        "sslkey", "sslmode", "sslpassword", "sslrootcert", "sslsni", "statement_cache_capacity", "target_session_attrs",
+    }
+)  # fmt: skip
+"""Parameters that endpoints have; what pgx does not know it sends to the server as a run-time parameter."""
 _VALUES = {
     "target_session_attrs": ("read-write", "read-only", "primary", "standby", "prefer-standby", "any"),
     "min_protocol_version": ("", "3.0", "3.2", "latest"),

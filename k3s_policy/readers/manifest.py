@@ -30,6 +30,7 @@ _ROLES = frozenset({"server", "agent"})
 _S3_SECRET_TYPE = "etcd.k3s.cattle.io/s3-config-secret"  # noqa: S105  a type's name
 _S3_SECRET_KEYS = frozenset({"etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-session-token"})
 _DEEPEST = 12
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
 
 def is_manifest(root: Node | None) -> bool:
@@ -78,7 +79,7 @@ def _workload(root: Mapping) -> Workload | None:
         return None
     in_template = _labels(root, "spec", "template", "metadata", "labels")
     copies = root.scalar("spec", "replicas")
-    several = copies is not None and copies.text.known and str(copies).isdecimal() and int(str(copies)) > 1
+    several = copies is not None and copies.text.known and _NUMBER.fullmatch(str(copies)) and str(copies) != "1"
     return Workload(
         name.text,
         str(root.scalar("metadata", "namespace") or ""),

@@ -303,8 +303,21 @@ class _Drawing:
         self._put("a", assigned.start(1))
         self._keep(assigned.end())
         self._put("a", end)
-        if assigned.end() == end and self.shape.startswith("(", end):
+        if not self.shape.startswith("(", end):
+            return True
+        if assigned.end() == end:
             self._keep(end + 1)
             self.around_array = "declaration" if self.expects == "declaration" else "prefix"
             self.expects = "array"
+        else:
+            self._misplaced_parenthesis()
         return True
+
+    def _misplaced_parenthesis(self) -> None:
+        """Draw what a `(` right behind a value begins, `X=tcp(db)/k`: no shell takes that, and the value ends there."""
+        closed = past_commands(self.shape, self.at + 1, arithmetic=True) or self.at + 1
+        end, unclosed = past_word(self.shape, closed, PATIENCE - len(self.unclosed))
+        self.unclosed += [self.at, *unclosed]
+        self._put(";", self.at + 1)
+        self._put("a", end)
+        self.expects = "argument"

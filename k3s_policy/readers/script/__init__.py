@@ -58,6 +58,8 @@ _DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 # Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
 _PLACING_PROGRAMS = frozenset({"cp", "mv", "ln", "install", "scp", "rsync", "curl", "wget", "envsubst", "sed", "yq"})
+_IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
+_KUBECONFIG = re.compile(r"rancher/k3s/k3s\.yaml$")
 _DEEPEST = 6
 
 
@@ -149,7 +151,7 @@ class _Reading:
         elif call.name in _PLACING_PROGRAMS:
             found = placed.placed(call, self.host, self.path)
             self.found.extend(found)
-            if not found and any(_K3S_FOLDER.search(str(word.text)) for word in call.words[1:]):
+            if not found and _may_place(call):
                 self.places_files = True
 
     def _finished(self, script: Script) -> Iterator[Fragment]:
@@ -239,6 +241,18 @@ class _Reading:
                     self.found.append(replace(fragment, addresses=(address,)))
                 else:
                     self.found.append(fragment)
+
+
+def _may_place(call: Call) -> bool:
+    """Whether a command may write into the configuration of K3s: what it only reads there, it does not."""
+    words = [str(word.text) for word in call.words[1:]]
+    targets = words
+    if call.name in ("sed", "yq"):
+        targets = words if any(_IN_PLACE.match(word) for word in words) else []
+    elif call.name not in _DOWNLOADING_PROGRAMS:
+        targets = words[-1:]
+    written = (str(one.target.text) for one in call.command.redirects if one.target and one.operator.startswith(">"))
+    return any(_K3S_FOLDER.search(word) and not _KUBECONFIG.search(word) for word in (*targets, *written))
 
 
 def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:

@@ -23,11 +23,14 @@ _K3S_FILE = pattern(
     r"(?:^|/)etc/(?:rancher/k3s/[^/]+\.ya?ml(?:\.d/[^/]+\.ya?ml)?|(?:default|sysconfig)/k3s[^/]*"
     r"|systemd/system/k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?)$"
 )
+_FOLDER = pattern(r"/|/?etc(?:/rancher(?:/k3s)?|/systemd(?:/system)?|/default|/sysconfig)?")
+"""Folders in which K3s's files lie, at some depth."""
+_RECURSIVE = pattern(r"-[A-Za-z]*[rRa]|--(?:recursive|archive)$")
 _HAS_SUFFIX = pattern(r"\.(?:ya?ml|service|conf|env)$|(?:^|/)(?:default|sysconfig)/k3s[^/]*$")
 
 
 def placed(call: Call, host: str, script: str) -> list[Placed]:
-    """Return each file that a command puts where K3s or systemd reads it, on this host or another."""
+    """Return each file or folder that a command puts where K3s or systemd reads it, on this host or another."""
     letters = _OPTIONS_WITH_VALUE.get(call.name)
     if letters is None:
         return []
@@ -36,13 +39,25 @@ def placed(call: Call, host: str, script: str) -> list[Placed]:
     if target is None:
         return []
     address, path = _host_and_path(target) if call.name in ("scp", "rsync") else (None, target)
-    found = []
-    for word in operands:
-        destination = _destination(path, word.text, several=len(operands) > 1 or folder is not None)
-        if destination is not None:
-            where = host if address is None else remote_host(script, address)
-            found.append(Placed(word.text, destination, where, script, address, call.command.when))
-    return found
+    where = host if address is None else remote_host(script, address)
+    if path.known and _is_recursive(call) and _FOLDER.fullmatch(str(path).rstrip("/") or "/"):
+        folders = (_in_folder(path, word.text) for word in operands)
+        return [Placed(one, at, where, script, address, call.command.when, folder=True) for one, at in folders]
+    several = len(operands) > 1 or folder is not None
+    files = ((word.text, _destination(path, word.text, several=several)) for word in operands)
+    return [Placed(one, at, where, script, address, call.command.when) for one, at in files if at is not None]
+
+
+def _is_recursive(call: Call) -> bool:
+    return any(_RECURSIVE.match(str(word.text)) for word in call.words[1:])
+
+
+def _in_folder(target: Text, source: Text) -> tuple[Text, str]:
+    """Return a folder and where it is put: with a `/` behind its name, what is in it is."""
+    name = str(source)
+    if not name.endswith(("/", "/.")):
+        return source, posixpath.join(str(target), posixpath.basename(name))
+    return source[: len(name.removesuffix(".").rstrip("/"))], str(target)
 
 
 def remote_host(script: str, address: Text) -> str:

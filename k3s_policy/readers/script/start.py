@@ -205,6 +205,8 @@ def k3sup(call: Call) -> Iterator[Start]:
     if command not in ("install", "join"):
         return
     given = list(options(call.words[2:]))
+    if any(str(name) == "--skip-install" for name, _, _ in given):
+        return  # it only fetches the kubeconfig
     values = [(str(name), value) for name, value, _ in given if value is not None]
     releases = [value.text for name, value in values if name in ("--k3s-version", "--k3s-channel")]
     versions = [version for version in (Version.parse(str(release)) for release in releases) if version is not None]
@@ -221,9 +223,10 @@ def k3sup(call: Call) -> Iterator[Start]:
         form=Form.INSTALLER,
         variables=tuple(_k3sup_variables(given)) if joins else (),
         version=versions[-1] if versions else None,
-        unseen=(Unseen("version", "the release is a variable"),) if hidden else (),
+        unseen=tuple(_unseen_by_k3sup(given, joins=joins, hidden=hidden)),
         alone=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
+        when=call.command.when,
     )
 
 
@@ -251,6 +254,13 @@ def _k3sup_variables(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
         elif str(name) in ("--server-ip", "--server-host"):
             url = value.text.stand_in(f"https://{value.text}:6443", known=value.text.known)
             yield Variable(name.stand_in("K3S_URL"), url, Form.INSTALLER, word.when)
+
+
+def _unseen_by_k3sup(given: Iterable[tuple[Text, Word | None, Word]], *, joins: bool, hidden: bool) -> Iterator[Unseen]:
+    if hidden:
+        yield Unseen("version", "the release is a variable")
+    if joins and all(str(name) != "--node-token" for name, _, _ in given):
+        yield Unseen("environment", "k3sup fetches the token of the server")
 
 
 def _unseen_release(image: Text) -> Iterator[Unseen]:
