@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from k3s_policy.join import parse
 from k3s_policy.pattern import pattern
 from k3s_policy.template import marked
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["is_unique", "may_mean", "names_of", "shown", "url_host"]
 
-_URL_HOST = pattern(r"(?i)^https?://(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:/\s]+))(?::\d+)?(?:/\S*)?$")
 _REFERENCE = pattern(r"\$(?P<bare>[A-Za-z_]\w*)|\$\{(?P<braced>[A-Za-z_]\w*)\}|\{\{[^{}]*\}\}")
 _PLACEHOLDER = pattern(r"[A-Z][A-Z0-9_-]*")
 _OWN = pattern(r"localhost|127\..*|0\.0\.0\.0|::1?")
@@ -35,11 +35,8 @@ def url_host(url: Text) -> str | None:
 
     One that a variable holds is the same host for its own file alone.
     """
-    match = _URL_HOST.match(str(url))
-    if match is None:
-        return None
-    group = "six" if match["six"] else "host"
-    return _name(url.cut(match, group))
+    parsed = parse(url)
+    return _name(parsed.host) if parsed is not None else None
 
 
 def names_of(node: Node) -> set[str]:
@@ -61,8 +58,8 @@ def is_unique(name: str) -> bool:
 
 def may_mean(url: Text, node: Node) -> bool:
     """Whether a URL can be that of a node: not where addresses of both are written out, and differ."""
-    match = _URL_HOST.match(str(url))
-    if match is not None and _is_many(url.cut(match, "six" if match["six"] else "host")):
+    parsed = parse(url)
+    if parsed is not None and _is_many(parsed.host):
         return False
     host = url_host(url)
     settings = (setting.value for setting in node.invocation.all(*_ADDRESSES) if setting.known)

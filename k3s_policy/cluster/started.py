@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from k3s_policy.branch import exclusive
 from k3s_policy.cluster.members import cluster_of
 from k3s_policy.cluster.names import may_mean
-from k3s_policy.credential import Nature, nature
-from k3s_policy.membership import joined, token_sources
-from k3s_policy.model import Cluster, Evidence, Form, Ground, Server
+from k3s_policy.credential import Nature, Secret, nature
+from k3s_policy.membership import is_scripted, joined, token_sources
+from k3s_policy.model import Cluster, Evidence, Ground, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ def scripted(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
 
     They stand in one script, or in scripts of one folder that give the same literal token.
     """
-    started = [node for node in nodes if _by_script(node)]
+    started = [node for node in nodes if is_scripted(node.invocation)]
     taken: set[int] = set()
     for group in _grouped(started, _file):
         if _is_one(group):
@@ -46,29 +46,15 @@ def scripted(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
             yield cluster_of(group, (_scripts(group, why),))
 
 
-def _by_script(node: Node) -> bool:
-    started = node.invocation.started
-    return started is not None and started.form in (Form.INSTALLER, Form.COMMAND)
-
-
 def _file(node: Node) -> str:
     return node.invocation.at.span.source.path
 
 
-class _Token(NamedTuple):
-    """What is given as a token: compared, never shown."""
-
-    value: str
-
-    def __repr__(self) -> str:
-        return "<_Token>"
-
-
-def _token(node: Node) -> _Token | None:
+def _token(node: Node) -> Secret | None:
     """Return the token that is written out: a variable of another script may hold another one."""
     sources = [one for one in token_sources(node.invocation) if one.flag.name == "token"]
     literal = sources and nature(sources[-1].value, sources[-1].tag) is Nature.LITERAL
-    return _Token(str(sources[-1].value)) if literal else None
+    return Secret(str(sources[-1].value)) if literal else None
 
 
 def _grouped(nodes: Iterable[Node], key: Callable[[Node], Hashable]) -> list[list[Node]]:

@@ -221,9 +221,9 @@ def k3sup(call: Call) -> Iterator[Start]:
         arguments=arguments,
         words=_installed_words(at, role, arguments),
         form=Form.INSTALLER,
-        variables=tuple(_k3sup_variables(given)) if joins else (),
+        variables=tuple(_k3sup_variables(at, given)) if joins else (),
         version=versions[-1] if versions else None,
-        unseen=tuple(_unseen_by_k3sup(given, joins=joins, hidden=hidden)),
+        unseen=(Unseen("version", "the release is a variable"),) if hidden else (),
         alone=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
         when=call.command.when,
@@ -245,7 +245,10 @@ def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
             yield Argument(value.text, value.when)
 
 
-def _k3sup_variables(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Variable]:
+def _k3sup_variables(at: Text, given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Variable]:
+    if all(str(name) != "--node-token" for name, _, _ in given):
+        # k3sup fetches the token from the server.
+        yield Variable(at.stand_in("K3S_TOKEN"), at.stand_in("fetched", known=False), Form.INSTALLER, ())
     for name, value, word in given:
         if value is None:
             continue
@@ -254,13 +257,6 @@ def _k3sup_variables(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
         elif str(name) in ("--server-ip", "--server-host"):
             url = value.text.stand_in(f"https://{value.text}:6443", known=value.text.known)
             yield Variable(name.stand_in("K3S_URL"), url, Form.INSTALLER, word.when)
-
-
-def _unseen_by_k3sup(given: Iterable[tuple[Text, Word | None, Word]], *, joins: bool, hidden: bool) -> Iterator[Unseen]:
-    if hidden:
-        yield Unseen("version", "the release is a variable")
-    if joins and all(str(name) != "--node-token" for name, _, _ in given):
-        yield Unseen("environment", "k3sup fetches the token of the server")
 
 
 def _unseen_release(image: Text) -> Iterator[Unseen]:
