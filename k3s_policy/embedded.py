@@ -8,7 +8,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from k3s_policy.endpoint import mysql, postgres
 from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
@@ -63,14 +62,14 @@ def _secret_values(text: Text) -> list[Text]:
     found = list(_SECRET_PARAMETER.finditer(str(text)))
     if not found:
         return []
+    from k3s_policy.endpoint import mysql, postgres  # noqa: PLC0415  rare, and slow to import
+
+    known = mysql.PARAMETERS | postgres.PARAMETERS | {"user"}
     _, *others = str(text)[found[0].start("value") :].split("&")
     names = [name if equals else "" for name, equals, _ in (other.partition("=") for other in others)]
-    if all(name in _PARAMETERS or _SECRET_PARAMETER.match(f"&{name}=") for name in names):
+    if all(name in known or _SECRET_PARAMETER.match(f"&{name}=") for name in names):
         return [text.cut(one, "value") for one in found]
     return [text[found[0].start("value") :]]
-
-
-_PARAMETERS = mysql.PARAMETERS | postgres.PARAMETERS | {"user"}
 
 
 def _each_password(text: Text) -> Iterator[Text]:

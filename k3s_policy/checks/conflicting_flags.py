@@ -231,8 +231,6 @@ def _agent_without_half_of_its_join(invocation: Invocation) -> Iterator[_Conflic
     """
     if not isinstance(invocation, Agent) or not invocation.wholly_seen or invocation.started is None:
         return
-    if str(invocation.at) == "join":
-        return  # k3sup fetches the token itself
     tokens, servers = _settings(invocation, "token", "token-file"), _settings(invocation, "server")
     ignored = any(setting.flag.name == "cluster-secret" for setting in invocation.settings)
     if not tokens and not ignored and _comes_from_here(servers, "TOKEN"):

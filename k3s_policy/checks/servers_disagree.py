@@ -15,6 +15,8 @@ What it does not notice is worse:
 - With an external datastore nothing is compared. Neither is a server that has joined already and is started anew.
 - `disable: servicelb` has to be the same, but since v1.25.3 (v1.23.13, v1.24.7) K3s compares a field that it never
   sets: ServiceLB then runs or not depending on which server leads.
+- The datastore itself: a server without the `datastore-endpoint` of the others, or with another kind of one, is a
+  cluster of its own, whatever else they share. Reported for clusters that `.k3s-policy.yaml` declares.
 - `agent-token` is not compared but used to ask: where it differs, nothing is compared but for a warning, and an agent
   that one server takes is refused by the other. Its value is never shown here.
 
@@ -56,11 +58,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.certainty import called, ceiling, certainty, must_agree
+from k3s_policy.certainty import called, ceiling, certainty, must_agree, side_by_side
 from k3s_policy.credential import Nature, Secret, nature
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind, flags
-from k3s_policy.membership import is_settled, joined
+from k3s_policy.membership import Kept, is_settled, joined, kept
 from k3s_policy.model import Server
 from k3s_policy.rule import Problem, rule
 from k3s_policy.value import Malformed, typed
@@ -128,6 +130,59 @@ def check(cluster: Cluster) -> Problems:
             related = (*known.related, *problem.related) if known is not None else problem.related
             found[problem.at.span] = replace(known or problem, related=related)
     yield from found.values()
+    yield from _datastores_differ(cluster)
+
+
+def _datastores_differ(cluster: Cluster) -> Iterator[Problem]:
+    """Report the first server of a declared cluster that keeps its state elsewhere than one with an endpoint."""
+    if not cluster.declared:
+        return  # who joins whom, or shares an endpoint, is one cluster by that
+    outside = [node for node in cluster.servers if kept(node.invocation) is Kept.EXTERNAL]
+    for first in outside[:1]:
+        for node in cluster.servers:
+            if not side_by_side(node, first) or (difference := _difference(cluster, node, first)) is None:
+                continue
+            at, here, there = difference
+            given = first.invocation.all("datastore-endpoint")[-1]
+            related = ((given.at, f"{called(first, at)} keeps it in {there} ({cluster.why})"),)
+            message = (
+                f"this server keeps its state in {here}, and {called(first, at)} in {there}: these are two clusters"
+            )
+            advice = "give every server the same datastore-endpoint"
+            confidence = ceiling(cluster, (node, first), "arguments", "config", "environment")
+            yield Problem(at, message, advice, confidence=confidence, related=related)
+            return
+
+
+def _difference(cluster: Cluster, node: Node, first: Node) -> tuple[Text, str, str] | None:
+    """Return where a server says, or fails to say, that its state is elsewhere, and what both keep it in."""
+    from k3s_policy.datastore import datastores  # noqa: PLC0415  few clusters have an endpoint
+
+    (there, *more), own = list(datastores(first.invocation)), list(datastores(node.invocation))
+    if more or len(own) > 1 or there.backend is None:
+        return None
+    name = _CALLED[there.backend.value]
+    if own:
+        here = own[0]
+        if here.backend is None or here.backend is there.backend:
+            return None
+        return here.setting.at, _CALLED[here.backend.value], name
+    where = kept(node.invocation)
+    # What is not there may stand where nothing was seen; cluster-init stands there in so many words.
+    begins = node.invocation.last("cluster-init")
+    sure = begins is not None and where is Kept.ETCD
+    if not sure and certainty(cluster, node.invocation, "arguments", "config", "environment") is None:
+        return None
+    if where not in (Kept.ETCD, Kept.SQLITE):
+        return None
+    join = begins or joined(node.invocation)
+    return (join.at if join is not None else node.invocation.at), where.value, name
+
+
+_CALLED = {
+    "sqlite": "SQLite", "mysql": "MySQL", "postgres": "PostgreSQL", "etcd": "an external etcd", "nats": "NATS",
+    "memory": "memory", "t4": "t4",
+}  # fmt: skip
 
 
 def _pairs(cluster: Cluster) -> Iterator[_Pair]:
