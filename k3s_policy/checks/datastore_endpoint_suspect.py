@@ -257,6 +257,10 @@ _OF_POOLS = frozenset(
 
 
 def _mysql_parameters(endpoint: Endpoint) -> Iterator[Problem]:
+    ampersand = str(endpoint.database).find("&")
+    if ampersand >= 0 and endpoint.database.known and "=" in str(endpoint.database)[ampersand:]:
+        message = "parameters begin behind a `?`: this is part of the database's name, and none of them counts"
+        yield Problem(endpoint.database[ampersand:], message, "write `?` in place of the first `&`")
     right = {name.lower(): name for name in mysql.PARAMETERS}
     for parameter in _known(endpoint):
         name = str(parameter.name)
@@ -360,13 +364,16 @@ def _etcd(endpoint: Endpoint) -> Iterator[Problem]:
 
 
 def _list_form(endpoint: Endpoint, elements: list[Text]) -> Iterator[Problem]:
-    """Report blanks and empty elements, which nothing takes out of the list."""
+    """Report blanks, empty elements and other separators, which nothing takes out of the list."""
     for number, element in enumerate(elements):
         blanks = _BLANKS.search(str(element))
         if not element:
             comma = _before(endpoint.text, element, elements[:number])
             message = "the list has an empty element here, which K3s takes for a server"
             yield Problem(comma, message, _write(endpoint))
+        elif (semicolon := element.find(";")) >= 0 and element.known:
+            message = "the list is split at commas alone, and not at `;`"
+            yield Problem(element[semicolon : semicolon + 1], message, "write `,` between the servers")
         elif blanks and element.cut(blanks).known:
             message = "the blank is part of the server's URL: the list is split at commas alone"
             yield Problem(element.cut(blanks), message, _write(endpoint))
