@@ -22,7 +22,7 @@ from k3s_policy.version import has_come
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.endpoint import Parameter
+    from k3s_policy.endpoint import Parameter, Refusal
     from k3s_policy.model import Invocation, Setting
     from k3s_policy.text import Text
 
@@ -65,6 +65,13 @@ class Datastore:
     def given(self) -> Files:
         """Which of the files are given."""
         return Files(*(any(setting.flag.name == name for setting in self.files) for name in FILES))
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why K3s does not start with it: the endpoint is refused, or half of a pair of files is missing."""
+        if self.endpoint.refusal is not None or self.may_hide_files:
+            return self.endpoint.refusal
+        return grammar.refused_files(self.endpoint, self.given)
 
     @property
     def outcome(self) -> Outcome | None:

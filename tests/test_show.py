@@ -223,3 +223,47 @@ def test_a_refused_command_starts_nothing(case: Case) -> None:
     assert not any(
         place["origin"] == "argument" for node in nodes for one in node["settings"].values() for place in one["places"]
     )
+
+
+ENDPOINTS = [case for case in _lines("kine-endpoints.jsonl") if "${" not in case["endpoint"] and case["endpoint"]]
+"""What kine and the drivers make of endpoints; one with a `${` is taken for a template, which nobody judges."""
+UNIT = "etc/systemd/system/k3s.service"
+
+
+@pytest.mark.parametrize("case", ENDPOINTS, ids=[str(number) for number in range(len(ENDPOINTS))])
+def test_what_becomes_of_an_endpoint(case: Case) -> None:
+    given = [f"datastore-{name}: /etc/db/{name}.pem" for name in ("cafile", "certfile", "keyfile") if case[name]]
+    config = "\n".join([f"datastore-endpoint: {json.dumps(case['endpoint'])}", *given, ""])
+    node = _node({UNIT: _unit(["k3s", "server"]), "etc/rancher/k3s/config.yaml": config})
+    state, expected = node["datastore"], case["expect"]
+    assert (state["refused"] is not None) == ("error" in expected)
+    if state["refused"] is None:
+        assert state["backend"] == expected["backend"]
+        if "tls" in expected:
+            assert (state["tls"], state["plaintext_fallback"]) == (expected["tls"], expected["plaintextFallback"])
+
+
+def test_most_endpoints_are_shown() -> None:
+    assert len(ENDPOINTS) > 700
+
+
+def test_where_a_cluster_keeps_its_state() -> None:
+    files = {
+        "a/etc/rancher/k3s/config.yaml": "cluster-init: true\nnode-ip: 10.0.0.1\ntoken-file: /t\n",
+        f"a/{UNIT}": _unit(["k3s", "server"]),
+        "b/etc/rancher/k3s/config.yaml": "server: https://10.0.0.1:6443\ntoken-file: /t\n",
+        f"b/{UNIT}": _unit(["k3s", "server"]),
+    }
+    (cluster,) = _shown(files)["clusters"]
+    assert cluster["evidence"] == "joined through 10.0.0.1"
+    assert cluster["evidence_details"] == [
+        {
+            "ground": "joined",
+            "why": "joined through 10.0.0.1",
+            "path": "b/etc/rancher/k3s/config.yaml",
+            "line": 1,
+            "column": 1,
+        }
+    ]
+    assert cluster["datastore"]["kept"] == "etcd"
+    assert len(cluster["servers"]) == 2

@@ -47,13 +47,14 @@ def state_of(invocation: Invocation) -> State | None:
 
 
 def _external(one: Datastore, where: Kept) -> State:
-    outcome = one.outcome
+    refusal = one.refusal
+    outcome = one.outcome if refusal is None else None
     return State(
         where,
         one.backend.value if one.backend is not None else None,
         outcome.tls.value if outcome is not None else None,
         outcome is not None and outcome.falls_back,
-        one.endpoint.refusal.reason if one.endpoint.refusal is not None else None,
+        refusal.reason if refusal is not None else None,
     )
 
 
