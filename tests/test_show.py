@@ -11,7 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from k3s_policy import data
+from k3s_policy.assemble import Scope, assemble
 from k3s_policy.flags import flags
+from k3s_policy.options import parse
+from k3s_policy.readers import dispatch
 from k3s_policy.run import assembled
 from k3s_policy.show import overview
 from k3s_policy.show.json import render
@@ -267,3 +270,14 @@ def test_where_a_cluster_keeps_its_state() -> None:
     ]
     assert cluster["datastore"]["kept"] == "etcd"
     assert len(cluster["servers"]) == 2
+
+
+def test_a_host_of_two_roles_is_remarked() -> None:
+    options = parse(Source(".k3s-policy.yaml", "clusters: {edge: {servers: [a/, b/], agents: [a/, c/]}}\n").text)
+    found = [Source("a/etc/rancher/k3s/config.yaml", "node-ip: 10.0.0.1\nserver: https://10.0.0.9:6443\n")]
+    assembly = assemble([one for source in found for one in dispatch.read(source)], Scope(options, whole=True))
+    assert assembly.notes == [
+        "the cluster edge of .k3s-policy.yaml: b/ matches no K3s configuration",
+        "the cluster edge of .k3s-policy.yaml: c/ matches no K3s configuration",
+        "the cluster edge of .k3s-policy.yaml: a/etc/rancher/k3s/config.yaml is under servers and under agents",
+    ]
