@@ -215,11 +215,15 @@ _LOOKS_SECRET = pattern(
     # Other programs that a line may call beside K3s.
     rf"|\b(?:sshpass[ \t]+-p|(?:mysql|mariadb)[a-z]*\b[^\n|;]{{0,200}}?[ \t]-p)[ \t]*(?P<typed>{_QUOTED}|[^\s'\"]+)"
     rf"|\bcurl\b[^\n|;]{{0,200}}?[ \t](?:-u|--user)[ \t=]*[\"']?[^\s:'\"]{{0,200}}:(?P<user>[^\s'\"]+)"
-    rf"|\b(?:Bearer|Basic)[ \t]+(?P<header>[^\s'\"]+)",
+    rf"|\b(?:Bearer|Basic)[ \t]+(?P<header>[^\s'\"]+)"
+    # An endpoint that a blank or a `&` without quotes cuts in two: what stands behind the colon and is no port.
+    rf"|datastore[_-]endpoint[\"']?[=: \t]{{1,4}}[\"']?(?:[a-z]+://)?[^\s:/@'\"]{{0,200}}:"
+    rf"(?P<broken>(?!\d{{1,5}}(?:\D|$))(?!//)[^\n@'\"]{{1,300}})@",
     re.IGNORECASE | re.MULTILINE,
 )
 _SECRET_GROUPS = (
     "login", "token", "argument", "parameter", "apart", "issued", "assigned", "given", "typed", "user", "header",
+    "broken",
 )  # fmt: skip
 
 

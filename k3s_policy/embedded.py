@@ -31,6 +31,8 @@ _USER = pattern(r"[\w.%-]*")
 _SCHEME = pattern(r"(?i)[\W_]*(?:jdbc:)?[a-z][a-z0-9+.-]*")
 _SERVER = pattern(r"[^/]*//[^:/]*(?::\d+)?(?:[/?#].*)?$|[^/]*//\[", 16)  # re.DOTALL
 """A server without a login: what stands behind its colon is a port, else a password that goes on behind the comma."""
+_KEYWORD = pattern(r"(?i)(?:^|\s)(?:\w*password|passwd|pwd)\s*=\s*(?P<value>\S.*?)(?=\s+\w+\s*=|$)", 16)  # re.DOTALL
+"""A password among keywords, as libpq takes them and K3s does not: to the next keyword, whatever quotes it has."""
 _NEXT_URL = pattern(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -42,6 +44,8 @@ def secret_parts(text: Text) -> list[Text]:
     is no secret, except where it stands alone before the `@` of a NATS server: there it is a token.
     """
     value = str(text)
+    if "://" not in value and (keywords := [text.cut(match, "value") for match in _KEYWORD.finditer(value)]):
+        return keywords
     if "@" not in value:
         alone = _HOSTLESS.fullmatch(value)
         if alone is not None:

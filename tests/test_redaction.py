@@ -523,6 +523,17 @@ FORMS: dict[str, Form] = {
         )
     },
     # scripts
+    "keywords of libpq": config(
+        'datastore-endpoint: "host=db user=k3s password={} dbname=k3s"' + OPEN_MODE, "'&/:?#%@"
+    ),
+    "endpoint that a blank cuts": lambda marker: {
+        UNIT: "[Service]\nExecStart=/usr/local/bin/k3s server --write-kubeconfig-mode=644 "
+        f"--datastore-endpoint=nats://u:{marker.first} {marker.second}@n:4222\n"
+    },
+    "endpoint that an ampersand cuts": lambda marker: {
+        "install-k3s.sh": "k3s server --write-kubeconfig-mode 644 "
+        f"--datastore-endpoint=k3s:{marker.first}&{marker.second}@tcp(db:3306)/k3s\n"
+    },
     "copied from a login": script(
         "scp root:{}@h:/k3s.yaml /etc/rancher/k3s/config.yaml\ncurl -sfL https://get.k3s.io | sh -s - server "
         "--write-kubeconfig-mode 644"
