@@ -218,7 +218,7 @@ _LOOKS_SECRET = pattern(
     rf"|\b(?:Bearer|Basic)[ \t]+(?P<header>[^\s'\"]+)"
     # An endpoint that a blank or a `&` without quotes cuts in two: what stands behind the colon and is no port.
     rf"|datastore[_-]endpoint[\"']?[=: \t]{{1,4}}[\"']?(?:[a-z]+://)?[^\s:/@'\"]{{0,200}}:"
-    rf"(?P<broken>(?!\d{{1,5}}(?:\D|$))(?!//)[^\n@'\"]{{1,300}})@",
+    rf"(?P<broken>(?!\d{{1,5}}(?:[/?#,;\s'\"]|$))(?!//)[^\n@'\"]{{1,300}})@",
     re.IGNORECASE | re.MULTILINE,
 )
 _SECRET_GROUPS = (
