@@ -38,6 +38,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.certainty import called
 from k3s_policy.finding import Confidence
 from k3s_policy.membership import Kept, joined, kept
 from k3s_policy.model import Ground
@@ -46,7 +47,6 @@ from k3s_policy.rule import Problem, rule
 if TYPE_CHECKING:
     from k3s_policy.model import Cluster, Invocation, Node
     from k3s_policy.rule import Problems
-    from k3s_policy.text import Text
 
 _HELP = "start the first server with cluster-init: true, or give every server the same datastore-endpoint"
 
@@ -65,7 +65,7 @@ def check(cluster: Cluster) -> Problems:
     place = (first.invocation.at, f"the first server has neither cluster-init nor datastore-endpoint ({cluster.why})")
     if joiners:
         _, join = joiners[0]
-        message = f"this server cannot join {_name(first, join.at)}, which runs the embedded SQLite"
+        message = f"this server cannot join {called(first, join.at)}, which runs the embedded SQLite"
         yield Problem(join.place, message, _HELP, confidence=confidence, related=(place,))
     elif cluster.ground is Ground.REPLICAS:
         at = cluster.evidence[0].at or first.invocation.at
@@ -73,7 +73,9 @@ def check(cluster: Cluster) -> Problems:
         yield Problem(at, message, _HELP, confidence=confidence, related=(place,))
     elif second := next((node for node in firsts[1:] if _alike(node.invocation, first.invocation)), None):
         at = second.invocation.at
-        message = f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {_name(first, at)}"
+        message = (
+            f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {called(first, at)}"
+        )
         yield Problem(at, message, _HELP, confidence=confidence, related=(place,))
 
 
@@ -95,9 +97,3 @@ def _confidence(cluster: Cluster, firsts: list[Node]) -> Confidence:
 def _alike(one: Invocation, other: Invocation) -> bool:
     """Whether both are started by something seen, or neither is: a config and the script beside it may be one host."""
     return bool(one.lacks("arguments")) == bool(other.lacks("arguments"))
-
-
-def _name(first: Node, at: Text) -> str:
-    """Say which server is meant: by its file, and by its line where the other stands in the same file."""
-    span = first.invocation.at.span
-    return f"{first.name}:{span.line}" if at.span.source is span.source else first.name
