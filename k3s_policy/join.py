@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.pattern import pattern
-from k3s_policy.template import marked
+from k3s_policy.template import marked, opaque
 
 if TYPE_CHECKING:
     from k3s_policy.text import Text
@@ -52,7 +52,7 @@ def parse(url: Text) -> JoinUrl | None:
     What a template, a variable or a placeholder fills in has no separators: `https://{{ first }}:6443` has the host
     `{{ first }}`. Nothing is made of a URL that is filled in as a whole, or with its scheme.
     """
-    written = "".join(run.text if run.known else "x" * len(run.text) for run in marked(url).runs)
+    written = str(opaque(marked(url)))
     match = _URL.fullmatch(written)
     if match is None or _BLANK.search(written) or not marked(url.cut(match, "scheme")).known:
         return None

@@ -16,7 +16,7 @@ from k3s_policy.text import Run, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "fills_in", "forks_between", "marked", "syntax_of"]
+__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "fills_in", "forks_between", "marked", "opaque", "syntax_of"]
 
 # A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
 # eat the blanks on their side in either language.
@@ -83,6 +83,16 @@ def marked(text: Text) -> Text:
         runs += text.cut(match).unknown().runs
         position = match.end()
     return Text((*runs, *text[position:].runs)) if position else text
+
+
+def opaque(text: Text) -> Text:
+    """Return a text in which a letter stands for each character of what a template or a variable fills in.
+
+    No grammar finds its separators there, and every part still knows that it is not known.
+    """
+    if text.known:
+        return text
+    return Text(run if run.known else run._replace(text="x" * len(run.text)) for run in text.runs)
 
 
 def forks_between(one: Text, other: Text) -> bool:

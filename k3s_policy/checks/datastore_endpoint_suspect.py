@@ -37,6 +37,7 @@ from k3s_policy.datastore import cut_short
 from k3s_policy.endpoint import Backend, mysql, postgres
 from k3s_policy.endpoint.mended import FORMS, mended
 from k3s_policy.endpoint.outcome import KINE_0_13, PGX
+from k3s_policy.endpoint.parts import is_port
 from k3s_policy.finding import Confidence
 from k3s_policy.model import Credential
 from k3s_policy.pattern import pattern
@@ -187,7 +188,6 @@ def _encoded(endpoint: Endpoint) -> Iterator[Problem]:
 
 # --- MySQL --------------------------------------------------------------------------------------------------
 
-_HIGHEST_PORT = 65535
 _IPV6 = pattern(r"[0-9A-Fa-f]*(?::[0-9A-Fa-f.]*){2,}")
 
 
@@ -225,7 +225,7 @@ def _unreachable(endpoint: Endpoint, address: Address) -> Iterator[Problem]:
             host, "an IPv6 address has to stand in brackets, else its end is taken for the port", _write(endpoint)
         )
     written = str(port).rstrip("\\)")
-    if port.known and written and not _is_port(written):
+    if port.known and written and not _may_be_port(written):
         yield Problem(port, "the port is no number from 1 to 65535", _write(endpoint))
 
 
@@ -234,11 +234,10 @@ def _is_bracketed(host: Text) -> bool:
     return first.source.content[: first.start].endswith("[")
 
 
-def _is_port(written: str) -> bool:
+def _may_be_port(written: str) -> bool:
     """Whether that is a number or the name of a port; `PORT` stands for one."""
-    digits = written.isdecimal() and len(written) <= len(str(_HIGHEST_PORT))
     named = written in ("mysql", "postgresql") or (written.isupper() and written.replace("_", "").isalpha())
-    return named or (digits and 0 < int(written) <= _HIGHEST_PORT)
+    return named or is_port(written)
 
 
 _OF_JDBC = frozenset(

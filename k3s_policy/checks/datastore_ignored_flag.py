@@ -65,15 +65,6 @@ _OF_ETCD = ("etcd-arg", "etcd-expose-metrics")
 _HARMLESS = "etcd-disable-snapshots"
 """It asks for what is so anyway."""
 
-_CALLED = {
-    Backend.SQLITE: "SQLite",
-    Backend.MYSQL: "MySQL",
-    Backend.POSTGRES: "PostgreSQL",
-    Backend.ETCD: "an external etcd",
-    Backend.NATS: "NATS",
-    Backend.MEMORY: "memory",
-    Backend.T4: "t4",
-}
 _LEAVE_OUT = "leave it out"
 _NO_SNAPSHOT = "K3s takes snapshots of its embedded etcd alone"
 
@@ -91,9 +82,8 @@ def _beside_endpoint(server: Server, datastore: Datastore) -> Iterator[Problem]:
     """Report each flag that does nothing beside an endpoint; of one that K3s refuses, more is wrong."""
     if datastore.backend is None or datastore.endpoint.refusal is not None:
         return
-    called = _CALLED[datastore.backend]
     related = ((datastore.setting.at, "the endpoint is given here"),)
-    for name, message, advice in _ignored(server, datastore.backend, called):
+    for name, message, advice in _ignored(server, datastore.backend):
         setting = _beside(server, name, datastore.setting)
         if setting is not None:
             severity = Severity.LOW if name == _HARMLESS else None
@@ -102,8 +92,9 @@ def _beside_endpoint(server: Server, datastore: Datastore) -> Iterator[Problem]:
             )
 
 
-def _ignored(server: Server, backend: Backend, called: str) -> Iterator[tuple[str, str, str]]:
+def _ignored(server: Server, backend: Backend) -> Iterator[tuple[str, str, str]]:
     """Yield the flags that do nothing beside an endpoint, why, and what to do."""
+    called = backend.called
     yield "cluster-init", f"datastore-endpoint decides, and K3s keeps its data in {called}", _ONE_OF_BOTH
     if not _may_be_on(server, "embedded-registry"):
         yield "server", f"servers share {called}, and none joins another", _LEAVE_OUT

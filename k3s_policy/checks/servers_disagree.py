@@ -161,12 +161,12 @@ def _difference(cluster: Cluster, node: Node, first: Node) -> tuple[Text, str, s
     (there, *more), own = list(datastores(first.invocation)), list(datastores(node.invocation))
     if more or len(own) > 1 or there.backend is None:
         return None
-    name = _CALLED[there.backend.value]
+    name = there.backend.called
     if own:
         here = own[0]
         if here.backend is None or here.backend is there.backend:
             return None
-        return here.setting.at, _CALLED[here.backend.value], name
+        return here.setting.at, here.backend.called, name
     where = kept(node.invocation)
     # What is not there may stand where nothing was seen; cluster-init stands there in so many words.
     begins = node.invocation.last("cluster-init")
@@ -177,12 +177,6 @@ def _difference(cluster: Cluster, node: Node, first: Node) -> tuple[Text, str, s
         return None
     join = begins or joined(node.invocation)
     return (join.at if join is not None else node.invocation.at), where.value, name
-
-
-_CALLED = {
-    "sqlite": "SQLite", "mysql": "MySQL", "postgres": "PostgreSQL", "etcd": "an external etcd", "nats": "NATS",
-    "memory": "memory", "t4": "t4",
-}  # fmt: skip
 
 
 def _pairs(cluster: Cluster) -> Iterator[_Pair]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.endpoint import lists, mysql, parts, postgres
 from k3s_policy.endpoint.outcome import Files, Outcome, Tls, outcome, refused_files
-from k3s_policy.endpoint.parts import Address, Backend, Endpoint, Flaw, Parameter, Refusal, opaque
+from k3s_policy.endpoint.parts import Address, Backend, Endpoint, Flaw, Parameter, Refusal
+from k3s_policy.template import opaque
 
 if TYPE_CHECKING:
     from k3s_policy.text import Text

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.endpoint import Backend, mysql, parse, postgres
+from k3s_policy.endpoint.parts import is_port
 from k3s_policy.pattern import pattern
 from k3s_policy.text import Source, join
 from k3s_policy.value import as_duration, as_truth
@@ -133,7 +134,6 @@ def _is_unpaired(login: str) -> bool:
 
 _PLAIN = pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PORTS = ("2379", "2380", "3306", "3307", "4222", "5432", "5433", "6432", "26257")
-_HIGHEST_PORT = 65535
 _ADDRESS = pattern(r"(?P<host>\[[0-9A-Za-z:.%]+\]|[A-Za-z0-9_][A-Za-z0-9_.-]*)(?::(?P<port>\w*))?")
 
 
@@ -150,8 +150,7 @@ def _address(written: Text, standard: str, *, trusted: bool) -> tuple[str, str] 
     port = match["port"] or ""
     if not port or (not trusted and port not in _PORTS):
         return None if port else (host, "")
-    is_port = port.isdecimal() and len(port) <= len(str(_HIGHEST_PORT)) and 0 < int(port) <= _HIGHEST_PORT
-    return host, port if is_port and written.cut(match, "port").known else standard
+    return host, port if is_port(port) and written.cut(match, "port").known else standard
 
 
 def _bracketed(address: Text) -> Text:

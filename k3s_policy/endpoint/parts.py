@@ -7,12 +7,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.pattern import pattern
-from k3s_policy.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from k3s_policy.text import Text
+
 __all__ = [
+    "HIGHEST_PORT",
     "INVALID_ESCAPE",
     "Address",
     "Backend",
@@ -22,7 +24,7 @@ __all__ = [
     "Refusal",
     "is_number",
     "is_open",
-    "opaque",
+    "is_port",
     "read_address",
     "read_parameters",
     "read_query",
@@ -40,6 +42,22 @@ class Backend(Enum):
     NATS = "nats"
     MEMORY = "memory"
     T4 = "t4"
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return _CALLED[self]
+
+
+_CALLED = {
+    Backend.SQLITE: "SQLite",
+    Backend.MYSQL: "MySQL",
+    Backend.POSTGRES: "PostgreSQL",
+    Backend.ETCD: "an external etcd",
+    Backend.NATS: "NATS",
+    Backend.MEMORY: "memory",
+    Backend.T4: "t4",
+}
 
 
 class Flaw(Enum):
@@ -199,16 +217,6 @@ _AUTHORITY_ENDS: dict[Backend | None, str] = {Backend.POSTGRES: "#?/", Backend.N
 """What ends the part of a URL in which an `@` ends the login."""
 
 
-def opaque(text: Text) -> Text:
-    """Return a text in which a letter stands for each character of what a template or a variable fills in.
-
-    No grammar finds its separators there, and every part still knows that it is not known.
-    """
-    if text.known:
-        return text
-    return Text(run if run.known else run._replace(text="x" * len(run.text)) for run in text.runs)
-
-
 def read_parameters(query: Text) -> Iterator[Parameter]:
     """Read `name=value&...`; a name alone is none."""
     for pair in query.split("&"):
@@ -240,6 +248,16 @@ def read_address(written: Text) -> Address:
         return Address(written, nothing, nothing)
     host, _, port = written.partition(":")
     return Address(host, port, nothing)
+
+
+HIGHEST_PORT = 65535
+"""The last port that there is."""
+
+
+def is_port(written: str) -> bool:
+    """Whether digits are a port that something can be reached at."""
+    digits = written.isdecimal() and len(written) <= len(str(HIGHEST_PORT))
+    return digits and 0 < int(written) <= HIGHEST_PORT
 
 
 def is_number(written: str, bits: int, *, least: int | None = None) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.endpoint.parts import (
+    HIGHEST_PORT,
     Address,
     Backend,
     Endpoint,
@@ -49,7 +50,6 @@ _VALUES = {
     "default_query_exec_mode": ("cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"),
 }
 _NUMBERS = ("statement_cache_capacity", "description_cache_capacity")
-_HIGHEST_PORT = 65535
 _COMMA = pattern(r",|%2[Cc]")
 _SOCKET = pattern(r"/|%2[Ff]")
 
@@ -154,4 +154,4 @@ def _refused_value(parameter: Parameter, values: Sequence[str]) -> Iterator[Refu
 
 
 def _is_port(written: str) -> bool:
-    return is_number(unescaped(written), 17, least=1) and int(unescaped(written)) <= _HIGHEST_PORT
+    return is_number(unescaped(written), 17, least=1) and int(unescaped(written)) <= HIGHEST_PORT
