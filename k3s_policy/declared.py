@@ -20,9 +20,13 @@ __all__ = ["declared", "declared_role", "declared_version", "remarks"]
 def declared(nodes: Sequence[Node], options: Options) -> Iterator[Cluster]:
     """Yield the declared clusters that have nodes."""
     for cluster in options.clusters:
-        named = [node for node in nodes if _belongs(node, cluster.servers)]
-        servers = [node for node in named if not isinstance(node.invocation, Agent)]
-        agents = [node for node in nodes if node not in servers and (node in named or _belongs(node, cluster.agents))]
+        servers, agents = [], []
+        for node in nodes:
+            named = _belongs(node, cluster.servers)
+            if named and not isinstance(node.invocation, Agent):
+                servers.append(node)
+            elif named or _belongs(node, cluster.agents):
+                agents.append(node)
         if servers or agents:
             evidence = Evidence(Ground.DECLARED, "declared in .k3s-policy.yaml")
             yield Cluster(cluster.name, tuple(servers), tuple(agents), (evidence,))

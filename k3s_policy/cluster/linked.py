@@ -71,19 +71,18 @@ def _of_one_environment(
     host: str, joining: Iterable[int], owners: Iterable[int], nodes: Sequence[Node]
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Yield those that join through a host with those it names; a name that is used anew elsewhere, by environment."""
-    members: dict[frozenset[str], list[int]] = {}
-    firsts: dict[frozenset[str], list[int]] = {}
     unique = is_unique(host)
-    for number in joining:
-        members.setdefault(frozenset() if unique else environment_words(nodes[number].invocation.files), []).append(
-            number
-        )
-    for number in owners:
-        firsts.setdefault(frozenset() if unique else environment_words(nodes[number].invocation.files), []).append(
-            number
-        )
-    for environment, found in members.items():
-        yield found, [number for number in firsts.get(environment, ()) if number not in found]
+
+    def by_environment(numbers: Iterable[int]) -> dict[frozenset[str], list[int]]:
+        grouped: dict[frozenset[str], list[int]] = {}
+        for number in numbers:
+            environment = frozenset() if unique else environment_words(nodes[number].invocation.files)
+            grouped.setdefault(environment, []).append(number)
+        return grouped
+
+    firsts = by_environment(owners)
+    for environment, members in by_environment(joining).items():
+        yield members, sorted(set(firsts.get(environment, ())).difference(members))
 
 
 def _root(groups: list[int], number: int) -> int:
