@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.fragment import Database, HostName, Service, Start, Workload
-    from k3s_policy.model import Node
+    from k3s_policy.model import Invocation, Node
     from k3s_policy.place import PlacedFiles
     from k3s_policy.text import Text
 
@@ -70,17 +70,23 @@ def databases(
     nodes: Iterable[Node], found_databases: Iterable[Database], services: Sequence[Service]
 ) -> Iterator[DatabaseImage]:
     """Yield the images of databases that run beside a server, where its endpoint names their Service."""
+    # A host knows no Service by its name.
+    containers = [invocation for node in nodes if _is_container(invocation := node.invocation)]
     images: dict[str, dict[str, Text]] = {}
-    for database in found_databases:
+    for database in found_databases if containers else ():
         for name in reached(database.workload, services) if database.workload is not None else ():
             images.setdefault(str(name).lower(), {})[str(database.image)] = database.image
-    for invocation in (node.invocation for node in nodes) if images else ():
-        if invocation.started is None or invocation.started.form is not Form.CONTAINER:
-            continue  # a host knows no Service by its name
-        from k3s_policy.datastore import datastores  # noqa: PLC0415  few repositories run a database beside K3s
+    if not images:
+        return
+    from k3s_policy.datastore import datastores  # noqa: PLC0415  few repositories run a database beside K3s
 
+    for invocation in containers:
         for datastore in datastores(invocation):
             for address in datastore.endpoint.addresses:
                 found = [*images.get(str(address.host).lower(), {}).values()] if address.host.known else []
                 if len(found) == 1 and datastore.backend is not None:
                     yield DatabaseImage(found[0], address.host, datastore.backend.value, invocation.version)
+
+
+def _is_container(invocation: Invocation) -> bool:
+    return invocation.started is not None and invocation.started.form is Form.CONTAINER
