@@ -5,6 +5,7 @@ It is looked for whatever a driver makes of the value: a password that breaks an
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,18 @@ __all__ = ["secret_parts"]
 _SECRET_PARAMETER = pattern(
     r"(?i)[?&;](?:password|passwd|pass|pwd|token|secret[\w.-]*|[^=&;?/@]*password)=(?P<value>[^&]*)"
 )
-_MYSQL = pattern(r"mysql://(?P<login>.*)@\w*(?:\([^()]*\))?/[^/@]*", 16)  # re.DOTALL
+_MYSQL = pattern(r"mysql://(?P<login>.*)@\w*(?:\([^()]*\))?/[^/@]*", re.DOTALL)
 _HOSTLESS = pattern(
     r"(?:mysql|mariadb|postgres(?:ql)?)://(?!tcp[46]?:)[^\s:/@'\"(\[,]+:"
     r"(?!\d{1,5}(?:[/?#,)]|$)|\W*\w*(?i:port)(?:\W|$)|[A-Za-z]{1,10}/\w*(?:\?|$))(?P<password>.+)",
-    16,
-)  # re.DOTALL
+    re.DOTALL,
+)
 """A login whose host is missing: what stands behind the first colon is no port, and no word in place of one."""
 _USER = pattern(r"[\w.%-]*")
 _SCHEME = pattern(r"(?i)[\W_]*(?:jdbc:)?[a-z][a-z0-9+.-]*")
-_SERVER = pattern(r"[^/]*//[^:/]*(?::\d+)?(?:[/?#].*)?$|[^/]*//\[", 16)  # re.DOTALL
+_SERVER = pattern(r"[^/]*//[^:/]*(?::\d+)?(?:[/?#].*)?$|[^/]*//\[", re.DOTALL)
 """A server without a login: what stands behind its colon is a port, else a password that goes on behind the comma."""
-_KEYWORD = pattern(r"(?i)(?:^|\s)(?:\w*password|passwd|pwd)\s*=\s*(?P<value>\S.*?)(?=\s+\w+\s*=|$)", 16)  # re.DOTALL
+_KEYWORD = pattern(r"(?i)(?:^|\s)(?:\w*password|passwd|pwd)\s*=\s*(?P<value>\S.*?)(?=\s+\w+\s*=|$)", re.DOTALL)
 """A password among keywords, as libpq takes them and K3s does not: to the next keyword, whatever quotes it has."""
 _NEXT_URL = pattern(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
