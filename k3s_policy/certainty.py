@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from k3s_policy.model import Cluster, Invocation, Node
     from k3s_policy.text import Text
 
-__all__ = ["called", "ceiling", "certainty", "must_agree", "side_by_side", "some_may_be_one_host"]
+__all__ = ["ANYWHERE", "called", "ceiling", "certainty", "must_agree", "side_by_side", "some_may_be_one_host"]
+
+ANYWHERE = ("arguments", "config", "environment")
+"""All places where a setting can stand, for flags that have a variable."""
 
 
 def certainty(cluster: Cluster, invocation: Invocation, *kinds: str) -> Confidence | None:
     """Return how sure it is that a node of a cluster sets no more than was seen; None where it may well.
 
-    `kinds` are the places that matter: `arguments`, `config`, `environment`. Whoever declares a cluster by its config
+    `kinds` are the places that matter, of `ANYWHERE`. Whoever declares a cluster by its config
     files means that they say it all.
     """
     unseen = [one for one in invocation.unseen if one.kind in kinds]

@@ -23,6 +23,7 @@ __all__ = [
     "READS_TOKEN",
     "TOKENS",
     "Kept",
+    "cluster_init",
     "is_scripted",
     "is_settled",
     "joined",
@@ -53,7 +54,7 @@ def kept(invocation: Invocation) -> Kept:
     if any(str(setting.value) for setting in invocation.all("datastore-endpoint")):
         return _kept_outside(invocation)
     if any(_may_be_on(invocation, setting) for setting in invocation.all("cluster-init")):
-        return Kept.ETCD if any(map(is_on, invocation.all("cluster-init"))) else Kept.UNKNOWN
+        return Kept.ETCD if cluster_init(invocation) is not None else Kept.UNKNOWN
     if joined(invocation) is not None:
         return Kept.ETCD if token_sources(invocation) else Kept.UNKNOWN
     return Kept.UNKNOWN if any(unseen.at is not None for unseen in invocation.unseen) else Kept.SQLITE
@@ -67,6 +68,11 @@ def _kept_outside(invocation: Invocation) -> Kept:
     if kinds == {Backend.SQLITE}:
         return Kept.SQLITE
     return Kept.EXTERNAL if None not in kinds and Backend.SQLITE not in kinds else Kept.UNKNOWN
+
+
+def cluster_init(invocation: Invocation) -> Setting | None:
+    """Return the `cluster-init` by which a server starts a cluster on embedded etcd: the strongest that is on."""
+    return next((setting for setting in reversed(invocation.all("cluster-init")) if is_on(setting)), None)
 
 
 def _may_be_on(invocation: Invocation, setting: Setting) -> bool:

@@ -48,7 +48,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.certainty import some_may_be_one_host
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, is_scripted, joined, kept, settled
+from k3s_policy.membership import Kept, cluster_init, is_scripted, joined, kept, settled
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 
@@ -68,11 +68,11 @@ def check(cluster: Cluster) -> Problems:
     confidence = _confidence(cluster)
     if members is None or confidence is None:
         return
-    number = sum(map(_copies, members))
-    if number == 0 or number % 2:
-        return
     first, *others = members
-    begins = next(one for one in reversed(first.invocation.all("cluster-init")) if is_on(one))
+    begins = cluster_init(first.invocation)
+    number = sum(map(_copies, members))
+    if begins is None or number == 0 or number % 2:
+        return
     places = ((join.place, "this server is a member, too") for node in others if (join := joined(node.invocation)))
     if number == 2:
         message = f"etcd has 2 members and stops when either fails ({cluster.why})"

@@ -49,7 +49,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import join as joining
-from k3s_policy.certainty import certainty
+from k3s_policy.certainty import ANYWHERE, certainty
 from k3s_policy.effective import is_on
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.membership import joined
@@ -115,7 +115,7 @@ def check(cluster: Cluster) -> Problems:
     servers = {id(node): node for node in cluster.servers if isinstance(node.invocation, Server)}.values()
     if not servers or not all(_refuses_others(node.invocation) for node in servers):
         return
-    sure = [certainty(cluster, node.invocation, "arguments", "config", "environment") for node in servers]
+    sure = [certainty(cluster, node.invocation, *ANYWHERE) for node in servers]
     if None in sure:
         return
     named = _named(servers)

@@ -58,7 +58,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.certainty import called, ceiling, certainty, must_agree, side_by_side
+from k3s_policy.certainty import ANYWHERE, called, ceiling, certainty, must_agree, side_by_side
 from k3s_policy.credential import Nature, Secret, nature
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.flags import Kind, flags
@@ -149,7 +149,7 @@ def _datastores_differ(cluster: Cluster) -> Iterator[Problem]:
                 f"this server keeps its state in {here}, and {called(first, at)} in {there}: these are two clusters"
             )
             advice = "give every server the same datastore-endpoint"
-            confidence = ceiling(cluster, (node, first), "arguments", "config", "environment")
+            confidence = ceiling(cluster, (node, first), *ANYWHERE)
             yield Problem(at, message, advice, confidence=confidence, related=related)
             return
 
@@ -171,7 +171,7 @@ def _difference(cluster: Cluster, node: Node, first: Node) -> tuple[Text, str, s
     # What is not there may stand where nothing was seen; cluster-init stands there in so many words.
     begins = node.invocation.last("cluster-init")
     sure = begins is not None and where is Kept.ETCD
-    if not sure and certainty(cluster, node.invocation, "arguments", "config", "environment") is None:
+    if not sure and certainty(cluster, node.invocation, *ANYWHERE) is None:
         return None
     if where not in (Kept.ETCD, Kept.SQLITE):
         return None

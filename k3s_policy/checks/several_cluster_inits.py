@@ -40,10 +40,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import ALWAYS
-from k3s_policy.certainty import called, certainty, side_by_side
-from k3s_policy.effective import is_on
+from k3s_policy.certainty import ANYWHERE, called, certainty, side_by_side
 from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, is_scripted, joined, kept
+from k3s_policy.membership import Kept, cluster_init, is_scripted, joined, kept
 from k3s_policy.model import Ground, Server
 from k3s_policy.rule import Problem, rule
 
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
 
 _HELP = "keep cluster-init on the first server, and give the others its URL as server"
-_PLACES = ("arguments", "config", "environment")
 
 
 class _Start(NamedTuple):
@@ -96,14 +94,13 @@ def check(cluster: Cluster) -> Problems:
 def _starts(cluster: Cluster, node: Node) -> Iterator[_Start]:
     """Yield how a server starts a cluster, if it is sure that it does."""
     invocation = node.invocation
-    sure = certainty(cluster, invocation, *_PLACES)
+    sure = certainty(cluster, invocation, *ANYWHERE)
     if joined(invocation) is not None or sure is None or not isinstance(invocation, Server):
         return
     if is_scripted(invocation):
         sure = min(sure, Confidence.MEDIUM)
-    keeps = kept(invocation)
-    if keeps is Kept.ETCD:
-        setting = next(one for one in reversed(invocation.all("cluster-init")) if is_on(one))
-        yield _Start(node, setting.place, setting.when, says_so=True, confidence=sure)
+    keeps, begins = kept(invocation), cluster_init(invocation)
+    if keeps is Kept.ETCD and begins is not None:
+        yield _Start(node, begins.place, begins.when, says_so=True, confidence=sure)
     elif keeps is Kept.SQLITE and invocation.wholly_seen:
         yield _Start(node, invocation.at, ALWAYS, says_so=False, confidence=sure)

@@ -43,7 +43,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.certainty import called, ceiling, certainty, must_agree
+from k3s_policy.certainty import ANYWHERE, called, ceiling, certainty, must_agree
 from k3s_policy.credential import Nature, Secret, nature
 from k3s_policy.finding import Confidence
 from k3s_policy.membership import Kept, joined, kept, settled
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from k3s_policy.rule import Problems
 
 _HELP = "give every node the token of the cluster, by token-file or K3S_TOKEN"
-_PLACES = ("arguments", "config", "environment")
 
 
 class _Holder(NamedTuple):
@@ -97,7 +96,7 @@ def _server_differs(cluster: Cluster, holder: _Holder, first: _Holder) -> Proble
 
 def _agents_differ(cluster: Cluster, servers: list[Node], first: _Holder) -> Iterator[Problem]:
     """Report the agents that show none of the tokens the servers may take."""
-    sure = [certainty(cluster, node.invocation, *_PLACES) for node in servers]
+    sure = [certainty(cluster, node.invocation, *ANYWHERE) for node in servers]
     accepted = {first.password}
     for node in servers:
         for name in ("token", "agent-token"):
@@ -121,7 +120,7 @@ def _is_made_by_command(password: Secret) -> bool:
 
 
 def _problem(cluster: Cluster, holder: _Holder, first: _Holder, message: str, confidence: Confidence) -> Problem:
-    sure = min(confidence, ceiling(cluster, (holder.node, first.node), *_PLACES))
+    sure = min(confidence, ceiling(cluster, (holder.node, first.node), *ANYWHERE))
     place = (first.setting.at, f"the token of this server is another ({cluster.why})")
     return Problem(holder.setting.at, message, _HELP, confidence=sure, related=(place,))
 
