@@ -119,7 +119,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     from_units, others = _unit_starts(of(Unit), environments, wanted)
     services = of(Service)
     started = [
-        one._replace(start=told(one.start, placed, services))
+        one._replace(start=_given(told(one.start, placed, services), environments, wanted))
         for one in (*(_Started(start) for start in of(Start)), *from_units)
     ]
     sets = place.config_sets(of(ConfigFile))
@@ -170,6 +170,14 @@ def _placed(fragments: list[Fragment]) -> PlacedFiles:
     from k3s_policy.placing import placing  # noqa: PLC0415
 
     return placing(fragments)
+
+
+def _given(start: Start, files: Sequence[EnvironmentFile], wanted: list[Wanted]) -> Start:
+    if not start.interpolates:
+        return start
+    from k3s_policy.given import given  # noqa: PLC0415
+
+    return given(start, files, wanted)
 
 
 def _clusters(nodes: Sequence[Node], options: Options) -> tuple[Cluster, ...]:
@@ -274,7 +282,7 @@ def _started_nodes(
         invocation = _invocation(start, configs, unseen, files, scope)
         copies = start.workload.copies if start.workload is not None else None
         reasons = (evidence,) if configs else ()
-        nodes.append(Node(invocation, place.root_of(unit) or "", reasons, start.addresses, copies))
+        nodes.append(Node(invocation, place.root_of(unit) or "", reasons, start.addresses, copies, start.group))
     return nodes, [config for config in sets if config not in taken]
 
 

@@ -67,7 +67,7 @@ def must_agree(cluster: Cluster, one: Node, first: Node) -> bool:
         return False
     if joined(one.invocation) is not None:
         return True
-    of_one = cluster.ground in (Ground.DECLARED, Ground.SHARED)
+    of_one = cluster.ground in (Ground.DECLARED, Ground.FILE, Ground.SHARED)
     return of_one and kept(one.invocation) is kept(first.invocation) is Kept.EXTERNAL
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
-from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Subject, Unseen
+from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Group, Subject, Unseen
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
@@ -184,6 +184,12 @@ class Start:
     """The words of a unit's command before systemd puts variables into them; empty where it does not."""
     refused: bool = False
     """Whether systemd refuses the command for a `%` that begins no specifier, so that this is what was meant."""
+    environment_files: tuple[Text, ...] = ()
+    """Files beside a compose file whose variables it is given, weaker than `variables`."""
+    interpolates: bool = False
+    """Whether variables of a file `.env` beside its own fill it in, as compose does."""
+    group: Group | None = None
+    """The hosts that its file says it belongs to."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,7 @@ __all__ = [
     "FileMode",
     "Form",
     "Ground",
+    "Group",
     "Invocation",
     "Node",
     "Origin",
@@ -71,6 +72,7 @@ class Form(Enum):
     INSTALLER = "install script"
     COMMAND = "command"
     CONTAINER = "container"
+    COMPOSE = "compose service"
     VARIABLE = "shell variable"
     COMMENT = "comment"
 
@@ -221,6 +223,18 @@ class Agent(Invocation):
 
 
 @dataclass(frozen=True, eq=False)
+class Group:
+    """What one file says of hosts that belong together: a k3d config, an inventory."""
+
+    name: str
+    """The same for all its members, and for nobody else: the path, with the place where the file has several."""
+    why: str
+    """In words that fit into parentheses: `the servers of one k3d cluster`."""
+    at: Text
+    """Where it is said."""
+
+
+@dataclass(frozen=True, eq=False)
 class Node:
     """An Invocation with the files it is made of and the reasons why they belong together."""
 
@@ -232,6 +246,8 @@ class Node:
     """What others call its host, as commands and manifests say: `ssh root@10.0.0.1`, the name of a Service."""
     copies: Text | None = None
     """How many of it a workload runs, where that is more than one."""
+    group: Group | None = None
+    """Which nodes one file says it belongs to."""
     whole: Node | None = None
     """The node that this is one alternative of: a script starts the first server in one branch, others in another."""
 
@@ -252,6 +268,8 @@ class Ground(Enum):
     """Hosts keep their state in one external datastore."""
     JOINED = "joined"
     """One names the address or name of another in its `server`."""
+    FILE = "file"
+    """One file says that they belong together: a k3d config, an inventory."""
     DECLARED = "declared"
     """`.k3s-policy.yaml` says so."""
 

@@ -8,7 +8,7 @@ its place. Which syntax applies goes by the file; plain shell scripts have `${#a
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.pattern import pattern
 from k3s_policy.text import Run, Text
@@ -16,7 +16,22 @@ from k3s_policy.text import Run, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JINJA", "SUFFIXES", "TERRAFORM", "filled", "fills_in", "forks_between", "marked", "opaque", "syntax_of"]
+__all__ = [
+    "ERB",
+    "JINJA",
+    "SUFFIXES",
+    "TERRAFORM",
+    "Masked",
+    "filled",
+    "fills_in",
+    "forks_between",
+    "is_template",
+    "marked",
+    "masked",
+    "opaque",
+    "syntax_of",
+    "without_suffix",
+]
 
 # A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
 # eat the blanks on their side in either language.
@@ -35,10 +50,28 @@ TERRAFORM = pattern(
 )
 """Terraform's templatefile: `${ }` and `%{ }`; `$${` stands for a literal `${`."""
 
-SUFFIXES = {"j2": JINJA, "jinja": JINJA, "jinja2": JINJA, "tftpl": TERRAFORM}
+ERB = pattern(
+    r"(?P<expression><%=(?:[^%]|%(?!>)){0,2000}%>)|(?P<statement><%(?:[^%]|%(?!>)){0,2000}%>(?:\r?\n)?)", re.DOTALL
+)
+"""ERB, as Ruby's tools use it."""
+
+SUFFIXES = {"j2": JINJA, "jinja": JINJA, "jinja2": JINJA, "gotmpl": JINJA, "tftpl": TERRAFORM, "erb": ERB}
 """Suffixes that belong to one language; `.tpl` and `.tmpl` are anybody's."""
 
+_OF_ANYBODY = ("tpl", "tmpl", "template")
+_SUFFIX = pattern(rf"(?i)\.(?:{'|'.join((*SUFFIXES, *_OF_ANYBODY))})$")
+
 _DIRECTIVE = pattern(r"%\{~?\s*(?:if|else|endif|for|endfor)\b")
+
+
+def is_template(path: str) -> bool:
+    """Whether the name of a file says that another program fills it in."""
+    return _SUFFIX.search(path) is not None
+
+
+def without_suffix(path: str) -> str:
+    """Return the path of what a template becomes: `config.yaml` of `config.yaml.j2`."""
+    return _SUFFIX.sub("", path)
 
 
 def syntax_of(path: str, content: str) -> re.Pattern[str] | None:
@@ -48,7 +81,7 @@ def syntax_of(path: str, content: str) -> re.Pattern[str] | None:
         return SUFFIXES[suffix]
     if "%{" in content and _DIRECTIVE.search(content):
         return TERRAFORM
-    if suffix in ("tpl", "tmpl", "template") and "${" in content and "{{" not in content:
+    if suffix in _OF_ANYBODY and "${" in content and "{{" not in content:
         return TERRAFORM
     if "{%" in content or "{{" in content:
         return JINJA
@@ -116,6 +149,54 @@ def filled(text: Text, syntax: re.Pattern[str]) -> Text:
         pieces += (run._replace(known=False) for run in _runs(text.cut(arms), syntax))
         position = arms.end()
     return Text((*pieces, *_runs(text[position:], syntax)))
+
+
+class Masked(NamedTuple):
+    """A template as a format of lines reads it."""
+
+    text: Text
+    open: tuple[Text, ...]
+    """Its statements, and what stands alone in its line: any line may come in there, or be left out."""
+
+
+def masked(text: Text, syntax: re.Pattern[str]) -> Masked:
+    """Return a template's text as `filled` does, with what stands alone in its line made a comment of the same length.
+
+    That is for YAML, where an expression between two keys would be taken for a broken third one.
+    """
+    content = str(text)
+    open_places: list[Text] = []
+    pieces: list[Run] = list(text[:0].runs)
+    position = 0
+    for match in syntax.finditer(content):
+        # A statement takes blanks and a line break along, which YAML needs.
+        start = match.start() + len(match[0]) - len(match[0].lstrip())
+        end = start + len(match[0].strip())
+        alone = _stands_alone(content, start, end)
+        if alone and match.lastgroup != "escaped":
+            pieces += (*text[position:start].runs, *_commented(text[start:end]))
+            position = end
+        if match.lastgroup == "statement" or (alone and match.lastgroup == "expression"):
+            open_places.append(text[start:end])
+    return Masked(filled(Text((*pieces, *text[position:].runs)), syntax), tuple(open_places))
+
+
+def _stands_alone(content: str, start: int, end: int) -> bool:
+    line_end = content.find("\n", end)
+    before, after = (
+        content[content.rfind("\n", 0, start) + 1 : start],
+        content[end : line_end if line_end >= 0 else None],
+    )
+    return not before.strip() and not after.strip()
+
+
+def _commented(template: Text) -> Iterator[Run]:
+    for number, line in enumerate(template.split("\n")):
+        if number:
+            span = line.span
+            yield Run(span.source, span.start - 1, span.start, "\n")
+        for run in line.runs:
+            yield run._replace(text="#" * len(run.text), known=False)
 
 
 _ALTERNATIVES = pattern(

@@ -80,6 +80,24 @@ class Mapping:
         node = self.get(*names)
         return node.items if isinstance(node, Sequence) else ()
 
+    def merged(self) -> Mapping:
+        """Return the mapping with what its merge keys (`<<: *anchor`) bring along; its own keys win.
+
+        K3s drops merge keys at the top of its configuration; compose, Ansible and pipelines follow them.
+        """
+        if not any(str(key) == "<<" and key.plain for key, _ in self.entries):
+            return self
+        own = [entry for entry in self.entries if str(entry.key) != "<<" or not entry.key.plain]
+        named = {str(entry.key) for entry in own}
+        for key, value in self.entries:
+            if str(key) == "<<" and key.plain:
+                for source in value.items if isinstance(value, Sequence) else (value,):
+                    brought = source.merged().entries if isinstance(source, Mapping) else ()
+                    added = [entry for entry in brought if str(entry.key) not in named]
+                    own = [*added, *own]
+                    named.update(str(entry.key) for entry in added)
+        return Mapping(tuple(own), self.written, self.tag)
+
 
 Node: TypeAlias = Scalar | Sequence | Mapping
 
@@ -105,6 +123,8 @@ class Document:
 
     roots: tuple[Node, ...]
     error: YamlError | None = None
+    open: tuple[Text, ...] = ()
+    """Places at which a template may add to it, or leave something out."""
 
     @property
     def root(self) -> Node | None:

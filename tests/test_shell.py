@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from k3s_policy.branch import exclusive
-from k3s_policy.shell import Command, Script, read_script, split_words
+from k3s_policy.shell import Command, Script, command_line, read_script, split_words
 from k3s_policy.text import Run, Source, Text
 
 
@@ -615,6 +615,19 @@ def test_split_words(line: str, expected: list[str] | None) -> None:
 
 
 # Properties
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text("ab '\"\\$#;|&()<>*?`\n\té{}", max_size=8), min_size=1, max_size=5))
+def test_a_command_line_is_taken_apart_as_it_was_put_together(words: list[str]) -> None:
+    texts = [Source("x", word).text for word in words]
+    line = command_line(texts)
+    (command,) = read_script(line).commands if words[0].strip() else (None,)
+    assert [str(word) for word in split_words(line) or ()] == words
+    if command is not None:
+        assert [str(word.text) for word in command.words] == words
+        assert [word.text.span for word in command.words if word.text] == [text.span for text in texts if text]
+
 
 PLAIN = st.text("ab=-/.:,@%+_é\u2013{}[]!", min_size=1, max_size=4)
 EXPANSIONS = st.sampled_from(["${A}", "${B}", "$C", "${E}", "${L[@]}", "${L[*]}", "${A:-z}", "$L"])

@@ -39,6 +39,7 @@ _EXPOSED = {
     Form.UNIT: "every local user can read it in the unit and in the process list",
     Form.INSTALLER: "the install script writes it into a unit that every local user can read",
     Form.CONTAINER: "everyone who may read the pod spec can read it",
+    Form.COMPOSE: "`docker inspect` and the process list of the host show it",
     Form.COMMAND: "it shows in the process list and in shell history",
     Form.VARIABLE: "what ends up in the arguments of K3s shows in the process list and in its unit",
 }

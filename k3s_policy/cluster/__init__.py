@@ -1,10 +1,10 @@
 """Which nodes make one cluster, and by what evidence.
 
 Each source of evidence is a function that finds clusters among the nodes that no firmer one has taken:
-`.k3s-policy.yaml` says it; a `server` URL names the address or name of another node; hosts share an external datastore;
-a workload has replicas; scripts start a first server and further ones. A new source is one more function, in its place
-among `_SOURCES`. Neither sibling folders nor an equal token make a cluster by themselves: dev, staging and production
-lie side by side too.
+`.k3s-policy.yaml` says it; one file describes it; a `server` URL names the address or name of another node; hosts share
+an external datastore; a workload has replicas; scripts start a first server and further ones. A new source is one more
+function, in its place among `_SOURCES`. Neither sibling folders nor an equal token make a cluster by themselves: dev,
+staging and production lie side by side too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from k3s_policy.branch import exclusive
 from k3s_policy.cluster.linked import linked
 from k3s_policy.cluster.sharing import sharing
-from k3s_policy.cluster.started import replicated, scripted
+from k3s_policy.cluster.started import described, replicated, scripted
 from k3s_policy.declared import declared
 from k3s_policy.membership import joined
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["clusters"]
 
 _Source: TypeAlias = "Callable[[Sequence[Node], Options], Iterable[Cluster]]"
-_SOURCES: tuple[_Source, ...] = (declared, linked, sharing, replicated, scripted)
+_SOURCES: tuple[_Source, ...] = (declared, described, linked, sharing, replicated, scripted)
 """Where clusters come from, the firmest evidence first."""
 
 

@@ -1,4 +1,4 @@
-"""Clusters that one file or folder starts: replicas of a workload, and scripts for a first server and further ones."""
+"""Clusters that one file or folder starts or describes: k3d configs, replicas of a workload, scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from k3s_policy.model import Node
     from k3s_policy.options import Options
 
-__all__ = ["replicated", "scripted"]
+__all__ = ["described", "replicated", "scripted"]
+
+
+def described(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
+    """Yield the clusters that single files describe: a k3d config, an inventory."""
+    groups: dict[str, list[Node]] = {}
+    for node in nodes:
+        if node.group is not None:
+            groups.setdefault(node.group.name, []).append(node)
+    for members in groups.values():
+        group = members[0].group
+        if len(members) > 1 and group is not None:
+            yield cluster_of(members, (Evidence(Ground.FILE, group.why, group.at),))
 
 
 def replicated(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:

@@ -133,7 +133,7 @@ def read_document(
         yield Note(f"{place}: an RKE2 configuration, left alone")
         return
     entries = () if mapping is None else tuple(e for e in config_entries(mapping) if str(e.key) != "sops")
-    yield ConfigFile(text, entries, path, host, error=_refused(text, mapping))
+    yield ConfigFile(text, entries, path, host, document.open, error=_refused(text, mapping))
 
 
 def _refused(text: Text, mapping: Mapping | None) -> BrokenFile | None:

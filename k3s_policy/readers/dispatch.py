@@ -1,12 +1,15 @@
 """Which reader a file is for: by its name, and by what it holds.
 
-Each Source is decoded and composed once, whatever number of readers look at it.
+Each Source is decoded and composed once, whatever number of readers look at it. A reader is loaded when a file has a
+word that every file of its format has.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
 from k3s_policy.fragment import Database, HostName, Note, NotJudged
@@ -16,13 +19,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Source
+    from k3s_policy.text import Source, Text
+    from k3s_policy.tree import Document
 
 __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database)
-_YAML = (".yaml", ".yml", ".json")
-_CLOUD_CONFIG = re.compile(r"\ufeff?#cloud-config\b")
+_YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
+_CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
+
+
+class _Format(NamedTuple):
+    """A format, and what its files are known by before its reader is loaded."""
+
+    reader: str
+    """The module in `k3s_policy.readers`: it has `claims`, which decides, and `read_document` for YAML, else `read`."""
+    words: tuple[str, ...] = ()
+    """One of these stands in every such file."""
+    path: str = ""
+    """A regular expression that the path of every such file meets."""
+
+    def may_be(self, path: str, content: str) -> bool:
+        """Whether a file may be in this format."""
+        if self.path and not re.search(self.path, path):
+            return False
+        return not self.words or any(word in content for word in self.words)
+
+
+_YAML_FORMATS = (
+    _Format("manifest", ("apiVersion",)),
+    _Format("compose", ("services:", '"services"')),
+)
+"""YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 
 
 def read(source: Source) -> Iterator[Fragment]:
@@ -46,13 +74,13 @@ def read_named(source: Source, kind: str) -> Iterator[Fragment]:
 
 
 def _by_format(source: Source) -> Iterator[Fragment]:
-    path, content = source.path, source.content
-    if path.lower().endswith(_YAML) or config.passed_over(path):
-        yield from _yaml(source)
+    path, content = template.without_suffix(source.path), source.content
+    if _YAML.search(path) or config.passed_over(path):
+        yield from _yaml(source, path)
     elif _is_unit(path, content):
         from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
 
-        yield from unit.read(source.text, path)
+        yield from unit.read(source.text, source.path)
     elif environment.claims(path, content):
         yield from environment.read(source.text, path)
     elif hosts.claims(path, content):
@@ -78,17 +106,34 @@ def _script(source: Source) -> Iterator[Fragment]:
         yield from script.read(template.filled(source.text, syntax) if syntax else source.text)
 
 
-def _yaml(source: Source) -> Iterator[Fragment]:
-    from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
+# --- YAML -------------------------------------------------------------------------------------------------
 
-    path = source.path
+
+def _yaml(source: Source, path: str) -> Iterator[Fragment]:
+    """Read a YAML file; `path` is that of what it becomes where it is a template."""
+    formats = [one for one in _YAML_FORMATS if one.may_be(path, source.content)]
     if "k3s" not in path.lower() and config.may_be_skipped(source.content):
         return
-    document = read_yaml(source.text)
-    if document.root is not None:
-        from k3s_policy.readers import manifest  # noqa: PLC0415  likewise
-
-        if any(manifest.is_manifest(root) for root in document.roots):
-            yield from manifest.read_document(document, path)
+    text, document = _composed(source)
+    for one in formats:
+        reader: Any = import_module(f"k3s_policy.readers.{one.reader}")
+        if reader.claims(document, path):
+            yield from reader.read_document(text, document, path)
             return
-    yield from config.read_document(source.text, document, path)
+    yield from config.read_document(text, document, path)
+
+
+def _composed(source: Source) -> tuple[Text, Document]:
+    """Compose a file: as it stands, or, where it is a template or does not parse for one, with the template masked."""
+    from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
+
+    text = source.text
+    named = template.is_template(source.path)
+    document = None if named else read_yaml(text)
+    if document is not None and document.error is None:
+        return text, document
+    syntax = template.syntax_of(source.path, source.content)
+    if syntax is None:
+        return text, document or read_yaml(text)
+    masked = template.masked(text, syntax)
+    return masked.text, replace(read_yaml(masked.text), open=masked.open)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Fragment
     from k3s_policy.tree import Document, Node
 
-__all__ = ["is_manifest", "read_document"]
+__all__ = ["claims", "read_document"]
 
 _PROGRAM = re.compile(r"(?:^|/)k3s$")
 _ROLES = frozenset({"server", "agent"})
@@ -33,12 +33,15 @@ _DEEPEST = 12
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
 
-def is_manifest(root: Node | None) -> bool:
-    """Whether a document is a Kubernetes object or a list of such."""
-    return isinstance(root, Mapping) and root.last("apiVersion") is not None and root.last("kind") is not None
+def claims(document: Document, _: str) -> bool:
+    """Whether a file holds a Kubernetes object or a list of such."""
+    return any(
+        isinstance(root, Mapping) and root.last("apiVersion") is not None and root.last("kind") is not None
+        for root in document.roots
+    )
 
 
-def read_document(document: Document, path: str) -> Iterator[Fragment]:
+def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
     """Read every object of a manifest file."""
     # What an alias stands for is judged once, however often it is repeated.
     seen: set[int] = set()

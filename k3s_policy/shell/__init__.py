@@ -10,6 +10,6 @@ what such a word means can read it as a script of its own.
 
 from k3s_policy.shell.variables import Assignment, Word
 from k3s_policy.shell.walk import Command, Redirect, Script, read_script
-from k3s_policy.shell.words import split_words
+from k3s_policy.shell.words import command_line, split_words
 
-__all__ = ["Assignment", "Command", "Redirect", "Script", "Word", "read_script", "split_words"]
+__all__ = ["Assignment", "Command", "Redirect", "Script", "Word", "command_line", "read_script", "split_words"]

@@ -14,16 +14,17 @@ import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.text import Text
+from k3s_policy.text import Run, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = [
     "BLANKS",
     "HERE_DOCUMENT",
     "OPEN",
     "Piece",
+    "command_line",
     "concatenate",
     "here_document_end",
     "past",
@@ -355,6 +356,29 @@ def _backquoted(text: Text) -> Text:
         parts += [text[at : escape.start()], text.cut(escape).stand_in(escape[1])]
         at = escape.end()
     return concatenate([*parts, text[at:]])
+
+
+def command_line(words: Iterable[Text]) -> Text:
+    """Put words together so that a shell takes them apart as they are: for formats that list the words of a command.
+
+    Raises ValueError where there are none.
+    """
+    runs: list[Run] = []
+    for word in words:
+        runs += _mark(word, " '" if runs else "'")
+        position = 0
+        for match in re.finditer("'", str(word)):
+            quote = word.cut(match)
+            runs += (*word[position : match.start()].runs, *_mark(quote, "'\\"), *quote.runs, *_mark(quote, "'"))
+            position = match.end()
+        runs += (*word[position:].runs, *_mark(word[len(word) :], "'"))
+    return Text(runs)
+
+
+def _mark(at: Text, characters: str) -> Iterator[Run]:
+    """Yield characters of ours, at the place where a text begins."""
+    span = at.span
+    yield Run(span.source, span.start, span.start, characters)
 
 
 def split_words(text: Text) -> list[Text] | None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.fragment import Start
 from k3s_policy.model import FileMode, Form, Unseen
 from k3s_policy.program import is_k3s, is_shell
-from k3s_policy.readers.script import placed, start, written
+from k3s_policy.readers import written
+from k3s_policy.readers.script import placed, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
@@ -104,7 +105,7 @@ class _Reading:
         self.form = form
         self.depth = depth
         self.found: list[Fragment] = []
-        self.writings: list[written.Writing] = []
+        self.writings: list[writing.Writing] = []
         self.standard_input: tuple[Text, ...] = ()
         self.places_files = False
         self.sourced: Text | None = None
@@ -121,7 +122,7 @@ class _Reading:
 
     def _take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
-        self.writings.extend(written.writings(call, self.standard_input))
+        self.writings.extend(writing.writings(call, self.standard_input))
         name = call.name
         if is_shell(name) or name == "su":
             self._shell(call)
@@ -156,11 +157,11 @@ class _Reading:
 
     def _finished(self, script: Script) -> Iterator[Fragment]:
         """Yield everything, with what the script writes and what it only collects in variables."""
-        for file in written.gather(self.writings):
+        for file in writing.gather(self.writings):
             if file.path.endswith(".sh"):
                 self._nested(file.content, ())
             else:
-                self.found.extend(written.fragments(file, self.host))
+                self.found.extend(written.read(file, self.host))
         self.found.extend(collected(script, self.found))
         unseen = []
         if self.places_files:

@@ -1,29 +1,23 @@
-"""Files that a script writes: `tee`, redirections of `cat`, `echo` and `printf`, here-documents."""
+"""What the commands of a script write: `tee`, redirections of `cat`, `echo` and `printf`, here-documents."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import ConfigFile
-from k3s_policy.readers import config, environment, unit
 from k3s_policy.readers.script.call import unwrapped
+from k3s_policy.readers.written import WrittenFile
 from k3s_policy.text import Text, join
-from k3s_policy.tree import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.branch import When
-    from k3s_policy.fragment import Fragment
     from k3s_policy.readers.script.call import Call
 
-__all__ = ["Writing", "WrittenFile", "fragments", "gather", "writings"]
+__all__ = ["Writing", "gather", "writings"]
 
-_UNIT = re.compile(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
-_ENVIRONMENT = re.compile(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
-_YAML = re.compile(r"\.ya?ml$")
 _INTO = frozenset({">", ">>", ">|"})
 
 
@@ -34,15 +28,6 @@ class Writing:
     path: Text
     content: Text
     appends: bool
-    when: When
-
-
-@dataclass(frozen=True, eq=False)
-class WrittenFile:
-    """What a file holds after a script has written to it."""
-
-    path: str
-    content: Text
     when: When
 
 
@@ -80,38 +65,6 @@ def gather(every: list[Writing]) -> list[WrittenFile]:
             files[key] = [writing.content]
         targets[key] = writing.path
     return [WrittenFile(path, join(parts, "\n"), when) for (path, when), parts in files.items()]
-
-
-def fragments(file: WrittenFile, host: str) -> Iterator[Fragment]:
-    """Read a written file as the format that its path tells."""
-    if _UNIT.search(file.path):
-        yield from unit.read(file.content, file.path, host)
-    elif _ENVIRONMENT.search(file.path):
-        yield from environment.read(file.content, file.path, host)
-    elif _YAML.search(file.path):
-        yield from _config(file, host)
-
-
-def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:
-    """Read a config of which variables may hold lines, or all: what they hold is not judged."""
-    content, hidden = _without_hidden_lines(file.content)
-    for fragment in config.read_document(content, read_yaml(content), file.path, host=host):
-        if isinstance(fragment, ConfigFile):
-            entries = tuple(entry._replace(when=file.when) for entry in fragment.entries)
-            error = fragment.error if content.known else None
-            yield replace(fragment, entries=entries, when=file.when, open=(*fragment.open, *hidden), error=error)
-        else:
-            yield fragment
-
-
-def _without_hidden_lines(content: Text) -> tuple[Text, tuple[Text, ...]]:
-    """Take out the lines that a variable makes, and return them too: any setting may hide there."""
-    if content.known:
-        return content, ()
-    lines = list(content.lines())
-    hidden = tuple(line for line in lines if not all(run.known for run in line.lstrip().runs[:1]))
-    shown = [line for line in lines if line not in hidden]
-    return (join(shown, "\n") if shown else content[:0]), hidden
 
 
 def _output(call: Call, standard_input: tuple[Text, ...]) -> Text | None:

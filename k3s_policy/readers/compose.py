@@ -1,0 +1,211 @@
+"""Docker Compose files: services that run a K3s image.
+
+The image's entrypoint is `/bin/k3s` and its default command `agent` (K3s package/Dockerfile), so that `command:` holds
+arguments of K3s. Variables are filled in first (https://docs.docker.com/reference/compose-file/interpolation/).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from k3s_policy import program
+from k3s_policy.flags import flags
+from k3s_policy.fragment import OtherCommand, Placed, Start, Workload
+from k3s_policy.interpolate import filled_in, interpolated
+from k3s_policy.lower import Argument, Variable
+from k3s_policy.model import Form, Unseen
+from k3s_policy.pattern import pattern
+from k3s_policy.shell import split_words
+from k3s_policy.tree import Mapping, Scalar, Sequence
+from k3s_policy.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document, Node
+
+__all__ = ["claims", "read_document"]
+
+_ROLES = ("server", "agent")
+_CONFIG_FOLDER = pattern(r"/etc/rancher(?:/k3s(?:/.*)?)?")
+_SEVERAL = pattern(r"[1-9][0-9]{0,4}")
+
+
+def claims(document: Document, _: str) -> bool:
+    """Whether a file is a compose file: its services have images, or are built or extended."""
+    root = document.root
+    services = root.last("services") if isinstance(root, Mapping) else None
+    return isinstance(services, Mapping) and any(
+        isinstance(service, Mapping)
+        and {"image", "build", "extends"} & {str(key) for key, _ in service.merged().entries}
+        for _, service in services.entries
+    )
+
+
+def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+    """Yield what each service of K3s starts, and the files that are mounted into it."""
+    root = document.root
+    services = root.last("services") if isinstance(root, Mapping) else None
+    for name, service in services.merged().entries if isinstance(services, Mapping) else ():
+        if isinstance(service, Mapping):
+            yield from _service(name, service.merged(), path)
+
+
+def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
+    image = service.scalar("image")
+    if image is None or not program.image(str(filled_in(interpolated(image.text), {}))):
+        return
+    if service.items("entrypoint") or service.scalar("entrypoint"):
+        yield from _other_entrypoint(service)
+        return
+    host = f"{path}#{name.text.span.start}"
+    words = list(_words(service.last("command")))
+    if words and program.is_k3s(str(words[0])):
+        words = words[1:]
+    volumes = list(_volumes(service))
+    role = next((word for word in words if str(word) in _ROLES), None)
+    if words and role is None and not words[0].startswith("-"):
+        yield from _command(words)
+        return
+    placed = [one for source, target in volumes if (one := _placed(source, target, host, path)) is not None]
+    yield from placed
+    release, unseen = _release(image.text)
+    yield Start(
+        at=role or image.text,
+        role=str(role) if role else None if words or not _is_upstream(image) else "agent",
+        because="" if role else "the image starts an agent where no command says otherwise",
+        arguments=tuple(Argument(word) for word in words if word is not role),
+        form=Form.COMPOSE,
+        variables=tuple(_variables(service)),
+        version=release,
+        unseen=(*unseen, *_unseen(service, volumes)),
+        host=host,
+        alone=True,
+        addresses=tuple(_addresses(name, service)),
+        workload=_workload(name, service),
+        words=(image.text.stand_in("/bin/k3s"), *words),
+        environment_files=tuple(_environment_files(service)),
+        interpolates=True,
+    )
+
+
+def _is_upstream(image: Scalar) -> bool:
+    """Whether an image is K3s's own, whose default command is known."""
+    return "rancher/k3s" in str(image)
+
+
+def _command(words: list[Text]) -> Iterator[OtherCommand]:
+    if str(words[0]) in flags().commands:
+        yield OtherCommand(words[0], str(words[0]), tuple(Argument(word) for word in words[1:]), Form.COMPOSE)
+
+
+def _other_entrypoint(service: Mapping) -> Iterator[Fragment]:
+    """Read a shell that is given a script; what another program does with its words was not seen."""
+    words = [*_words(service.last("entrypoint")), *_words(service.last("command"))]
+    if len(words) > 2 and program.is_shell(str(words[0])) and str(words[1]).startswith("-"):
+        from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+        yield from script.read(words[2], tuple(_variables(service)), Form.COMPOSE)
+    elif words and program.is_k3s(str(words[0])):
+        arguments = tuple(Argument(word) for word in words[2:])
+        if len(words) > 1 and str(words[1]) in _ROLES:
+            variables = tuple(_variables(service))
+            yield Start(words[1], str(words[1]), arguments, Form.COMPOSE, variables, alone=True, words=tuple(words))
+
+
+def _words(node: Node | None) -> Iterator[Text]:
+    """Yield the words of a command: a list as it is, a text split as a shell would."""
+    if isinstance(node, Sequence):
+        yield from (interpolated(item.text) for item in node.items if isinstance(item, Scalar))
+    elif isinstance(node, Scalar):
+        yield from split_words(interpolated(node.text)) or ()
+
+
+def _variables(service: Mapping) -> Iterator[Variable]:
+    """Yield the variables of `environment:`, a list or a mapping; one without a value comes from outside."""
+    environment = service.last("environment")
+    if isinstance(environment, Mapping):
+        for key, value in environment.merged().entries:
+            if isinstance(value, Scalar):
+                outside = value.plain and not value.text
+                given = value.text.stand_in(f"${{{key}}}", known=False) if outside else interpolated(value.text)
+                yield Variable(key.text, given, Form.COMPOSE, tag=value.tag)
+    elif isinstance(environment, Sequence):
+        for item in environment.items:
+            if isinstance(item, Scalar):
+                name, equals, written = item.text.partition("=")
+                given = interpolated(written) if equals else written.stand_in(f"${{{name}}}", known=False)
+                yield Variable(name, given, Form.COMPOSE)
+
+
+def _environment_files(service: Mapping) -> Iterator[Text]:
+    """Yield the paths of `env_file:`: one, a list, or a list of mappings with a `path`."""
+    node = service.last("env_file")
+    for item in node.items if isinstance(node, Sequence) else (node,):
+        named = item.scalar("path") if isinstance(item, Mapping) else item
+        if isinstance(named, Scalar):
+            yield interpolated(named.text)
+
+
+def _volumes(service: Mapping) -> Iterator[tuple[Text | None, Text]]:
+    """Yield the source and the target of each mount; a volume without a name has no source."""
+    for item in service.items("volumes"):
+        if isinstance(item, Mapping):
+            source, target = item.scalar("source"), item.scalar("target")
+            if target is not None:
+                yield (interpolated(source.text) if source is not None else None), interpolated(target.text)
+        elif isinstance(item, Scalar):
+            first, colon, rest = interpolated(item.text).partition(":")
+            yield (first, rest.partition(":")[0]) if colon else (None, first)
+
+
+def _placed(source: Text | None, target: Text, host: str, path: str) -> Placed | None:
+    """Return a file or folder of the repository that is mounted where K3s reads its configuration."""
+    if source is None or not source.startswith(".") or not _CONFIG_FOLDER.fullmatch(str(target).rstrip("/")):
+        return None
+    folder = posixpath.splitext(str(target))[1] not in (".yaml", ".yml")
+    return Placed(source, str(target).rstrip("/"), host, path, folder=folder)
+
+
+def _unseen(service: Mapping, volumes: Iterable[tuple[Text | None, Text]]) -> Iterator[Unseen]:
+    for source, target in volumes:
+        outside = source is None or not source.startswith(".")
+        if outside and _CONFIG_FOLDER.fullmatch(str(target).rstrip("/")):
+            yield Unseen("config", f"a volume is mounted at {target}")
+    if service.last("configs") is not None:
+        yield Unseen("config", "`configs` may hold a config file")
+    if service.last("extends") is not None:
+        for kind in ("arguments", "environment"):
+            yield Unseen(kind, "`extends` may add to the service")
+
+
+def _release(image: Text) -> tuple[Version | None, tuple[Unseen, ...]]:
+    name = filled_in(interpolated(image), {})
+    match = program.image(str(name))
+    tag = name.cut(match, "tag") if match and match["tag"] else None
+    if tag is not None and not tag.known:
+        return None, (Unseen("version", "the release is a variable", image),)
+    return Version.parse(str(tag or "")), ()
+
+
+def _addresses(name: Scalar, service: Mapping) -> Iterator[Text]:
+    """Yield what other services call this one: its name, that of its container, its addresses."""
+    yield name.text
+    for key in ("container_name", "hostname"):
+        if (given := service.scalar(key)) is not None:
+            yield interpolated(given.text)
+    networks = service.last("networks")
+    for _, network in networks.entries if isinstance(networks, Mapping) else ():
+        if isinstance(network, Mapping):
+            found = (*network.items("aliases"), network.scalar("ipv4_address"), network.scalar("ipv6_address"))
+            yield from (interpolated(one.text) for one in found if isinstance(one, Scalar))
+
+
+def _workload(name: Scalar, service: Mapping) -> Workload | None:
+    copies = service.scalar("deploy", "replicas") or service.scalar("scale")
+    if copies is None or not _SEVERAL.fullmatch(str(copies)) or str(copies) == "1":
+        return None
+    return Workload(name.text, copies=copies.text)
