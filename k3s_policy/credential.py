@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.embedded import secret_parts
 from k3s_policy.pattern import pattern
+from k3s_policy.template import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ __all__ = [
     "is_reference",
     "is_short",
     "is_well_known",
+    "literal",
     "misspelt",
     "misspelt_variable",
     "nature",
@@ -107,6 +109,15 @@ def nature(value: Text | str, tag: str | None = None) -> Nature:
     if _PLACEHOLDER.search(decisive):
         return Nature.PLACEHOLDER
     return Nature.LITERAL
+
+
+def literal(secret: Text, tag: str | None = None) -> Text | None:
+    """Return a credential that is written out: as the value, or as what a template takes where nobody gives one."""
+    kind = nature(secret, tag)
+    if kind is Nature.TEMPLATE:
+        default = default_of(secret)
+        return default if default is not None and nature(default) is Nature.LITERAL else None
+    return secret if kind is Nature.LITERAL else None
 
 
 def is_well_known(value: Text) -> bool:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When, exclusive
-from k3s_policy.template import fills_in
+from k3s_policy.template import default_of, fills_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,6 +103,11 @@ class Setting:
         if not self.value.known or value.startswith(CIPHERS) or (self.tag or "").startswith(_TAGS):
             return False
         return not fills_in(value)
+
+    @property
+    def usual(self) -> Text | None:
+        """The value where it is known, else what a template or parameter takes where nobody gives one."""
+        return self.value if self.known else default_of(self.value)
 
     @property
     def place(self) -> Text:

@@ -16,12 +16,15 @@ from k3s_policy.text import Run, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from k3s_policy.text import Source
+
 __all__ = [
     "ERB",
     "JINJA",
     "SUFFIXES",
     "TERRAFORM",
     "Masked",
+    "default_of",
     "filled",
     "fills_in",
     "forks_between",
@@ -29,6 +32,7 @@ __all__ = [
     "marked",
     "masked",
     "opaque",
+    "restored",
     "syntax_of",
     "without_suffix",
 ]
@@ -95,6 +99,39 @@ _FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
 def fills_in(value: str) -> bool:
     """Whether something else fills in a value, or a part of it: a template, a variable, a command."""
     return any(mark in value for mark in _MARKS)
+
+
+_DEFAULT = pattern(
+    r"""\{\{-?[^{}|'"]*\|\s*default(?:\(\s*|\s+)(?P<quote>['"])(?P<filter>[^'"{}]*)(?P=quote)(?:\s*,\s*(?i:true)\s*)?\)?\s*-?\}\}"""
+    r"""|\{\{-?\s*default\s+(?P<mark>['"])(?P<function>[^'"{}]*)(?P=mark)\s+[^{}'"]*\}\}"""
+    r"|\$\{[A-Za-z_]\w*:?-(?P<parameter>[^${}]*)\}",
+)
+"""Jinja's and Go's `default`, and the shell's `${X:-x}`, where what they give is written out."""
+_DEFAULTS = ("filter", "function", "parameter")
+
+
+def default_of(text: Text) -> Text | None:
+    """Return what a text is where nobody gives its variables a value; None where that is not written out here.
+
+    None also for a text without a variable, and for one that is put together from several places.
+    """
+    span = text.span
+    source = span.source
+    if span.end - span.start != len(text):
+        return None
+    pieces: list[Run] = []
+    position = span.start
+    for match in _DEFAULT.finditer(source.content, span.start, span.end):
+        start, end = next(match.span(group) for group in _DEFAULTS if match[group] is not None)
+        pieces += (_verbatim(source, position, match.start()), _verbatim(source, start, end))
+        position = match.end()
+    pieces.append(_verbatim(source, position, span.end))
+    found = Text(pieces)
+    return found if len(pieces) > 1 and not fills_in(str(found)) else None
+
+
+def _verbatim(source: Source, start: int, end: int) -> Run:
+    return Run(source, start, end, source.content[start:end])
 
 
 _PLACEHOLDER = pattern(
@@ -176,9 +213,23 @@ def masked(text: Text, syntax: re.Pattern[str]) -> Masked:
         if alone and match.lastgroup != "escaped":
             pieces += (*text[position:start].runs, *_commented(text[start:end]))
             position = end
-        if match.lastgroup == "statement" or (alone and match.lastgroup == "expression"):
+        statement = match.lastgroup == "statement" and not content.startswith(_COMMENT, start)
+        if statement or (alone and match.lastgroup == "expression"):
             open_places.append(text[start:end])
     return Masked(filled(Text((*pieces, *text[position:].runs)), syntax), tuple(open_places))
+
+
+_COMMENT = ("{#", "<%#")
+
+
+def restored(text: Text) -> Text:
+    """Return a masked text with the template's own characters in place of placeholders, still marked as not known."""
+    if text.known:
+        return text
+    return Text(
+        run if run.known or not run.verbatim else run._replace(text=run.source.content[run.start : run.end])
+        for run in text.runs
+    )
 
 
 def _stands_alone(content: str, start: int, end: int) -> bool:

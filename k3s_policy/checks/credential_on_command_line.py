@@ -60,7 +60,7 @@ def check(invocation: Invocation) -> Problems:
         for secret in credential.secrets(setting.flag, setting.value):
             kind = credential.nature(secret, setting.tag)
             if kind not in (Nature.EMPTY, Nature.ENCRYPTED):
-                yield _problem(setting, secret, literal=kind is Nature.LITERAL)
+                yield _problem(setting, secret, literal=credential.literal(secret, setting.tag) is not None)
                 break
 
 

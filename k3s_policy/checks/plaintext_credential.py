@@ -59,10 +59,10 @@ def check(subject: Invocation | Credential) -> Problems:
         if setting.origin is Origin.ARGUMENT or setting.form is Form.UNIT_ENVIRONMENT:
             continue  # credential-on-command-line and credential-in-unit-environment speak of these
         for secret in credential.secrets(setting.flag, setting.value):
-            if credential.nature(secret, setting.tag) is Nature.LITERAL:
-                yield _problem(
-                    str(setting.at), secret, setting.at, _alternative(setting), setting.form, whole=_is_whole(setting)
-                )
+            written = credential.literal(secret, setting.tag)
+            if written is not None:
+                name = str(setting.at) if written is secret else f"{setting.at} by default"
+                yield _problem(name, written, setting.at, _alternative(setting), setting.form, whole=_is_whole(setting))
 
 
 def _is_whole(setting: Setting) -> bool:

@@ -44,14 +44,11 @@ def check(subject: Invocation | FileMode) -> Problems:
             yield Problem(subject.mode, f"mode {subject.mode} gives the admin kubeconfig to every local user", _HELP)
         return
     for setting in subject.all("write-kubeconfig-mode"):
-        written = str(setting.value)
-        if not setting.known or not re.fullmatch(r"[0-7]{1,11}", written):
-            continue
-        mode = int(written, 8)
+        written = str(setting.usual or "")
+        mode = int(written, 8) if re.fullmatch(r"[0-7]{1,11}", written) else 0
         if mode & 0o007 and subject.last("write-kubeconfig-mode", setting.when) is setting:
-            yield Problem(
-                setting.place, f"mode {mode & 0o7777:04o} gives the admin kubeconfig to every local user", _HELP
-            )
+            given = f"mode {mode & 0o7777:04o}" if setting.known else f"the default mode {mode & 0o7777:04o}"
+            yield Problem(setting.place, f"{given} gives the admin kubeconfig to every local user", _HELP)
 
 
 def _reaches(change: FileMode) -> bool:

@@ -117,9 +117,9 @@ def read_document(
         return
     if root is not None and mapping is None:
         if claimed and str(root.written).strip():
-            template = _TEMPLATE.search(str(text)) is not None
+            template = _TEMPLATE.search(str(text)) is not None or not text.known
             if template:
-                yield NotJudged(path)
+                yield NotJudged(text.span.source.path)
             flat = BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
             yield ConfigFile(text, (), path, host, open=(text[:0],), error=None if template else flat)
         return
@@ -132,8 +132,11 @@ def read_document(
         place = span.source.path if span.start == 0 else f"{span.source.path}:{span.line}"
         yield Note(f"{place}: an RKE2 configuration, left alone")
         return
-    entries = () if mapping is None else tuple(e for e in config_entries(mapping) if str(e.key) != "sops")
-    yield ConfigFile(text, entries, path, host, document.open, error=_refused(text, mapping))
+    entries = [] if mapping is None else [entry for entry in config_entries(mapping) if str(entry.key) != "sops"]
+    named = tuple(entry for entry in entries if entry.key.known)
+    # A key that a template makes may be any.
+    may_be_any = tuple(entry.key for entry in entries if not entry.key.known)
+    yield ConfigFile(text, named, path, host, (*document.open, *may_be_any), error=_refused(text, mapping))
 
 
 def _refused(text: Text, mapping: Mapping | None) -> BrokenFile | None:
@@ -154,8 +157,8 @@ def _unparsable(text: Text, document: Document, path: str, host: str | None, *, 
     if not claimed or is_rke2(text, None, path):
         return
     error = None
-    if _TEMPLATE.search(content):
-        yield NotJudged(path)
+    if _TEMPLATE.search(content) or not text.known:
+        yield NotJudged(text.span.source.path)
     elif document.error is not None:
         error = BrokenFile(document.error.at, document.error.reason, "K3s")
     # What it would set is not known, which whoever concludes from absence has to ask.
