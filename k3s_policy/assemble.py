@@ -33,6 +33,7 @@ from k3s_policy.model import (
     Agent,
     BrokenFile,
     Cluster,
+    ClusterSecret,
     Credential,
     FileMode,
     Form,
@@ -102,7 +103,7 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
-_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
+_BY_ITSELF = (BrokenFile, ClusterSecret, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
 """What checks look at as it was read."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
-from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Group, Subject, Unseen
+from k3s_policy.model import BrokenFile, ClusterSecret, Credential, FileMode, Form, Group, Subject, Unseen
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
@@ -248,6 +248,7 @@ Fragment: TypeAlias = (
     | Note
     | NotJudged
     | Credential
+    | ClusterSecret
     | FileMode
     | BrokenFile
     | S3Secret

@@ -25,6 +25,7 @@ __all__ = [
     "Agent",
     "BrokenFile",
     "Cluster",
+    "ClusterSecret",
     "Credential",
     "DatabaseImage",
     "Evidence",
@@ -341,6 +342,16 @@ class Credential:
 
 
 @dataclass(frozen=True, eq=False)
+class ClusterSecret:
+    """A secret that a running cluster made: the key of a kubeconfig, a token, the key of an authority."""
+
+    what: str
+    """How a message calls it."""
+    at: Text
+    value: Text
+
+
+@dataclass(frozen=True, eq=False)
 class FileMode:
     """A command that gives a file its permissions."""
 
@@ -372,5 +383,5 @@ class BrokenFile:
     """Who refuses it: `K3s`, `systemd`."""
 
 
-Subject: TypeAlias = Invocation | Cluster | Credential | FileMode | DatabaseImage | BrokenFile
+Subject: TypeAlias = Invocation | Cluster | Credential | ClusterSecret | FileMode | DatabaseImage | BrokenFile
 """What a check can judge."""

@@ -14,7 +14,7 @@ from k3s_policy import credential
 from k3s_policy.finding import Related
 from k3s_policy.flags import flags
 from k3s_policy.fragment import EnvironmentFile
-from k3s_policy.model import Credential, Invocation
+from k3s_policy.model import ClusterSecret, Credential, Invocation
 from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.text import Span
 
@@ -101,7 +101,7 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
             yield from credential.secrets(setting.flag, setting.value)
         for option in subject.unrecognised:
             yield from credential.misspelt(option.at, option.value, flags())
-    elif isinstance(subject, Credential):
+    elif isinstance(subject, Credential | ClusterSecret):
         yield subject.value
     elif isinstance(subject, EnvironmentFile):
         for variable in subject.variables:

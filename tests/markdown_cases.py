@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.finding import Confidence
-from k3s_policy.model import Agent, BrokenFile, Credential, FileMode, Invocation, Server
+from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
 from k3s_policy.options import Options, parse
 from k3s_policy.readers import dispatch
 from k3s_policy.run import Policy, examine
@@ -264,6 +264,8 @@ def _subject_lines(subject: Judged) -> Iterator[str]:
         yield from _invocation_lines(subject)
     elif isinstance(subject, Credential):
         yield f"credential {subject.what} {_assigned(subject.value)}  ({_word(subject.form.name)} {_place(subject.at)})"
+    elif isinstance(subject, ClusterSecret):
+        yield f"secret {subject.what}  ({_place(subject.at)})"
     elif isinstance(subject, FileMode):
         yield f"mode {subject.mode} of {subject.path}  ({_place(subject.mode)})"
     elif isinstance(subject, BrokenFile):

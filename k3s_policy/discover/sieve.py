@@ -84,7 +84,12 @@ def promising(path: str) -> bool:
     """Whether a path alone makes a file worth reading."""
     lower = path.lower()
     name = lower[lower.rfind("/") + 1 :]
-    known = name == "hosts" or name in _REGISTRIES or name.startswith("docker-compose")
+    known = (
+        name in ("hosts", "node-token")
+        or "server/tls/" in lower
+        or name in _REGISTRIES
+        or name.startswith("docker-compose")
+    )
     return known or "k3s" in lower or "rancher" in lower
 
 
@@ -107,8 +112,8 @@ def config_folder(path: str) -> str | None:
     return above if below == "config.yaml.d" and name.endswith((".yaml", ".yml")) else None
 
 
-_WORDS = (b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"\nmirrors:")
-"""What tells K3s's files apart, besides its hyphenated flags. The last are k3d, k3OS and Cluster API's kinds."""
+_WORDS = (b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"\nmirrors:", b"client-key-data")
+"""What tells K3s's files apart, besides its hyphenated flags."""
 
 # Each pattern begins with a literal, so that the search runs at the speed of memchr, and takes any hyphenated
 # word, which a set then knows or not. For 10,000 manifests of 16 MB that is 0.03 s, where `needle in data` for

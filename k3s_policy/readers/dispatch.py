@@ -26,6 +26,7 @@ __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
+_CLUSTER_MADE = re.compile(r"\s*(?:K10[0-9a-f]{8}|-----BEGIN )")
 _CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
 
 
@@ -38,6 +39,8 @@ class _Format(NamedTuple):
     """One of these stands in every such file."""
     path: str = ""
     """A regular expression that the path of every such file meets."""
+    telling: bool = False
+    """Whether a file with one of the words is worth composing although nothing in it names K3s or a flag of it."""
 
     def may_be(self, path: str, content: str) -> bool:
         """Whether a file may be in this format."""
@@ -47,6 +50,7 @@ class _Format(NamedTuple):
 
 
 _YAML_FORMATS = (
+    _Format("kubeconfig", ("client-key-data",), telling=True),
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
 )
@@ -85,6 +89,11 @@ def _by_format(source: Source) -> Iterator[Fragment]:
         yield from environment.read(source.text, path)
     elif hosts.claims(path, content):
         yield from hosts.read(source.text)
+    elif _CLUSTER_MADE.match(content):
+        from k3s_policy.readers import data_folder  # noqa: PLC0415  hardly a repository has such a file
+
+        if data_folder.claims(path, content):
+            yield from data_folder.read(source.text, path)
     elif _CLOUD_CONFIG.match(content) is None:
         yield from _script(source)
 
@@ -112,7 +121,8 @@ def _script(source: Source) -> Iterator[Fragment]:
 def _yaml(source: Source, path: str) -> Iterator[Fragment]:
     """Read a YAML file; `path` is that of what it becomes where it is a template."""
     formats = [one for one in _YAML_FORMATS if one.may_be(path, source.content)]
-    if "k3s" not in path.lower() and config.may_be_skipped(source.content):
+    telling = "k3s" in path.lower() or any(one.telling for one in formats)
+    if not telling and config.may_be_skipped(source.content):
         return
     text, document = _composed(source)
     for one in formats:
