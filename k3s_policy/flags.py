@@ -208,7 +208,8 @@ class Flags:
         return sum(1 for _ in self)
 
     def as_of(self, version: Version | None) -> Flags:
-        """Return the table as of another version; None stands for the newest."""
+        """Return the table as of another version, of a candidate as of its release; None stands for the newest."""
+        version = None if version is None else version.release
         if version not in self._views:
             views = self._views
             views[version] = Flags(self._every, self._commands, self.newest, version)

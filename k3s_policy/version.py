@@ -65,6 +65,11 @@ class Version(NamedTuple):
         """Major and minor number, which K3s maintains as one line of releases."""
         return self.major, self.minor
 
+    @property
+    def release(self) -> Self:
+        """The release that a candidate is one for; the version itself where it is none."""
+        return self._replace(stage=len(_STAGES) - 1, candidate=0)
+
     def __str__(self) -> str:
         if self.patch == LATEST:
             return f"v{self.major}.{self.minor}"
