@@ -1,7 +1,7 @@
 """Rules: one module of `k3s_policy/checks/` each, found by lying there.
 
 The module's name is the rule's name, its docstring the documentation, the annotation of `check` says whom it
-judges. Nothing is registered by hand.
+judges, and its decorator which flags it is about. Nothing is registered by hand.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from k3s_policy import fragment, model
+from k3s_policy import fragment, head, model
 from k3s_policy.finding import Confidence, Related, RuleCard, Severity
-from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +54,8 @@ class Check:
     severity: Severity
     see: tuple[str, ...]
     tags: tuple[str, ...]
+    flags: tuple[str, ...]
+    fields: tuple[str, ...]
     owns_credential: bool
     yields_credential: bool
 
@@ -76,25 +78,30 @@ class Rule:
         return self.card.name
 
 
-def rule(
+def rule(  # noqa: PLR0913  one for each thing that is said of a rule
     *,
     severity: str,
     see: tuple[str, ...] = (),
     tags: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+    fields: tuple[str, ...] = (),
     owns_credential: bool = False,
     yields_credential: bool = False,
 ) -> Callable[[Callable[[Any], Problems]], Check]:
     """Make a module's function its check, giving the rule's severity, addresses to read more at, and tags.
 
-    A credential gets one finding: see `Rule` for those that own it and those that yield.
+    `flags` and `fields` keep it from being imported where it has nothing to say: of an Invocation it speaks only if
+    that is given one of the flags, or one of its fields is filled, as `head.Head` tells. They are read, not run:
+    they have to be texts. A credential gets one finding: see `Rule` for those that own it and those that yield.
     """
 
     def made(function: Callable[[Any], Problems]) -> Check:
-        return Check(function, Severity[severity.upper()], see, tags, owns_credential, yields_credential)
+        return Check(function, Severity[severity.upper()], see, tags, flags, fields, owns_credential, yields_credential)
 
     return made
 
 
+@cache
 def names() -> tuple[str, ...]:
     """Return the names of all rules, in their order."""
     files = (name for name in os.listdir(_FOLDER) if name.endswith(".py") and not name.startswith("_"))
@@ -113,22 +120,20 @@ def load(name: str) -> Rule:
 
 
 def load_for(wanted: Iterable[str], subjects: Iterable[object]) -> list[Rule]:
-    """Load those rules that judge one of some subjects.
+    """Load those rules that can have something to say about some subjects.
 
-    Whom a check judges is read in its signature: a rule about clusters is not imported where there is none.
+    A rule about clusters is not imported where there is none, nor one about a flag that nobody sets. Raises
+    CheckFailedError where a check does not say as it has to whom it judges.
     """
-    kinds = {kind.__name__ for subject_type in set(map(type, subjects)) for kind in subject_type.__mro__}
-    return [load(name) for name in wanted if not kinds.isdisjoint(_kinds(name))]
+    there = head.present(subjects)
+    return [load(name) for name in wanted if head.read(name, _file(name)).may_speak(there)]
 
 
-def _kinds(name: str) -> list[str]:
-    with open(os.path.join(_FOLDER, f"{name.replace('-', '_')}.py"), encoding="utf-8") as file:
-        signature = _SIGNATURE.search(file.read())
-    return signature[1].split(" | ") if signature else []
+def _file(name: str) -> str:
+    return os.path.join(_FOLDER, f"{name.replace('-', '_')}.py")
 
 
 _FOLDER = os.path.join(os.path.dirname(__file__), "checks")
-_SIGNATURE = pattern(r"\ndef check\(\w+: ([\w |]+)\)")
 
 
 class Cards(Sequence[RuleCard]):

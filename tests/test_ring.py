@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k3s_policy.rule import load, load_for, names
+from k3s_policy.rule import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,13 +102,3 @@ def test_a_check_has_one_entry(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
     assert public == ["check"]
-
-
-def test_a_rule_is_loaded_for_whom_it_judges() -> None:
-    """The signature of a check is read before it is imported: both have to say the same."""
-    for name in names():
-        rule = load(name)
-        for judged in rule.judges:
-            subject: object = object.__new__(judged)
-            assert [found.name for found in load_for([name], [subject])] == [name]
-        assert load_for([name], [object()]) == []

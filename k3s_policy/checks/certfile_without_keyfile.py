@@ -56,7 +56,11 @@ class _Half(NamedTuple):
 _PARAMETERS = {"sslcert": "sslkey", "sslkey": "sslcert"}
 
 
-@rule(severity="high", see=("https://docs.k3s.io/datastore",))
+@rule(
+    severity="high",
+    see=("https://docs.k3s.io/datastore",),
+    flags=("datastore-certfile", "datastore-keyfile", "datastore-endpoint"),
+)
 def check(invocation: Invocation) -> Problems:
     """Report each half whose other half is nowhere to be seen."""
     stores = tuple(datastores(invocation))

@@ -43,7 +43,11 @@ _ONE_SHOT = pattern(r"(?m)^[ \t]*Type[ \t]*=[ \t]*oneshot\b")
 _EDITED_OUT = pattern(r"\b(?:sed|awk|grep|perl|yq)\b.*cluster-reset")
 
 
-@rule(severity="high", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/etcd-snapshot"))
+@rule(
+    severity="high",
+    see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/etcd-snapshot"),
+    flags=("cluster-reset",),
+)
 def check(invocation: Invocation) -> Problems:
     """Report each `cluster-reset` that is true in the end, and stands where K3s reads it at every start."""
     for setting in invocation.all("cluster-reset"):

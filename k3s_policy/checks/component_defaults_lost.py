@@ -50,7 +50,11 @@ class _Item(NamedTuple):
 _LONGEST_SHOWN = 60
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/security/hardening-guide"))
+@rule(
+    severity="medium",
+    see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/security/hardening-guide"),
+    flags=("kube-apiserver-arg", "kubelet-arg"),
+)
 def check(invocation: Invocation) -> Problems:
     """Report arguments that take the place of a default without naming what it does."""
     for items in _replacements(invocation, "kube-apiserver-arg", "enable-admission-plugins"):

@@ -81,7 +81,30 @@ class _Conflict(NamedTuple):
     confidence: Confidence = Confidence.HIGH
 
 
-@rule(severity="high", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/agent"))
+@rule(
+    severity="high",
+    see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/agent"),
+    flags=(
+        "advertise-address",
+        "agent-token",
+        "cluster-cidr",
+        "cluster-dns",
+        "cluster-reset-restore-path",
+        "disable-apiserver",
+        "disable-cloud-controller",
+        "disable-etcd",
+        "egress-selector-mode",
+        "embedded-registry",
+        "flannel*",
+        "node-external-ip",
+        "node-ip",
+        "server",
+        "service-cidr",
+        "token",
+        "token-file",
+        "vpn-auth",
+    ),
+)
 def check(invocation: Invocation) -> Problems:
     """Report what each row of the table finds."""
     for row in _ROWS:
@@ -428,10 +451,13 @@ _WITHIN = "choose an address of service-cidr; K3s itself takes the tenth"
 
 def _ranges(invocation: Invocation, name: str) -> list[_Range] | None:
     """Return the networks or addresses that a list flag is given; None where one is not known."""
+    settings = _items(invocation, name)
+    if not settings:
+        return []
     from ipaddress import ip_network  # noqa: PLC0415  loaded only where networks are given
 
     found = []
-    for setting in _items(invocation, name):
+    for setting in settings:
         for part in str(setting.value).split(",") if str(setting.value) else ():
             if not setting.known or ("/" in part) is not name.endswith("-cidr"):
                 return None

@@ -47,7 +47,11 @@ _PARAMETERS = dict(zip(FILES, ("sslrootcert", "sslcert", "sslkey"), strict=True)
 """The parameter of a PostgreSQL endpoint that wins over each file."""
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/datastore",))
+@rule(
+    severity="medium",
+    see=("https://docs.k3s.io/datastore",),
+    flags=("datastore-cafile", "datastore-certfile", "datastore-keyfile"),
+)
 def check(invocation: Invocation) -> Problems:
     """Report the files that are given beside an endpoint without TLS, or beside none."""
     for store in datastores(invocation):

@@ -69,7 +69,11 @@ _LEAVE_OUT = "leave it out"
 _NO_SNAPSHOT = "K3s takes snapshots of its embedded etcd alone"
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/datastore", "https://docs.k3s.io/cli/etcd-snapshot"))
+@rule(
+    severity="medium",
+    see=("https://docs.k3s.io/datastore", "https://docs.k3s.io/cli/etcd-snapshot"),
+    flags=("datastore-endpoint", "etcd-arg", "etcd-expose-metrics", "etcd-snapshot*", "etcd-s3*"),
+)
 def check(server: Server) -> Problems:
     """Report flags that do nothing beside an endpoint, and snapshots of SQLite."""
     for datastore in datastores(server):

@@ -50,7 +50,7 @@ _OWN_CA = ("server/tls", "server-ca", "custom-ca")
 _HELP = "give the first server the password alone"
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/cli/token",))
+@rule(severity="medium", see=("https://docs.k3s.io/cli/token",), flags=("token",))
 def check(server: Server) -> Problems:
     """Report a token with the hash of a CA where a server starts a cluster."""
     for setting in server.all("token"):

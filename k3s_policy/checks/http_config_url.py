@@ -31,7 +31,7 @@ _HELP = "put the file on the host and name it by its path"
 _SCHEMES = ("http://", "https://")
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/installation/configuration",))
+@rule(severity="medium", see=("https://docs.k3s.io/installation/configuration",), flags=("config",))
 def check(invocation: Invocation) -> Problems:
     """Report each argument and variable that names a web address as the config file."""
     for setting in invocation.all("config"):

@@ -37,7 +37,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import join as joining
 from k3s_policy.branch import exclusive
-from k3s_policy.datastore import datastores
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.membership import joined
 from k3s_policy.model import Agent, Cluster
@@ -47,8 +46,9 @@ from k3s_policy.template import marked
 from k3s_policy.value import as_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from k3s_policy.datastore import Datastore
     from k3s_policy.join import JoinUrl
     from k3s_policy.model import Invocation, Node, Setting
     from k3s_policy.rule import Problems
@@ -76,7 +76,11 @@ _NO_JOIN = "K3s does not join"
 _WRITE = "write https://, the name or address of a server, and its port: 6443 by default"
 
 
-@rule(severity="high", see=("https://docs.k3s.io/quick-start", "https://docs.k3s.io/datastore/ha-embedded"))
+@rule(
+    severity="high",
+    see=("https://docs.k3s.io/quick-start", "https://docs.k3s.io/datastore/ha-embedded"),
+    flags=("server",),
+)
 def check(subject: Invocation | Cluster) -> Problems:
     """Report URLs that K3s refuses, and those with a port at which no K3s server answers."""
     if isinstance(subject, Cluster):
@@ -93,7 +97,7 @@ def check(subject: Invocation | Cluster) -> Problems:
 
 def _urls(invocation: Invocation) -> Iterator[Setting]:
     """Yield what a server or agent is given to join, where it is wholly known, and not ignored for a datastore."""
-    ignored = [one.setting.when for one in datastores(invocation)]
+    ignored = [one.setting.when for one in _stores(invocation)]
     for setting in invocation.all("server"):
         if not setting.flag.roles or invocation.last("server", setting.when) is not setting:
             continue
@@ -104,6 +108,14 @@ def _urls(invocation: Invocation) -> Iterator[Setting]:
             continue
         if not any(not exclusive(when, setting.when) for when in ignored):
             yield setting
+
+
+def _stores(invocation: Invocation) -> Iterable[Datastore]:
+    if not invocation.all("datastore-endpoint"):
+        return ()
+    from k3s_policy.datastore import datastores  # noqa: PLC0415  few hosts that join have an endpoint
+
+    return datastores(invocation)
 
 
 def _is_placeholder(url: Text) -> bool:

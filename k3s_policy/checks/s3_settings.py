@@ -77,6 +77,7 @@ _TAKEN = "whoever stands between K3s and S3 can take the snapshots, with every S
     severity="medium",
     see=("https://docs.k3s.io/cli/etcd-snapshot", "https://docs.k3s.io/datastore/backup-restore"),
     tags=("external/cwe/cwe-295", "external/cwe/cwe-319"),
+    flags=("etcd-s3*", "s3*"),
 )
 def check(subject: Invocation | S3Secret) -> Problems:
     """Report what keeps snapshots from the bucket, and what gives them to others."""

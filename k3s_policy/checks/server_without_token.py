@@ -53,7 +53,11 @@ if TYPE_CHECKING:
 _HELP = "add token-file, or set K3S_TOKEN, to the token of the cluster"
 
 
-@rule(severity="high", see=("https://docs.k3s.io/datastore/ha-embedded", "https://docs.k3s.io/cli/token"))
+@rule(
+    severity="high",
+    see=("https://docs.k3s.io/datastore/ha-embedded", "https://docs.k3s.io/cli/token"),
+    flags=("server",),
+)
 def check(server: Server) -> Problems:
     """Report the `server` of a server whose token would have been seen."""
     join = joined(server)

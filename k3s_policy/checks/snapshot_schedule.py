@@ -52,7 +52,11 @@ _MINUTE = 60
 _ELSEWHERE = ", in config.yaml or behind `sh -s -`"
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/cli/etcd-snapshot", "https://github.com/k3s-io/k3s/issues/14085"))
+@rule(
+    severity="medium",
+    see=("https://docs.k3s.io/cli/etcd-snapshot", "https://github.com/k3s-io/k3s/issues/14085"),
+    flags=("etcd-snapshot-schedule-cron",),
+)
 def check(invocation: Invocation) -> Problems:
     """Report schedules that K3s cannot read, that never run, and that run every minute."""
     for setting in invocation.all("etcd-snapshot-schedule-cron"):

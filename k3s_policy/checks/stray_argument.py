@@ -72,7 +72,11 @@ class _Cause(NamedTuple):
     help: str
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/installation/configuration", "https://docs.k3s.io/cli"))
+@rule(
+    severity="medium",
+    see=("https://docs.k3s.io/installation/configuration", "https://docs.k3s.io/cli"),
+    fields=("started",),
+)
 def check(invocation: Invocation) -> Problems:
     """Report the words that K3s never reads, from the first to the last."""
     started = invocation.started

@@ -50,7 +50,11 @@ _HOME_MADE = pattern(r"%[A-Z_][A-Z0-9_]*[G-Z_][A-Z0-9_]*%")
 _HELP = "write `%%` for a percent sign, or move the value to an environment file, where `%` is plain"
 
 
-@rule(severity="high", see=("https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html#Specifiers",))
+@rule(
+    severity="high",
+    see=("https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html#Specifiers",),
+    fields=("started",),
+)
 def check(subject: Unit | Invocation) -> Problems:
     """Report of each word the first `%` that was not meant to begin a specifier."""
     if isinstance(subject, Invocation):

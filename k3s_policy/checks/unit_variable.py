@@ -72,6 +72,7 @@ _BRACES = "write `${NAME}`, with braces"
 @rule(
     severity="medium",
     see=("https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html#Command%20lines",),
+    fields=("started",),
 )
 def check(subject: Unit | Invocation) -> Problems:
     """Report what looks like a variable or a command in a unit's command and is none for systemd."""

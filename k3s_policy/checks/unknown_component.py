@@ -105,6 +105,7 @@ _LONGEST_SHOWN = 40
         "https://docs.k3s.io/installation/packaged-components",
         "https://docs.k3s.io/cli/server#kubernetes-components",
     ),
+    flags=("disable",),
 )
 def check(invocation: Invocation) -> Problems:
     """Report each name that is no component, and empty ones."""

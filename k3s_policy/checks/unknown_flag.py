@@ -89,7 +89,9 @@ _OF_RKE2 = {
 """Options that RKE2 alone has, and how K3s is told the same (rancher/rke2 pkg/cli/cmds)."""
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/agent"))
+@rule(
+    severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/agent"), fields=("unrecognised",)
+)
 def check(subject: Invocation | EnvironmentFile) -> Problems:
     """Report each option that is no flag of the role, with the nearest name, and a misspelt variable of kine."""
     if isinstance(subject, EnvironmentFile):

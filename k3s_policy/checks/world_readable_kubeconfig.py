@@ -36,7 +36,12 @@ if TYPE_CHECKING:
 _HELP = 'write mode "0600", or "0640" with write-kubeconfig-group'
 
 
-@rule(severity="medium", see=("https://docs.k3s.io/cluster-access",), tags=("external/cwe/cwe-732",))
+@rule(
+    severity="medium",
+    see=("https://docs.k3s.io/cluster-access",),
+    tags=("external/cwe/cwe-732",),
+    flags=("write-kubeconfig-mode",),
+)
 def check(subject: Invocation | FileMode) -> Problems:
     """Report modes with a bit for others, as K3s will really set them."""
     if isinstance(subject, FileMode):

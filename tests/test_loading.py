@@ -1,0 +1,199 @@
+"""A rule is imported where it can have something to say, and nothing else is on the way of a hook."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from markdown_cases import cases
+
+from k3s_policy import head
+from k3s_policy.assemble import Scope, assemble
+from k3s_policy.finding import CheckFailedError
+from k3s_policy.flags import flags
+from k3s_policy.model import Form, Invocation, Origin, Setting, Started, Unrecognised
+from k3s_policy.readers import dispatch
+from k3s_policy.record import replace
+from k3s_policy.rule import load, load_for, names
+from k3s_policy.text import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.flags import Flag
+    from k3s_policy.head import Head
+
+TESTS = Path(__file__).parent
+CHECKS = TESTS.parent / "k3s_policy" / "checks"
+PAGES = sorted([*TESTS.glob("checks/*.md"), *TESTS.glob("readers/*.md")])
+
+
+def _of_other_commands() -> Iterator[Flag]:
+    for name in flags().commands:
+        command = flags().command(name)
+        assert command is not None
+        yield from command.flags
+
+
+ALL_FLAGS = (*flags(), *_of_other_commands())
+AT = Source("config.yaml", "").text
+
+
+def _head(name: str) -> Head:
+    return head.read(name, str(CHECKS / f"{name.replace('-', '_')}.py"))
+
+
+HEADS = {name: _head(name) for name in names()}
+CONDITIONAL = {name: one for name, one in HEADS.items() if one.flags or one.fields}
+
+
+def _meets(flag: str, name: str) -> bool:
+    return name.startswith(flag[:-1]) if flag.endswith("*") else name == flag
+
+
+def _without(invocation: Invocation, about: Head) -> Invocation:
+    """Take from an invocation what a rule says that it is about."""
+    kept = [one for one in invocation.settings if not any(_meets(flag, one.flag.name) for flag in about.flags)]
+    started = None if "started" in about.fields else invocation.started
+    unrecognised = () if "unrecognised" in about.fields else invocation.unrecognised
+    return replace(invocation, settings=tuple(kept), started=started, unrecognised=unrecognised)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_head_that_is_read_is_the_one_that_python_sees(name: str) -> None:
+    check = import_module(f"k3s_policy.checks.{name.replace('-', '_')}").check
+    assert [kind.__name__ for kind in load(name).judges] == list(HEADS[name].kinds)
+    assert (check.flags, check.fields) == HEADS[name][1:]
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_rule_is_loaded_for_whom_it_judges(name: str) -> None:
+    about = HEADS[name]
+    for kind in load(name).judges:
+        if issubclass(kind, Invocation):
+            assert [one.name for one in load_for([name], [kind(AT)])] == ([] if name in CONDITIONAL else [name])
+            for flag in about.flags:
+                setting = next(_setting(one) for one in ALL_FLAGS if _meets(flag, one.name))
+                assert load_for([name], [kind(AT, (setting,))])
+            if "started" in about.fields:
+                assert load_for([name], [kind(AT, started=Started(Form.COMMAND, (AT,)))])
+            if "unrecognised" in about.fields:
+                option = Unrecognised("x", AT, None, Origin.CONFIG, Form.CONFIG)
+                assert load_for([name], [kind(AT, unrecognised=(option,))])
+        else:
+            assert [one.name for one in load_for([name], [object.__new__(kind)])] == [name]
+    assert load_for([name], [object()]) == []
+
+
+def _setting(flag: Flag) -> Setting:
+    return Setting(flag, AT, AT, Origin.CONFIG, Form.CONFIG)
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_rule_is_about_flags_and_fields_that_there_are(name: str) -> None:
+    for flag in HEADS[name].flags:
+        assert any(_meets(flag, one.name) for one in ALL_FLAGS), f"there is no flag {flag}"
+    assert {"started", "unrecognised"}.issuperset(HEADS[name].fields), "test them below too"
+    assert {"Invocation", "Server", "Agent"}.intersection(HEADS[name].kinds), "it judges no invocation"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_a_rule_is_silent_without_what_it_is_about(page: Path) -> None:
+    """Take from every invocation of every case the flags and fields that a rule names: it must not say a word."""
+    rules = {name: load(name) for name in CONDITIONAL}
+    for case in cases(page):
+        fragments = [fragment for source in case.sources for fragment in dispatch.read(source)]
+        for subject in assemble(fragments, Scope(case.options, case.version)).subjects:
+            for name, rule in rules.items():
+                if isinstance(subject, Invocation) and isinstance(subject, rule.judges):
+                    found = list(rule.check(_without(subject, HEADS[name])))
+                    assert not found, f"{name}: {case.title}: {found[0].message}, without {HEADS[name][1:]}"
+
+
+_CHECK = """
+@rule(
+    severity="high",
+    see=("https://example.com/a(b)",),
+    flags=(
+        "token",
+        "etcd-s3*",
+    ),
+    owns_credential=True,
+)
+def check(subject: Server | Credential) -> Problems:
+    pass
+"""
+
+
+def test_what_is_read_of_a_head(tmp_path: Path) -> None:
+    file = tmp_path / "check.py"
+    file.write_text(_CHECK, encoding="utf-8")
+    assert head.read("check", str(file)) == (("Server", "Credential"), ("token", "etcd-s3*"), ())
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("check(subject: Server | Credential)", "check(\n    subject: Server | Credential,\n)"),
+        ("check(subject: Server | Credential)", "check(subject: Server | Credential, other: int)"),
+        ("check(subject: Server | Credential)", "check(subject)"),
+        ("check(subject: Server | Credential)", 'check(subject: "Server")'),
+        (" -> Problems", ""),
+        ("def check", "def judge"),
+        ("@rule", "@other"),
+        ('"token"', "_TOKEN"),
+        ('"token",', "*_TOKENS,"),
+        ("flags=(", "flags=_FLAGS + ("),
+        ("    ),\n    owns", "    ) + _FLAGS,\n    owns"),
+        ('        "token",\n        "etcd-s3*",\n', ""),
+    ],
+)
+def test_a_head_that_cannot_be_read_is_refused(tmp_path: Path, written: str, instead: str) -> None:
+    assert written in _CHECK
+    file = tmp_path / "check.py"
+    file.write_text(_CHECK.replace(written, instead), encoding="utf-8")
+    with pytest.raises(CheckFailedError, match="cannot be read"):
+        head.read("check", str(file))
+
+
+_CONFIG = """\
+write-kubeconfig-mode: "0640"
+disable:
+  - traefik
+"""
+_NEEDED = {
+    *("credential_in_unit_environment", "credential_on_command_line", "deprecated_flag", "duplicate_key"),
+    *("invalid_value", "mapping_value", "plaintext_credential", "removed_flag", "unknown_component", "unread_file"),
+    *("world_readable_kubeconfig", "yaml_changes_value"),
+}
+
+
+def _loaded(folder: Path, *arguments: str) -> set[str]:
+    """Return the modules that a process has loaded when a scan is done."""
+    program = "import sys; from k3s_policy.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
+    command = [sys.executable, "-c", program, *arguments]
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return set(process.stderr.split())
+
+
+def test_a_hook_on_a_clean_config_loads_the_checks_it_needs(tmp_path: Path) -> None:
+    """A rule that is about some flags alone says so in `flags`, and then has no place here."""
+    (tmp_path / "config.yaml").write_text(_CONFIG, encoding="utf-8")
+    modules = _loaded(tmp_path, "scan", "config.yaml")
+    prefix = "k3s_policy.checks."
+    assert {name.removeprefix(prefix) for name in modules if name.startswith(prefix)} == _NEEDED
+
+
+def test_a_hook_on_a_clean_config_loads_little_else(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(_CONFIG, encoding="utf-8")
+    modules = _loaded(tmp_path, "scan", "config.yaml")
+    own = {name for name in modules if name.startswith("k3s_policy") and ".checks." not in name}
+    assert len(own) < 60  # 54 when this was written
+    unwanted = {"ast", "dataclasses", "inspect", "ipaddress", "pathlib", "pathspec", "subprocess", "tree_sitter"}
+    assert not unwanted & modules
