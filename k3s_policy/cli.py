@@ -62,8 +62,8 @@ def run() -> NoReturn:
             _complain(f"error: cannot write the report: {error.strerror}")
     with suppress(OSError):
         sys.stderr.flush()
-    # All is written and closed: to take modules and objects apart one by one, as Python does when it ends, is a tenth
-    # of the time that a hook on one small file takes. What a broken pipe left in a buffer stays there.
+    # All is written and closed. That Python takes modules and objects apart as it ends would be more than a tenth of
+    # the time of a hook on one small file. What a broken pipe left in a buffer stays there.
     os._exit(code)
 
 
