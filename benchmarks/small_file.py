@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-LIMIT = 1.2
+LIMIT = 1.3
 """How many times as long as yamllint a scan may take."""
 
 CONFIG = """\
