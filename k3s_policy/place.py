@@ -166,9 +166,14 @@ def configs_for(
 
 
 def environment_files(path: str, unit: str, files: Iterable[EnvironmentFile]) -> list[EnvironmentFile]:
-    """Find the file that EnvironmentFile= names, or all of them where the path has wildcards."""
-    by_path = {file.path: file for file in files}
-    return [by_path[one] for one in first_named(named_paths(path, unit), by_path.keys())]
+    """Find the file that EnvironmentFile= names, or all of them where the path has wildcards.
+
+    A script may write several parts of one file, each in another branch.
+    """
+    by_path: dict[str, list[EnvironmentFile]] = {}
+    for file in files:
+        by_path.setdefault(file.path, []).append(file)
+    return [file for one in first_named(named_paths(path, unit), by_path.keys()) for file in by_path[one]]
 
 
 def first_named(names: Iterable[str], paths: Collection[str]) -> list[str]:

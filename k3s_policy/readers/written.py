@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.branch import ALWAYS
-from k3s_policy.fragment import ConfigFile
+from k3s_policy.fragment import ConfigFile, EnvironmentFile
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment
 from k3s_policy.text import join
@@ -42,7 +42,12 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
 
         yield from unit.read(file.content, file.path, host)
     elif _ENVIRONMENT.search(file.path):
-        yield from environment.read(file.content, file.path, host)
+        for fragment in environment.read(file.content, file.path, host):
+            if isinstance(fragment, EnvironmentFile):
+                variables = tuple(one._replace(when=(*file.when, *one.when)) for one in fragment.variables)
+                yield replace(fragment, variables=variables)
+            else:
+                yield fragment
     elif _YAML.search(file.path):
         yield from _config(file, host)
 

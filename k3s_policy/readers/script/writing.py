@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from k3s_policy.branch import exclusive
 from k3s_policy.readers.script.call import unwrapped
 from k3s_policy.readers.written import WrittenFile
 from k3s_policy.text import Text, join
@@ -44,10 +45,19 @@ def writings(call: Call, standard_input: tuple[Text, ...] = ()) -> Iterator[Writ
     if call.name == "tee":
         appends = any(str(word.text) in ("-a", "--append") for word in call.words[1:])
         targets.extend((word.text, appends) for word in call.words[1:] if not word.text.startswith("-"))
-    content = _output(call, standard_input) if targets else None
-    if content is not None:
-        for target, appends in targets:
-            yield Writing(target, content, appends, call.command.when)
+    for one, when in _alternatives(call) if targets else ():
+        content = _output(one, standard_input)
+        if content is not None:
+            for target, appends in targets:
+                yield Writing(target, content, appends, when)
+
+
+def _alternatives(call: Call) -> Iterator[tuple[Call, When]]:
+    """Yield a call for each branch that decides about one of its words: `echo X=$x`, where `x` has two values."""
+    branches = dict.fromkeys(word.when for word in call.words if not set(word.when) <= set(call.command.when))
+    for when in branches or (call.command.when,):
+        words = tuple(word for word in call.words if not exclusive(word.when, when))
+        yield call._replace(words=words), tuple(dict.fromkeys((*call.command.when, *when)))
 
 
 def gather(every: list[Writing]) -> list[WrittenFile]:
