@@ -176,8 +176,30 @@ def install_exec(role: str, given_: Sequence[Given]) -> dict[str, str]:
     return {"install.sh": f"curl -sfL https://get.k3s.io | INSTALL_K3S_EXEC={arguments} sh -\n"}
 
 
+def _json_words(role: str, given_: Sequence[Given]) -> str:
+    return json.dumps([role, *_words(given_)], ensure_ascii=False)
+
+
+def container(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    words = _json_words(role, given_)
+    pod = f"spec: {{containers: [{{name: k3s, image: rancher/k3s, args: {words}}}]}}"
+    return {"k3s.yaml": f"apiVersion: v1\nkind: Pod\nmetadata: {{name: k3s}}\n{pod}\n"}
+
+
+def compose(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    words = _json_words(role, given_).replace("$", "$$")
+    return {"compose.yaml": f"services:\n  k3s:\n    image: rancher/k3s\n    command: {words}\n"}
+
+
+def compose_environment(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    variables, rest = _with_variable(given_)
+    environment = json.dumps(dict(variables), ensure_ascii=False).replace("$", "$$")
+    (content,) = compose(role, rest).values()
+    return {"compose.yaml": f"{content}    environment: {environment}\n"}
+
+
 QUOTING = (
-    drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
+    container, compose, compose_environment, drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
     here_document, install_script,
 )  # fmt: skip
 """Forms in which every character can be written."""
