@@ -45,7 +45,7 @@ def laid(written: Text, value: str, style: str) -> Text:
     if str(found) == value:
         return found
     # An exotic way of writing: keep the value, and let each character stand for the whole scalar.
-    return written.stand_in(value)
+    return written.stand_in(value, known=written.known)
 
 
 def _quoted(inner: Text, style: str) -> Text:
@@ -85,11 +85,12 @@ def _block(written: Text, value: str) -> Text:
         break_start = at
         while at < len(value) and value[at] in "\n ":
             at += 1
-        piece = line.lstrip(" ")
+        indented = len(line) - len(str(line).lstrip(" "))
         # More indented lines keep blanks: give back those that are the value's.
-        while at > break_start and value[at - 1] == " " and len(piece) < len(line):
+        while at > break_start and value[at - 1] == " " and indented:
             at -= 1
-            piece = line[len(line) - len(piece) - 1 :]
+            indented -= 1
+        piece = line[indented:]
         if not piece or not value.startswith(str(piece), at):
             at = break_start
             continue
