@@ -19,8 +19,8 @@ from k3s_policy.fragment import (
     EnvironmentFile,
     HostName,
     LooseOptions,
-    Note,
     NotJudged,
+    OfRke2,
     OtherCommand,
     Placed,
     S3Secret,
@@ -154,7 +154,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *(_as_read(one, named) for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
         ],
         [
-            *dict.fromkeys(note.message for note in of(Note)),
+            *_left_alone([one.place for one in of(OfRke2)]),
             *(declared.remarks(nodes, scope.options) if scope.whole else ()),
         ],
         sorted({fragment.path for fragment in of(NotJudged)}),
@@ -247,6 +247,19 @@ def _unit_starts(
 def _as_read(one: Judged, named: Collection[int]) -> Judged:
     """Say of an environment file that is among those `named` by units that systemd reads it."""
     return replace(one, systemd=True) if isinstance(one, EnvironmentFile) and id(one) in named else one
+
+
+def _left_alone(places: Sequence[str]) -> Iterator[str]:
+    """Say once which files are RKE2's."""
+    if places:
+        every = list(dict.fromkeys(places))
+        others = len(every) - _NAMED
+        more = f" and {others} more" if others > 0 else ""
+        yield f"left alone, being RKE2's: {', '.join(every[:_NAMED])}{more}"
+
+
+_NAMED = 3
+"""How many files a note names."""
 
 
 # --- nodes ------------------------------------------------------------------------------------------------

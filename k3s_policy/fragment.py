@@ -29,7 +29,7 @@ __all__ = [
     "Judged",
     "LooseOptions",
     "NotJudged",
-    "Note",
+    "OfRke2",
     "OtherCommand",
     "Placed",
     "S3Secret",
@@ -211,10 +211,11 @@ class LooseOptions:
 
 
 @dataclass(frozen=True)
-class Note:
-    """A remark for the user."""
+class OfRke2:
+    """A file of RKE2's, which shares K3s's formats and not its rules."""
 
-    message: str
+    place: str
+    """Its path, with the line where it stands in another file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +246,7 @@ Fragment: TypeAlias = (
     | Start
     | OtherCommand
     | LooseOptions
-    | Note
+    | OfRke2
     | NotJudged
     | Credential
     | ClusterSecret

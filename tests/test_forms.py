@@ -199,8 +199,8 @@ def compose_environment(role: str, given_: Sequence[Given]) -> dict[str, str]:
 
 
 QUOTING = (
-    container, compose, compose_environment, drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
-    here_document, install_script,
+    drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
+    here_document, install_script, container, compose, compose_environment,
 )  # fmt: skip
 """Forms in which every character can be written."""
 

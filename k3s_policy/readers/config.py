@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy import credential
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, Note, NotJudged, UnreadFile
+from k3s_policy.fragment import ConfigFile, NotJudged, OfRke2, UnreadFile
 from k3s_policy.lower import config_entries
 from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.pattern import pattern
@@ -91,9 +91,10 @@ def is_config(root: Mapping, path: str) -> bool:
     unknown = names - known
     if not telling:
         # Generic keys only, such as `server` and `token` of an agent: the name of the file or folder decides.
-        named = re.search(r"(?i)k3s[^/]*(?:/[^/]*)?$", path) is not None
+        named = re.search(r"(?i)k3s[^/]*(?:/(?!values)[^/]*)?$", path) is not None
+        nested = any(isinstance(value, Mapping) for _, value in root.entries)
         shared = {name for name in known if "-" in name} | (known & {"token", "server"})
-        return bool(named and shared and not unknown and len(known) >= 2)
+        return bool(named and shared and not unknown and not nested and len(known) >= 2)
     return not unknown or (len(telling) >= 2 and len(unknown) * 2 <= len(known))
 
 
@@ -125,12 +126,14 @@ def read_document(
         return
     if mapping is None and not claimed:
         return
-    if mapping is not None and not claimed and not is_config(mapping, path):
+    of_rke2 = is_rke2(text, mapping, path)
+    by_path = of_rke2 and _RKE2_PATH.search(path)
+    if mapping is not None and not claimed and not by_path and not is_config(mapping, path):
         return
-    if is_rke2(text, mapping, path):
+    if of_rke2:
         span = text.span
         place = span.source.path if span.start == 0 else f"{span.source.path}:{span.line}"
-        yield Note(f"{place}: an RKE2 configuration, left alone")
+        yield OfRke2(place)
         return
     entries = [] if mapping is None else [entry for entry in config_entries(mapping) if str(entry.key) != "sops"]
     named = tuple(entry for entry in entries if entry.key.known)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
-from k3s_policy.fragment import Database, HostName, Note, NotJudged
+from k3s_policy.fragment import Database, HostName, NotJudged, OfRke2
 from k3s_policy.readers import config, environment, hosts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "read_named"]
 
-_NOT_OF_K3S = (Note, NotJudged, HostName, Database)
+_NOT_OF_K3S = (OfRke2, NotJudged, HostName, Database)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
 _CLUSTER_MADE = re.compile(r"\s*(?:K10[0-9a-f]{8}|-----BEGIN )")
 _CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
