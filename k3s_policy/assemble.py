@@ -23,6 +23,7 @@ from k3s_policy.fragment import (
     NotJudged,
     OtherCommand,
     Placed,
+    Registries,
     S3Secret,
     Service,
     Start,
@@ -102,7 +103,7 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
-_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
+_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, Registries, S3Secret, Unit, UnreadFile)
 """What checks look at as it was read."""
 
 

@@ -22,6 +22,8 @@ __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database)
 _YAML = (".yaml", ".yml", ".json")
+_REGISTRIES = re.compile(r"(?m)^\ufeff?(?:mirrors|configs):")
+_REGISTRIES_NAMES = ("registries.yaml", "registries.yml")
 _CLOUD_CONFIG = re.compile(r"\ufeff?#cloud-config\b")
 
 
@@ -36,10 +38,14 @@ def read(source: Source) -> Iterator[Fragment]:
 def read_named(source: Source, kind: str) -> Iterator[Fragment]:
     """Yield the fragments of a file that a unit or a command names, whatever it is called and holds.
 
-    `kind` is `config` or `environment`.
+    `kind` is `config`, `environment` or `registries`.
     """
     if kind == "config":
         yield from config.read(source.text, source.path)
+    elif kind == "registries":
+        from k3s_policy.readers import registries  # noqa: PLC0415  loaded when one is named
+
+        yield from registries.read(source.text, source.path)
     else:
         yield from environment.read(source.text, source.path)
     yield from comments.read(source.text)
@@ -82,7 +88,8 @@ def _yaml(source: Source) -> Iterator[Fragment]:
     from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
 
     path = source.path
-    if "k3s" not in path.lower() and config.may_be_skipped(source.content):
+    of_registries = _REGISTRIES.search(source.content) is not None or path.lower().endswith(_REGISTRIES_NAMES)
+    if not of_registries and "k3s" not in path.lower() and config.may_be_skipped(source.content):
         return
     document = read_yaml(source.text)
     if document.root is not None:
@@ -90,5 +97,11 @@ def _yaml(source: Source) -> Iterator[Fragment]:
 
         if any(manifest.is_manifest(root) for root in document.roots):
             yield from manifest.read_document(document, path)
+            return
+    if of_registries:
+        from k3s_policy.readers import registries  # noqa: PLC0415  likewise
+
+        if registries.claims(path, document.root):
+            yield from registries.read_document(source.text, document, path)
             return
     yield from config.read_document(source.text, document, path)

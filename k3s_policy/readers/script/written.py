@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import ConfigFile
+from k3s_policy.fragment import ConfigFile, Registries
+from k3s_policy.model import BrokenFile
 from k3s_policy.readers import config, environment, unit
 from k3s_policy.readers.script.call import unwrapped
 from k3s_policy.text import Text, join
@@ -23,6 +24,7 @@ __all__ = ["Writing", "WrittenFile", "fragments", "gather", "writings"]
 
 _UNIT = re.compile(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = re.compile(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
+_REGISTRIES = re.compile(r"(?:^|/)registries\.ya?ml$")
 _YAML = re.compile(r"\.ya?ml$")
 _INTO = frozenset({">", ">>", ">|"})
 
@@ -88,6 +90,8 @@ def fragments(file: WrittenFile, host: str) -> Iterator[Fragment]:
         yield from unit.read(file.content, file.path, host)
     elif _ENVIRONMENT.search(file.path):
         yield from environment.read(file.content, file.path, host)
+    elif _REGISTRIES.search(file.path):
+        yield from _registries(file, host)
     elif _YAML.search(file.path):
         yield from _config(file, host)
 
@@ -102,6 +106,23 @@ def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:
             yield replace(fragment, entries=entries, when=file.when, open=(*fragment.open, *hidden), error=error)
         else:
             yield fragment
+
+
+def _registries(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    """Read registries; where a variable holds a whole line, nobody knows what the lines below it belong to."""
+    from k3s_policy.readers import registries  # noqa: PLC0415  few scripts write them
+
+    lines = list(file.content.lines())
+    shown = [line for line in lines if any(run.known and run.text.strip() for run in line.runs) or not line.strip()]
+    content = join(shown, "\n") if shown else file.content[:0]
+    whole = len(shown) == len(lines)
+    document = read_yaml(content)
+    if registries.claims(file.path, document.root):
+        for fragment in registries.read_document(content, document, file.path, host):
+            if isinstance(fragment, Registries) and not whole:
+                yield replace(fragment, open=True, unknown=())
+            elif whole or not isinstance(fragment, BrokenFile):
+                yield fragment
 
 
 def _without_hidden_lines(content: Text) -> tuple[Text, tuple[Text, ...]]:
