@@ -235,7 +235,7 @@ class _Decoder:
         for entry in _entries(node):
             name = str(entry.key)
             if name not in keys:
-                self.unknown.append(Unknown(entry.key.text, entry.value, place.name, place.within))
+                self.unknown.append(Unknown(marked(entry.key.text), entry.value, place.name, place.within))
                 continue
             self._note(before, entry, grows=keys[name] in ("map", "texts", "auth", "tls"))
             self._used.add(id(entry.value))
