@@ -40,7 +40,7 @@ _URL = pattern(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<authority>(?:[^/?#]*@)?(?P<host>\[[^\[\]/?#]*\]|[^/?#@]*?)"
     r"(?::(?P<port>[^/?#@:]*))?)(?:[/?#].*)?"
 )
-_REFUSED = pattern(r"[\\%^`{}|]|\[(?!.*\])")
+_REFUSED = pattern(r"[\\^`{}|]|%(?!25[^%]*\])|\[(?!.*\])")
 """What Go's net/url has in no host."""
 _HIGHEST_PORT = 65535
 

@@ -13,7 +13,8 @@ from k3s_policy.embedded import secret_parts
 from k3s_policy.fragment import Note, NotJudged, UnreadFile
 from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.pattern import pattern
-from k3s_policy.registries import AUTH, CONFIG, FILE, MIRROR, decoded
+from k3s_policy.registries import AUTH, CONFIG, FILE, MIRROR
+from k3s_policy.registries.decoding import decoded
 from k3s_policy.template import fills_in
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
 

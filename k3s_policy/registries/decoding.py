@@ -1,4 +1,4 @@
-"""registries.yaml, as K3s decodes it for containerd: mirrors, logins and TLS of registries.
+"""What K3s's decoder makes of a registries.yaml, and what it refuses.
 
 K3s decodes with gopkg.in/yaml.v2 into the types of rancher/wharfie `pkg/registries/types.go`, without asking for
 known keys: what the types do not have is dropped without a word. What has the wrong type is refused, and K3s does
@@ -9,11 +9,11 @@ the mappings themselves grow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
 
 from k3s_policy.fragment import Registries
 from k3s_policy.model import BrokenFile
+from k3s_policy.registries import AUTH, CONFIG, FILE, MIRROR, TLS, Config, Given, Mirror, Repeated, Unknown
 from k3s_policy.template import fills_in, marked
 from k3s_policy.tree import Mapping, Scalar, Sequence, resolve
 
@@ -23,85 +23,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
     from k3s_policy.tree import Node
 
-__all__ = [
-    "AUTH",
-    "CONFIG",
-    "FILE",
-    "MIRROR",
-    "TLS",
-    "Config",
-    "Given",
-    "Mirror",
-    "Repeated",
-    "Unknown",
-    "decoded",
-]
-
-FILE = {"mirrors": "map", "configs": "map", "auths": "map"}
-"""The keys of the file, each with the type of its value. `auths` is decoded, and nothing of K3s's looks at it."""
-MIRROR = {"endpoint": "list", "rewrite": "texts"}
-CONFIG = {"auth": "auth", "tls": "tls"}
-AUTH = {"username": "text", "password": "text", "auth": "text", "identity_token": "text"}
-TLS = {"ca_file": "text", "cert_file": "text", "key_file": "text", "insecure_skip_verify": "truth"}
-
-
-class Given(NamedTuple):
-    """One key with its value."""
-
-    key: Text
-    value: Text
-    """Of a list or a mapping, what is written."""
-
-    @property
-    def place(self) -> Text:
-        """The key with its value where both stand in one line, else the key."""
-        key, value = self.key.span, self.value.span
-        beside = key.source is value.source and key.start <= value.start and key.line == value.end_line
-        return self.key.upto(self.value) if beside else self.key
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Mirror:
-    """Where the images of one registry are looked for."""
-
-    name: Text
-    """The registry as references of images have it, or `*`."""
-    endpoints: tuple[Text, ...]
-    """What something else fills in is marked as not known."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Config:
-    """How K3s logs in at one host, and how it verifies it."""
-
-    name: Text
-    """The host of an endpoint with its port, or `*`."""
-    auth: tuple[Given, ...] = ()
-    tls: tuple[Given, ...] = ()
-
-    def last(self, key: str) -> Given | None:
-        """Return what counts of a key of `auth` or `tls` that has a value, or is true."""
-        return next((given for given in (*self.auth, *self.tls) if str(given.key) == key), None)
-
-
-class Unknown(NamedTuple):
-    """A key that K3s drops."""
-
-    key: Text
-    value: Node
-    place: str
-    """What it stands in: `mirrors` and `configs` are entries of these; empty at the top of the file."""
-    within: Text | None = None
-    """The name of the registry it stands below."""
-
-
-class Repeated(NamedTuple):
-    """A key that stands twice in one mapping."""
-
-    key: Text
-    earlier: Text
-    lost: bool
-    """Whether the first value is forgotten; else K3s puts both together."""
+__all__ = ["decoded"]
 
 
 def decoded(text: Text, root: Mapping | None, path: str, host: str | None) -> tuple[Registries, tuple[BrokenFile, ...]]:
@@ -184,6 +106,8 @@ class _Decoder:
                     self._mirror(one)
                 elif name == "configs":
                     self._config(one)
+                else:
+                    self._fits(one, "registry")
 
     def is_anchor(self, node: Node) -> bool:
         """Whether a node, or a part of it, is used elsewhere through an alias."""
@@ -199,11 +123,11 @@ class _Decoder:
                     continue
                 if kind == "list":
                     items = field.value.items if isinstance(field.value, Sequence) else ()
-                    endpoints = tuple(_endpoint(item) for item in items if self._is_text(item, field, "item"))
+                    endpoints = tuple(_text(item) for item in items if self._is_text(item, field, "item"))
                 else:
                     for one in self._members(field.value, rewrites):
                         self._is_text(one.value, field, "rewritten")
-        self.mirrors[str(entry.key)] = Mirror(marked(entry.key.text), endpoints)
+        self.mirrors[_name(entry.key)] = Mirror(_text(entry.key), endpoints)
 
     def _config(self, entry: _Entry) -> None:
         auth: _Values = {}
@@ -218,7 +142,7 @@ class _Decoder:
                 elif self._fits(field, name):
                     leaves = self._fields(field.value, keys, _Place(name, entry.key.text), before[name])
                     self._set(leaves, keys, values)
-        self.configs[str(entry.key)] = Config(marked(entry.key.text), tuple(auth.values()), tuple(tls.values()))
+        self.configs[_name(entry.key)] = Config(_text(entry.key), tuple(auth.values()), tuple(tls.values()))
 
     def _set(self, leaves: Iterable[_Entry], keys: dict[str, str], values: _Values) -> None:
         for leaf in leaves:
@@ -244,6 +168,10 @@ class _Decoder:
     def _members(self, node: Node, before: dict[str, _Entry]) -> Iterator[_Entry]:
         """Yield the entries of a mapping whose keys are names."""
         for entry in _entries(node):
+            if not (entry.key.plain or entry.key.written):
+                # What is a list or a mapping itself; the tree keeps its place.
+                self.refused.append(BrokenFile(entry.key.written, "a name has to be text", "K3s"))
+                continue
             self._note(before, entry, grows=False)
             self._used.add(id(entry.value))
             yield entry
@@ -271,8 +199,12 @@ class _Decoder:
         return False
 
 
-def _endpoint(item: Scalar) -> Text:
-    return item.written.stand_in("") if _is_null(item) else marked(item.text)
+def _text(scalar: Scalar) -> Text:
+    return scalar.written.stand_in("") if _is_null(scalar) else marked(scalar.text)
+
+
+def _name(key: Scalar) -> str:
+    return str(_text(key))
 
 
 def _told(entry: _Entry) -> str:
