@@ -22,8 +22,6 @@ __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database)
 _YAML = (".yaml", ".yml", ".json")
-_REGISTRIES = re.compile(r"(?m)^\ufeff?(?:mirrors|configs):")
-_REGISTRIES_NAMES = ("registries.yaml", "registries.yml")
 _CLOUD_CONFIG = re.compile(r"\ufeff?#cloud-config\b")
 
 
@@ -84,11 +82,18 @@ def _script(source: Source) -> Iterator[Fragment]:
         yield from script.read(template.filled(source.text, syntax) if syntax else source.text)
 
 
+def _may_be_registries(path: str, content: str) -> bool:
+    lines = "\n" + content.removeprefix("\ufeff")
+    return (
+        path.lower().endswith(("registries.yaml", "registries.yml")) or "\nmirrors:" in lines or "\nconfigs:" in lines
+    )
+
+
 def _yaml(source: Source) -> Iterator[Fragment]:
     from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
 
     path = source.path
-    of_registries = _REGISTRIES.search(source.content) is not None or path.lower().endswith(_REGISTRIES_NAMES)
+    of_registries = _may_be_registries(path, source.content)
     if not of_registries and "k3s" not in path.lower() and config.may_be_skipped(source.content):
         return
     document = read_yaml(source.text)

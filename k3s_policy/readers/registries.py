@@ -33,7 +33,7 @@ _RKE2_PATH = pattern(r"(?:^|/)rancher/rke2/registries\.ya?ml$")
 _NAME = pattern(r"(?i)(?:^|/)registries\.ya?ml$")
 _KEY = pattern(r"(?m)^(?:mirrors|configs|auths):(?:[ \t]|\r?$)")
 _HOST = pattern(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w.-]+:\d+|localhost|\[[0-9A-Fa-f:]+\](?::\d+)?|\*")
-_SECRET = pattern(r"(?i)(?:identity_?|access_?|refresh_?|api_?)?token|pass(?:wd|word)?|pwd|secret|auth")
+_SECRET = pattern(r"(?i)auth|(?!.*file$).*(?:tok(?:e?n)|pass|psk|pwd|secret|cred).*")
 """What people call the credential of a registry, below keys that K3s has no use for too."""
 
 
@@ -77,8 +77,9 @@ def read_document(text: Text, document: Document, path: str, host: str | None = 
             yield UnreadFile(root.entries[0].key.text, path)
         yield replace(registries, open=True) if "{%" in str(text) else registries
         yield from refused
-    elif str(root.written).strip() and not fills_in(str(text)):
-        yield BrokenFile(root.written, "the top level must be a mapping", "K3s")
+    elif str(root.written).strip():
+        flat = BrokenFile(root.written, "the top level must be a mapping", "K3s")
+        yield NotJudged(path) if fills_in(str(text)) else flat
     source = text.span.source
     if source.flaw is not None and text.span.start <= source.flaw < text.span.end:
         yield BrokenFile(source.text[source.flaw : source.flaw + 1], "the file is not UTF-8", "K3s")
@@ -145,8 +146,9 @@ def _credentials(roots: tuple[Node, ...]) -> Iterator[Credential]:
             waiting.extend((key, item) for item in reversed(node.items))
         else:
             for name, value in reversed(node.entries):
-                # A mapping called `auth` holds a user's name too.
-                waiting.append((name if not isinstance(value, Mapping) else None, value))
+                # A mapping called `auth` holds a user's name too, and what is rewritten are names of images.
+                if str(name) != "rewrite":
+                    waiting.append((name if not isinstance(value, Mapping) else None, value))
                 waiting.append((None, name))
 
 

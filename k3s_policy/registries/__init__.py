@@ -27,7 +27,6 @@ class Given(NamedTuple):
 
     key: Text
     value: Text
-    """Of a list or a mapping, what is written."""
 
     @property
     def place(self) -> Text:
