@@ -119,8 +119,10 @@ def _registries(file: WrittenFile, host: str) -> Iterator[Fragment]:
     document = read_yaml(content)
     if registries.claims(file.path, document.root):
         for fragment in registries.read_document(content, document, file.path, host):
-            if isinstance(fragment, Registries) and not whole:
-                yield replace(fragment, open=True, unknown=())
+            if isinstance(fragment, Registries):
+                # What a loop writes comes once for each turn, with the name of the variable in the place of its value.
+                repeated = fragment.repeated if content.known else ()
+                yield replace(fragment, open=not whole, unknown=fragment.unknown if whole else (), repeated=repeated)
             elif whole or not isinstance(fragment, BrokenFile):
                 yield fragment
 
