@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -90,6 +91,16 @@ def test_an_endpoint_is_taken_apart_as_k3s_does(row: dict[str, Any]) -> None:
     if not leads_nowhere:
         loopback = row["host"].startswith(("localhost", "127.", "[::1]"))
         assert ("registry-plaintext" in found) == (row["scheme"] == "http" and not loopback)
+
+
+def test_aliases_that_multiply_are_cut_off() -> None:
+    endpoints = "".join(f"      - http://mirror-{number}.example.com\n" for number in range(2000))
+    names = "".join(f"  registry-{number}.example.com: *shared\n" for number in range(2000))
+    content = f"mirrors:\n  docker.io: &shared\n    endpoint:\n{endpoints}{names}"
+    start = perf_counter()
+    report = examine([Source(PATH, content)], Policy(("registry-endpoint-invalid", "registry-plaintext")))
+    assert len(report.findings) == 2000
+    assert perf_counter() - start < 30
 
 
 # --- the schema -----------------------------------------------------------------------------------------

@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["decoded"]
 
 
-def decoded(text: Text, root: Mapping | None, path: str, host: str | None) -> tuple[Registries, tuple[BrokenFile, ...]]:
+def decoded(text: Text, root: Mapping, path: str, host: str | None) -> tuple[Registries, tuple[BrokenFile, ...]]:
     """Return what K3s makes of a file, and everything for which it refuses it."""
     decoder = _Decoder()
-    if root is not None:
-        decoder.file(root)
+    decoder.file(root)
     found = Registries(
         text,
         path,
@@ -45,6 +44,8 @@ def decoded(text: Text, root: Mapping | None, path: str, host: str | None) -> tu
 
 # --- decoding as yaml.v2 does it into Go's types ----------------------------------------------------------
 
+_MOST = 20_000
+"""Values from which on nothing more is decoded: aliases of aliases multiply, and yaml.v2 refuses that."""
 _NULLS = ("", "~", "null", "Null", "NULL")
 _NEEDED = {
     "map": "a mapping of registries",
@@ -86,6 +87,7 @@ class _Decoder:
         self.unused: list[Unknown] = []
         self.repeated: list[Repeated] = []
         self.refused: list[BrokenFile] = []
+        self._left = _MOST
         self._used: set[int] = set()
         """The nodes that were decoded: what else holds one of them is the home of an anchor."""
 
@@ -122,7 +124,8 @@ class _Decoder:
                 if not self._fits(field, kind):
                     continue
                 if kind == "list":
-                    items = field.value.items if isinstance(field.value, Sequence) else ()
+                    items = field.value.items[: self._left] if isinstance(field.value, Sequence) else ()
+                    self._left -= len(items)
                     endpoints = tuple(_text(item) for item in items if self._is_text(item, field, "item"))
                 else:
                     for one in self._members(field.value, rewrites):
@@ -156,7 +159,7 @@ class _Decoder:
 
     def _fields(self, node: Node, keys: dict[str, str], place: _Place, before: dict[str, _Entry]) -> Iterator[_Entry]:
         """Yield the entries that a type of Go has fields for, and keep the others as unknown."""
-        for entry in _entries(node):
+        for entry in self._counted(node):
             name = str(entry.key)
             if name not in keys:
                 self.unknown.append(Unknown(marked(entry.key.text), entry.value, place.name, place.within))
@@ -167,13 +170,21 @@ class _Decoder:
 
     def _members(self, node: Node, before: dict[str, _Entry]) -> Iterator[_Entry]:
         """Yield the entries of a mapping whose keys are names."""
-        for entry in _entries(node):
+        for entry in self._counted(node):
             if not (entry.key.plain or entry.key.written):
-                # What is a list or a mapping itself; the tree keeps its place.
-                self.refused.append(BrokenFile(entry.key.written, "a name has to be text", "K3s"))
+                # What is a list or a mapping itself; the tree keeps its place. `{{ name }}` without quotes is one.
+                if not fills_in(str(node.written)):
+                    self.refused.append(BrokenFile(entry.key.written, "a name has to be text", "K3s"))
                 continue
             self._note(before, entry, grows=False)
             self._used.add(id(entry.value))
+            yield entry
+
+    def _counted(self, node: Node) -> Iterator[_Entry]:
+        for entry in _entries(node):
+            if self._left <= 0:
+                return
+            self._left -= 1
             yield entry
 
     def _note(self, before: dict[str, _Entry], entry: _Entry, *, grows: bool) -> None:
