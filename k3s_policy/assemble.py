@@ -23,6 +23,7 @@ from k3s_policy.fragment import (
     OfRke2,
     OtherCommand,
     Placed,
+    Registries,
     S3Secret,
     Service,
     Start,
@@ -103,7 +104,10 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
-_BY_ITSELF = (BrokenFile, ClusterSecret, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
+_BY_ITSELF = (
+    BrokenFile, ClusterSecret, ConfigFile, Credential, EnvironmentFile, FileMode, Registries, S3Secret, Unit,
+    UnreadFile,
+)  # fmt: skip
 """What checks look at as it was read."""
 
 

@@ -15,6 +15,7 @@ from k3s_policy.model import BrokenFile, ClusterSecret, Credential, FileMode, Fo
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
     from k3s_policy.lower import Argument, ConfigEntry, Variable
+    from k3s_policy.registries import Config, Mirror, Repeated, Unknown
     from k3s_policy.systemd import EnvironmentFile as SystemdFile
     from k3s_policy.systemd import UnitFile
     from k3s_policy.text import Text
@@ -32,6 +33,7 @@ __all__ = [
     "OfRke2",
     "OtherCommand",
     "Placed",
+    "Registries",
     "S3Secret",
     "Service",
     "Start",
@@ -232,6 +234,33 @@ class S3Secret:
         return next((entry for entry in reversed(self.entries) if str(entry[0]) == name), None)
 
 
+@dataclass(frozen=True, eq=False)
+class Registries:
+    """A registries.yaml, as K3s decodes it for containerd."""
+
+    text: Text
+    path: str
+    """Where it lies: its path in the repository, or the path on the host that a script writes it to."""
+    host: str | None = None
+    """What places it on a host, where the path does not: the script that writes it."""
+    mirrors: tuple[Mirror, ...] = ()
+    configs: tuple[Config, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    """Keys that K3s drops."""
+    repeated: tuple[Repeated, ...] = ()
+    """Keys that stand twice in one mapping."""
+    open: bool = False
+    """Whether more may come in that was not seen: lines that a variable or a template makes."""
+
+    def config(self, host: str) -> Config | None:
+        """Return the config of a host, as K3s finds it (`pkg/agent/containerd/config.go`, configForHost)."""
+        names = ("registry-1.docker.io", "docker.io") if host in _DOCKER_HUB else (host,)
+        return next((one for name in names for one in self.configs if str(one.name) == name), None)
+
+
+_DOCKER_HUB = ("docker.io", "registry-1.docker.io")
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """A file that looked like K3s's and is a template that does not parse."""
@@ -258,8 +287,9 @@ Fragment: TypeAlias = (
     | Database
     | HostName
     | Placed
+    | Registries
 )
 
 
-Judged: TypeAlias = "Subject | Datastore | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile"
+Judged: TypeAlias = "Subject | Datastore | ConfigFile | Unit | EnvironmentFile | Registries | S3Secret | UnreadFile"
 """What a check can judge: what was put together, and single files as they were read."""

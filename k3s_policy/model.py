@@ -339,6 +339,8 @@ class Credential:
     value: Text
     form: Form
     tag: str | None = None
+    whole: bool = True
+    """Whether it is all that `what` names, not the password in a URL."""
 
 
 @dataclass(frozen=True, eq=False)

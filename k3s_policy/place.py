@@ -45,7 +45,7 @@ class Wanted(NamedTuple):
     """A file that a unit or a command names."""
 
     kind: str
-    """`config` or `environment`: how K3s or systemd would read it."""
+    """`config`, `environment` or `registries`: how K3s or systemd would read it."""
     paths: tuple[str, ...]
     """Where in the repository it may lie, likeliest first."""
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import exclusive
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Unit
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Registries, Unit
 from k3s_policy.model import Unseen
 from k3s_policy.place import PlacedFiles, Wanted, folder_of, root_of, same_file
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["placing"]
 
-_File: TypeAlias = ConfigFile | Unit | EnvironmentFile
-_FILES = (ConfigFile, Unit, EnvironmentFile)
+_File: TypeAlias = ConfigFile | Unit | EnvironmentFile | Registries
+_FILES = (ConfigFile, Unit, EnvironmentFile, Registries)
 
 
 def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
@@ -42,7 +42,9 @@ def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
         moved |= {id(file) for file, _ in found if root_of(file.path) is None or file.host is not None}
         if not found:
             kind = _kind(command.path)
-            unseen.append((command.host, Unseen(kind, f"{_told(command)} is not in the repository", command.source)))
+            if kind != "registries":
+                why = f"{_told(command)} is not in the repository"
+                unseen.append((command.host, Unseen(kind, why, command.source)))
             if kind != "arguments" and not command.folder and (paths := tuple(_paths(command))):
                 wanted.append(Wanted(kind, paths))
     return PlacedFiles(
@@ -63,7 +65,9 @@ def _that_count(commands: Iterable[Placed]) -> list[Placed]:
 
 
 def _kind(path: str) -> str:
-    """Return what a file on a host holds of what K3s is started with: a unit its arguments."""
+    """Return what a file on a host holds of what K3s is started with: a unit its arguments, registries nothing."""
+    if path.endswith(("/registries.yaml", "/registries.yml")):
+        return "registries"
     if path.endswith((".service", ".conf")):
         return "arguments"
     return "environment" if path.endswith(".env") or "/default/" in path or "/sysconfig/" in path else "config"
@@ -122,6 +126,8 @@ def _at(file: _File, path: str, command: Placed) -> Fragment:
     if isinstance(file, ConfigFile):
         entries = tuple(entry._replace(when=(*command.when, *entry.when)) for entry in file.entries)
         return replace(file, path=path, host=command.host, when=(*command.when, *file.when), entries=entries)
+    if isinstance(file, Registries):
+        return replace(file, path=path, host=command.host)
     if isinstance(file, Unit):
         folder, _, name = path.rpartition("/")
         drop_in = folder.endswith(".d")

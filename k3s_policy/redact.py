@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from k3s_policy import credential
 from k3s_policy.finding import Related
 from k3s_policy.flags import flags
-from k3s_policy.fragment import EnvironmentFile
+from k3s_policy.fragment import EnvironmentFile, Registries
 from k3s_policy.model import ClusterSecret, Credential, Invocation
 from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.text import Span
@@ -103,9 +103,16 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
             yield from credential.misspelt(option.at, option.value, flags())
     elif isinstance(subject, Credential | ClusterSecret):
         yield subject.value
+    elif isinstance(subject, Registries):
+        # Whatever a login is called: K3s drops it, and it is a credential all the same.
+        yield from (one.value.written for one in subject.unknown if one.place == "auth" and not _is_user(one.key))
     elif isinstance(subject, EnvironmentFile):
         for variable in subject.variables:
             yield from credential.misspelt_variable(str(variable.name), variable.value, flags())
+
+
+def _is_user(key: Text) -> bool:
+    return str(key).lower() in ("user", "email", "name")
 
 
 def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.finding import Confidence
+from k3s_policy.fragment import Registries
 from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
 from k3s_policy.options import Options, parse
 from k3s_policy.readers import dispatch
@@ -268,6 +269,8 @@ def _subject_lines(subject: Judged) -> Iterator[str]:
         yield f"secret {subject.what}  ({_place(subject.at)})"
     elif isinstance(subject, FileMode):
         yield f"mode {subject.mode} of {subject.path}  ({_place(subject.mode)})"
+    elif isinstance(subject, Registries):
+        yield from _registries_lines(subject)
     elif isinstance(subject, BrokenFile):
         yield f"broken {_place(subject.at)} {subject.reader}: {subject.reason}"
 
@@ -284,6 +287,22 @@ def _invocation_lines(invocation: Invocation) -> Iterator[str]:
     for unseen in invocation.unseen:
         place = f"  ({_place(unseen.at)})" if unseen.at is not None else ""
         yield f"  unseen {unseen.kind}: {unseen.why}{place}"
+
+
+def _registries_lines(registries: Registries) -> Iterator[str]:
+    yield f"registries of {registries.path}{' and more' if registries.open else ''}"
+    for mirror in registries.mirrors:
+        yield f"  mirror {_assigned(mirror.name)}  ({_place(mirror.name)})"
+        for endpoint in mirror.endpoints:
+            yield f"    endpoint {_assigned(endpoint)}  ({_place(endpoint)})"
+    for config in registries.configs:
+        yield f"  config {_assigned(config.name)}  ({_place(config.name)})"
+        for given in (*config.auth, *config.tls):
+            yield f"    {given.key} {_assigned(given.value)}  ({_place(given.key)})"
+    for unknown in registries.unknown:
+        yield f"  unknown {unknown.key}  ({unknown.place or 'top'} {_place(unknown.key)})"
+    for repeated in registries.repeated:
+        yield f"  repeated {repeated.key}{', lost' if repeated.lost else ''}  ({_place(repeated.key)})"
 
 
 def _assigned(value: Text) -> str:

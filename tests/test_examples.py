@@ -45,6 +45,7 @@ INPUTS = {
     "config drop-in": ("hosts/lab-2/etc/rancher/k3s/config.yaml.d/10-join.yml", "sqlite-with-multiple-servers"),
     "config under another name": ("image/k3s-server.yaml", "certfile-without-keyfile"),
     "config of an agent": ("hosts/north-agent-1/etc/rancher/k3s/config.yaml", "unknown-flag"),
+    "registries": ("hosts/north-agent-1/etc/rancher/k3s/registries.yaml", "registry-plaintext"),
     "broken config": ("hosts/spare/etc/rancher/k3s/config.yaml", "syntax-error"),
     "unit": ("hosts/north-2/etc/systemd/system/k3s.service", "credential-on-command-line"),
     "unit drop-in": (
@@ -92,6 +93,7 @@ CREDENTIALS = (
     "f1b60e8d3c7a9254",
     "qN4_lighthouse_58",
     "snapshot-writer-7q2x",
+    "tR8-windlass-4be0",
     "v3M_jetty_60",
 )
 DECODED = ("8d3-leeward-5a1e90c7",)

@@ -45,6 +45,7 @@ EVERY = "@:/?#&()%$!'\" `\\=,;|<>[]{}*^~+"
 CONFIG = "etc/rancher/k3s/config.yaml"
 HOSTS = "hosts/one/" + CONFIG
 UNIT = "etc/systemd/system/k3s.service"
+REGISTRIES = "hosts/one/etc/rancher/k3s/registries.yaml"
 
 
 class Marker(NamedTuple):
@@ -266,6 +267,15 @@ def pod(containers: str, allowed: str = EVERY, write: Callable[[str], str] = in_
     }
 
 
+def registries(body: str, allowed: str, write: Callable[[str], str] = str, path: str = REGISTRIES) -> Form:
+    """Return a form of registries.yaml in which something is found besides the credential, in its own line."""
+
+    def make(marker: Marker) -> dict[str, str]:
+        return {path: body.replace("{}", write(marker.made_of(allowed)))}
+
+    return make
+
+
 def keeper(kind: str, part: str, body: str, allowed: str = FLOW, *, encoded: bool = False, kept: str = "") -> Form:
     """Return a ConfigMap or Secret with a config.yaml, in clear or as base64."""
 
@@ -374,6 +384,63 @@ FORMS: dict[str, Form] = {
         "datastore-endpont: mysql://k3s:{}@tcp(db:3306)/k3s" + OPEN_MODE, "@:/?&()%$!'\"`\\="
     ),
     "unknown key with a URL": config("registry: https://u:{}@registry.example.com" + OPEN_MODE, URL),
+    # registries.yaml
+    "registry, password": registries("configs:\n  a:\n    auth:\n      password: {}\n      pass: {}\n", PLAIN),
+    "registry, password in single quotes": registries(
+        "configs:\n  https://a:\n    auth: {password: {}, tokn: {}}\n", EVERY, in_single_quotes
+    ),
+    "registry, password in double quotes": registries(
+        "configs: {https://a: {auth: {password: {}}, tls: {insecure: true}}}\n", EVERY, in_double_quotes
+    ),
+    "registry, password with escapes": registries("configs: {a: {auth: {password: {}}}}\n", EVERY, with_escapes),
+    "registry, password over two lines": registries(
+        "configs:\n  a:\n    auth:\n      password: >-\n        {}\n", EVERY
+    ),
+    "registry, auth": registries(
+        "configs: {https://a: {auth: {auth: {}}, tls: {insecure_skip_verify: true}}}\n", EVERY, base64_of
+    ),
+    "registry, auth that is no base64": registries("configs: {https://a: {auth: {auth: {}}}}\n", FLOW),
+    "registry, identity_token": registries("configs: {a: {tls: {ca: x}, auth: {identity_token: {}}}}\n", FLOW),
+    "registry, identity token by another name": registries("configs: {a: {auth: {identitytoken: {}}}}\n", FLOW),
+    "registry, auth that is a text": registries("configs:\n  a:\n    auth: u:{}\n", "@/?&()%$!"),
+    "registry, auth that is a list": registries("configs: {a: {auth: {password: [{}], auth: [[{}]]}}}\n", FLOW),
+    "registry, auths": registries("auths: {a: {auth: {}}, b: {password: {}}}\n", FLOW),
+    "registry, configs in mirrors": registries("mirrors: {configs: {a: {auth: {password: {}, auth: {}}}}}\n", FLOW),
+    "registry, password twice": registries("configs: {a: {auth: {password: {}, password: x}}}\n", FLOW),
+    "registry, login through an anchor": registries(
+        "x: &x {auth: {auth: {}}}\nconfigs: {a: *x, https://b: *x}\n", FLOW
+    ),
+    "registry, second document": registries("auths:\n---\nconfigs: {a: {auth: {auth: {}, password: {}}}}\n", FLOW),
+    "registry, credential by another name": registries(
+        "configs: {https://a: {auth: {username: a, cr3d: {}}, tls: {ca: x}}}\n", EVERY, in_double_quotes
+    ),
+    "registry, URL": registries('mirrors: {a: {endpoint: ["http://u:{}@a:5000/v2"]}}\n', UNESCAPED.replace("#", "")),
+    "registry, URL without a scheme": registries('mirrors: {a: {endpoint: ["u:{}@a:port"]}}\n', URL.replace("&", "")),
+    "registry, URL that is no list": registries('mirrors: {a: {endpoint: "http://u:{}@a:5000"}}\n', URL),
+    "registry, URL for a name": registries('configs: {"https://u:{}@a:5000": {tls: {ca: x}}}\n', URL),
+    "registry, URL for a mirror": registries('mirrors: {"https://u:{}@a:5000": {endpoint: [https://]}}\n', URL),
+    "registry, URL at the top": registries('"https://u:{}@a:5000": {endpoint: [https://]}\n', URL),
+    "registry, token for an unknown key": registries("mirrors:\ntoken: {}\nsecret: {}\n", PLAIN),
+    "registry, comment": registries("mirrors:\nauths: # password: {}\n", "@/?&()%$!"),
+    "registries that do not parse": registries("configs: {a: {auth: {password: {}, auth: {}}}\n", FLOW),
+    "registries with a tab": registries("configs:\n\ta: {auth: {auth: {}}}\n", FLOW),
+    "registries that are a list": registries("- auth: {}\n- password: {}\n", PLAIN),
+    "registries that are a text": registries("password={}\n", PLAIN),
+    "registries in a script": script(
+        "cat > /etc/rancher/k3s/registries.yaml <<'END'\nconfigs:\n  https://a:\n    auth: {auth: {}, token: {}}\nEND",
+        "@/?%=",
+        str,
+    ),
+    "registries in a script with a variable": script(
+        'P={}\ncat > /etc/rancher/k3s/registries.yaml <<END\nconfigs: {https://a: {auth: {password: "$P"}}}\nEND',
+        "@:/?%=,",
+    ),
+    "registries by content": registries(
+        "mirrors: {quay.io: {endpoint: ['http://a']}}\nconfigs: {a.b: {auth: {auth: {}}}}\n",
+        EVERY,
+        in_double_quotes,
+        "x/lab.yaml",
+    ),
     # files that do not parse
     "open bracket": config("token: [{}\nserver: x\n", FLOW),
     "open quote": config('token: "{}\nserver: x\n', "@:/?#&()%$!'"),

@@ -6,8 +6,12 @@ With MySQL, PostgreSQL and etcd the server does not start: `KeyFile and CertFile
 authenticated (kine `pkg/drivers/nats`). It is ignored as well where there is no TLS: with SQLite, and with PostgreSQL
 over a socket or with `sslmode=disable`.
 
-The other half may stand in the config file, in a drop-in, among the arguments or in the environment; for
-PostgreSQL also as `sslcert` or `sslkey` in the endpoint.
+In registries.yaml a `cert_file` without `key_file` works where the file holds the key too: containerd looks for it
+there (K3s `pkg/agent/templates/templates.go`, containerd `remotes/docker/config/hosts.go`). A `key_file` without
+`cert_file` lets every pull from that host fail.
+
+The other half of a datastore's may stand in the config file, in a drop-in, among the arguments or in the environment;
+for PostgreSQL also as `sslcert` or `sslkey` in the endpoint.
 
 ```yaml wrong
 datastore-endpoint: https://etcd.example.com:2379
@@ -31,6 +35,7 @@ from k3s_policy.branch import exclusive
 from k3s_policy.datastore import datastores
 from k3s_policy.endpoint import Backend
 from k3s_policy.finding import Confidence, Severity
+from k3s_policy.fragment import Registries
 from k3s_policy.membership import joined
 from k3s_policy.rule import Problem, rule
 
@@ -61,8 +66,33 @@ _PARAMETERS = {"sslcert": "sslkey", "sslkey": "sslcert"}
     see=("https://docs.k3s.io/datastore",),
     flags=("datastore-certfile", "datastore-keyfile", "datastore-endpoint"),
 )
-def check(invocation: Invocation) -> Problems:
+def check(subject: Invocation | Registries) -> Problems:
     """Report each half whose other half is nowhere to be seen."""
+    if isinstance(subject, Registries):
+        yield from _of_registries(subject)
+    else:
+        yield from _of_datastore(subject)
+
+
+def _of_registries(registries: Registries) -> Iterator[Problem]:
+    if registries.open:
+        return
+    for config in registries.configs:
+        certificate, key = config.last("cert_file"), config.last("key_file")
+        if certificate is not None and key is None:
+            yield Problem(
+                certificate.place,
+                "cert_file without key_file: containerd looks for the key in the file of the certificate",
+                "add key_file",
+                Severity.MEDIUM,
+                Confidence.MEDIUM,
+            )
+        elif key is not None and certificate is None:
+            message = "key_file without cert_file: containerd has no certificate to read, and pulls nothing from here"
+            yield Problem(key.place, message, "add cert_file", Severity.MEDIUM)
+
+
+def _of_datastore(invocation: Invocation) -> Iterator[Problem]:
     stores = tuple(datastores(invocation))
     certificates = tuple(_halves(invocation, stores, "datastore-certfile", "sslcert"))
     keys = tuple(_halves(invocation, stores, "datastore-keyfile", "sslkey"))

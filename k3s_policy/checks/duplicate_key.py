@@ -6,6 +6,10 @@ collected so far, and a plain `key` behind it throws that away again.
 
 For a flag of one value `key+` adds nothing either: K3s makes two arguments of it, and the last wins.
 
+In registries.yaml the last value counts as well, but `mirrors`, `configs`, `auth` and `tls` that stand twice grow
+together (gopkg.in/yaml.v2 `decode.go`, which rancher/wharfie `pkg/registries` reads the file with). That is a finding
+of severity low: it holds for this parser alone, and others refuse such a file.
+
 Put all values into one list, or write `key+` for the second one; of single values keep one. A drop-in that gives a key
 of the main file anew is the way to override it and is not reported, nor is a value that stands twice and is the same.
 
@@ -31,8 +35,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.finding import Severity
 from k3s_policy.flags import Kind, flags
-from k3s_policy.fragment import ConfigFile
+from k3s_policy.fragment import ConfigFile, Registries
 from k3s_policy.model import Origin
 from k3s_policy.rule import Problem, rule
 from k3s_policy.template import forks_between
@@ -49,10 +54,12 @@ if TYPE_CHECKING:
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/installation/configuration",))
-def check(subject: ConfigFile | Invocation) -> Problems:
+def check(subject: ConfigFile | Registries | Invocation) -> Problems:
     """Report keys whose value takes the place of another one that somebody wrote down."""
     if isinstance(subject, ConfigFile):
         yield from _in_one_file(subject)
+    elif isinstance(subject, Registries):
+        yield from _in_registries(subject)
     else:
         yield from _added_in_a_drop_in(subject)
 
@@ -72,6 +79,19 @@ def _in_one_file(file: ConfigFile) -> Iterator[Problem]:
         if lost:
             yield _problem(flag, entry, lost)
         collected[name] = [*before, entry] if entry.appends else [entry]
+
+
+def _in_registries(file: Registries) -> Iterator[Problem]:
+    for again in file.repeated:
+        if _are_alternatives(again.earlier, again.key):
+            continue
+        if again.lost:
+            message = f"`{again.key}` stands here once more, and K3s forgets the value above without a word"
+            yield Problem(again.key, message, "keep one of them", related=((again.earlier, "this value is lost"),))
+        else:
+            message = f"`{again.key}` stands here once more: K3s puts both together, other parsers refuse the file"
+            related = ((again.earlier, "the first one"),)
+            yield Problem(again.key, message, "write it once", Severity.LOW, related=related)
 
 
 def _is_lost(flag: Flag, earlier: ConfigEntry, later: ConfigEntry) -> bool:

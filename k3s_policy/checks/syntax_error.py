@@ -1,8 +1,10 @@
 """A file that K3s, systemd or containerd cannot read.
 
 K3s does not start when its config file is not valid YAML, or when its top level is a list or a text; systemd
-refuses a unit with a line it cannot parse. The finding stands where the parser gives up; the mistake is there
-or shortly before. Templates that are rendered later are not judged.
+refuses a unit with a line it cannot parse. Nor does K3s start where a value in registries.yaml has another type than
+its decoder has for it: `endpoint` is a list, `insecure_skip_verify` is `true` or `false` without quotes
+(rancher/wharfie `pkg/registries`). The finding stands where the parser gives up; the mistake is there or shortly
+before. Templates that are rendered later are not judged.
 
 ```yaml wrong
 token-file: /etc/rancher/k3s/token

@@ -2,7 +2,8 @@
 
 K3s reads `/etc/rancher/k3s/config.yaml` and, in the folder `config.yaml.d` beside it, the files whose names end in
 `.yaml` or `.yml`. A file with another ending and a file in a folder inside that folder are passed over without a word
-(K3s `pkg/configfilearg/parser.go`, dotDFiles). So is `config.yml`: only `--config` makes K3s read it. And `config`
+(K3s `pkg/configfilearg/parser.go`, dotDFiles). So are `config.yml` and `registries.yml`: only `--config` and
+`--private-registry` make K3s read them. And `config`
 inside a config file leads nowhere: which file to read is known before it is read; beside `-c` on the command line it
 even keeps K3s from starting.
 
@@ -40,6 +41,8 @@ _SWITCHED_OFF = pattern(
     r"|template|tftpl|tmpl|tpl|unused)|~|\.\d+)$|(?:^|/)(?:[^/]*(?:disabled|example|old|sample|unused|archive)[^/]*)/[^/]*$"
 )
 
+_MISNAMED = pattern(r"/(config|registries)\.yml$")
+
 _FIRST_LINE = (1, 19)
 """The first release with config files (docs.k3s.io/installation/configuration)."""
 
@@ -51,11 +54,12 @@ def check(subject: Invocation | ConfigFile | UnreadFile) -> Problems:
         yield from _before_config_files(subject)
     elif isinstance(subject, ConfigFile):
         yield from _leading_elsewhere(subject)
-    elif subject.path.endswith("/config.yml"):
+    elif misnamed := _MISNAMED.search(subject.path):
+        name, option = misnamed[1], "--config" if misnamed[1] == "config" else "--private-registry"
         yield Problem(
             subject.at,
-            "K3s reads config.yaml and not config.yml: nothing in this file is set, unless --config names it",
-            "rename it to config.yaml",
+            f"K3s reads {name}.yaml and not {name}.yml: nothing in this file is set, unless {option} names it",
+            f"rename it to {name}.yaml",
             confidence=Confidence.MEDIUM,
         )
     elif not _SWITCHED_OFF.search(subject.path):

@@ -112,7 +112,9 @@ def config_folder(path: str) -> str | None:
     return above if below == "config.yaml.d" and name.endswith((".yaml", ".yml")) else None
 
 
-_WORDS = (b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"\nmirrors:", b"client-key-data")
+_WORDS = (
+    b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"\nmirrors:", b"\nconfigs:", b"client-key-data",
+)  # fmt: skip
 """What tells K3s's files apart, besides its hyphenated flags."""
 
 # Each pattern begins with a literal, so that the search runs at the speed of memchr, and takes any hyphenated

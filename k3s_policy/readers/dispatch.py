@@ -36,23 +36,22 @@ class _Format(NamedTuple):
     reader: str
     """The module in `k3s_policy.readers`: it has `claims`, which decides, and `read_document` for YAML, else `read`."""
     words: tuple[str, ...] = ()
-    """One of these stands in every such file."""
+    """One of these stands in such a file; a line break in front stands for the beginning of the file too."""
     path: str = ""
-    """A regular expression that the path of every such file meets."""
+    """A regular expression that the paths of other such files meet."""
     telling: bool = False
-    """Whether a file with one of the words is worth composing although nothing in it names K3s or a flag of it."""
+    """Whether such a file is worth composing although nothing in it names K3s or a flag of it."""
 
-    def may_be(self, path: str, content: str) -> bool:
-        """Whether a file may be in this format."""
-        if self.path and not re.search(self.path, path):
-            return False
-        return not self.words or any(word in content for word in self.words)
+    def may_be(self, path: str, lines: str) -> bool:
+        """Whether a file may be in this format; `lines` is its content behind a line break."""
+        return any(word in lines for word in self.words) or bool(self.path and re.search(self.path, path))
 
 
 _YAML_FORMATS = (
     _Format("kubeconfig", ("client-key-data",), telling=True),
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
+    _Format("registries", ("\nmirrors:", "\nconfigs:"), r"(?i)registries\.ya?ml$", telling=True),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 
@@ -68,10 +67,14 @@ def read(source: Source) -> Iterator[Fragment]:
 def read_named(source: Source, kind: str) -> Iterator[Fragment]:
     """Yield the fragments of a file that a unit or a command names, whatever it is called and holds.
 
-    `kind` is `config` or `environment`.
+    `kind` is `config`, `environment` or `registries`.
     """
     if kind == "config":
         yield from config.read(source.text, source.path)
+    elif kind == "registries":
+        from k3s_policy.readers import registries  # noqa: PLC0415  loaded when one is named
+
+        yield from registries.read(source.text, source.path)
     else:
         yield from environment.read(source.text, source.path)
     yield from comments.read(source.text)
@@ -120,7 +123,8 @@ def _script(source: Source) -> Iterator[Fragment]:
 
 def _yaml(source: Source, path: str) -> Iterator[Fragment]:
     """Read a YAML file; `path` is that of what it becomes where it is a template."""
-    formats = [one for one in _YAML_FORMATS if one.may_be(path, source.content)]
+    lines = "\n" + source.content.removeprefix("\ufeff")
+    formats = [one for one in _YAML_FORMATS if one.may_be(path, lines)]
     telling = "k3s" in path.lower() or any(one.telling for one in formats)
     if not telling and config.may_be_skipped(source.content):
         return

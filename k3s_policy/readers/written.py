@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.branch import ALWAYS
-from k3s_policy.fragment import ConfigFile, EnvironmentFile
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, Registries
+from k3s_policy.model import BrokenFile
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment
 from k3s_policy.text import join
@@ -23,6 +24,7 @@ __all__ = ["WrittenFile", "read"]
 
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
+_REGISTRIES = pattern(r"(?:^|/)registries\.ya?ml$")
 _YAML = pattern(r"\.ya?ml$")
 
 
@@ -48,6 +50,8 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
                 yield replace(fragment, variables=variables)
             else:
                 yield fragment
+    elif _REGISTRIES.search(file.path):
+        yield from _registries(file, host)
     elif _YAML.search(file.path):
         yield from _config(file, host)
 
@@ -62,6 +66,25 @@ def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:
             yield replace(fragment, entries=entries, when=file.when, open=(*fragment.open, *hidden), error=error)
         else:
             yield fragment
+
+
+def _registries(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    """Read registries; where a variable holds a whole line, nobody knows what the lines below it belong to."""
+    from k3s_policy.readers import registries  # noqa: PLC0415  few scripts write them
+
+    lines = list(file.content.lines())
+    shown = [line for line in lines if any(run.known and run.text.strip() for run in line.runs) or not line.strip()]
+    content = join(shown, "\n") if shown else file.content[:0]
+    whole = len(shown) == len(lines)
+    document = read_yaml(content)
+    if registries.claims(document, file.path):
+        for fragment in registries.read_document(content, document, file.path, host):
+            if isinstance(fragment, Registries):
+                # What a loop writes comes once for each turn, with the name of the variable in the place of its value.
+                repeated = fragment.repeated if content.known else ()
+                yield replace(fragment, open=not whole, unknown=fragment.unknown if whole else (), repeated=repeated)
+            elif whole or not isinstance(fragment, BrokenFile):
+                yield fragment
 
 
 def _without_hidden_lines(content: Text) -> tuple[Text, tuple[Text, ...]]:

@@ -1,0 +1,54 @@
+"""The certificate of a registry is not verified.
+
+With `insecure_skip_verify: true` containerd takes any certificate for the registry's own: K3s writes `skip_verify`
+into its `hosts.toml` (`pkg/agent/templates/templates.go`). Whoever is on the way can answer in its place: with other
+images, and with a question for the login. Below `"*"` it holds for every registry that has no config of its own, the
+public ones too: that is a finding of severity high.
+
+Name the authority of the registry's certificate with `ca_file`.
+
+```yaml wrong path=etc/rancher/k3s/registries.yaml
+configs:
+  registry.example.com:
+    tls:
+      insecure_skip_verify: true
+```
+
+```yaml right path=etc/rancher/k3s/registries.yaml
+configs:
+  registry.example.com:
+    tls:
+      ca_file: /etc/rancher/k3s/registry-ca.crt
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.finding import Severity
+from k3s_policy.rule import Problem, rule
+
+if TYPE_CHECKING:
+    from k3s_policy.fragment import Registries
+    from k3s_policy.rule import Problems
+
+
+@rule(
+    severity="medium",
+    see=("https://docs.k3s.io/installation/private-registry#tls",),
+    tags=("external/cwe/cwe-295",),
+)
+def check(registries: Registries) -> Problems:
+    """Report hosts whose certificate may be anybody's."""
+    for config in registries.configs:
+        switch = config.last("insecure_skip_verify")
+        if switch is None:
+            continue
+        if str(config.name) == "*":
+            message = "no registry without a config of its own has its certificate verified, the public ones included"
+            yield Problem(switch.place, message, "name the hosts this is for, and their CA with ca_file", Severity.HIGH)
+        else:
+            name = f"`{config.name}`" if config.name.known else "this registry"
+            message = f"the certificate of {name} is not verified: whoever is on the way can answer in its place"
+            yield Problem(switch.place, message, "name the CA of its certificate with ca_file")

@@ -1,0 +1,167 @@
+"""registries.yaml, which K3s reads for containerd: `/etc/rancher/k3s/registries.yaml`, and such files elsewhere.
+
+A file of this name counts where its keys are those of the format, and one of another name where it has no others.
+RKE2 reads the same format: its file is mentioned and left alone, as its config is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from k3s_policy.embedded import secret_parts
+from k3s_policy.fragment import NotJudged, OfRke2, UnreadFile
+from k3s_policy.model import BrokenFile, Credential, Form
+from k3s_policy.pattern import pattern
+from k3s_policy.registries import AUTH, CONFIG, FILE, MIRROR
+from k3s_policy.registries.decoding import decoded
+from k3s_policy.template import fills_in
+from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document, Entry, Node
+
+__all__ = ["claims", "read", "read_document"]
+
+_PATH = pattern(r"(?:^|/)rancher/k3s/registries\.ya?ml$")
+_RKE2_PATH = pattern(r"(?:^|/)rancher/rke2/registries\.ya?ml$")
+_NAME = pattern(r"(?i)(?:^|/)registries\.ya?ml$")
+_KEY = pattern(r"(?m)^(?:mirrors|configs|auths):(?:[ \t]|\r?$)")
+_HOST = pattern(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w.-]+:\d+|localhost|\[[0-9A-Fa-f:]+\](?::\d+)?|\*")
+_SECRET = pattern(r"(?i)auth|(?!.*file$).*(?:tok(?:e?n)|pass|psk|pwd|secret|cred).*")
+"""What people call the credential of a registry, below keys that K3s has no use for too."""
+
+
+def path_claims(path: str) -> bool:
+    """Whether a path alone makes a file K3s's: it lies where K3s looks for it."""
+    return _PATH.search(path) is not None
+
+
+def claims(document: Document, path: str) -> bool:
+    """Whether a YAML file is a registries.yaml; one that cannot be read is by its name."""
+    root = document.root
+    if path_claims(path) or _RKE2_PATH.search(path):
+        return True
+    named = _NAME.search(path) is not None
+    if root is None:
+        return named
+    if not isinstance(root, Mapping) or root.last("apiVersion") is not None:
+        return False
+    if named:
+        return any(_is_section(entry) for entry in root.entries) or _lacks_sections(root)
+    return bool(root.entries) and all(map(_is_telling_section, root.entries))
+
+
+def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
+    """Read a text that is known to be a registries.yaml, for instance one that another file holds."""
+    yield from read_document(text, read_yaml(text), path, host=host)
+
+
+def read_document(text: Text, document: Document, path: str, host: str | None = None) -> Iterator[Fragment]:
+    """Read a composed file that is claimed: what it means, its credentials, and why K3s refuses it."""
+    if _RKE2_PATH.search(path):
+        yield OfRke2(text.span.source.path)
+        return
+    root = document.root
+    if root is None:
+        yield from _unparsable(text, document, path)
+        return
+    yield from _credentials(document.roots)
+    if isinstance(root, Mapping):
+        registries, refused = decoded(text, root, path, host)
+        if path_claims(path) and path.endswith(".yml") and root.entries:
+            yield UnreadFile(root.entries[0].key.text, path)
+        yield replace(registries, open=True) if document.open or "{%" in str(text) else registries
+        yield from refused
+    elif str(root.written).strip():
+        flat = BrokenFile(root.written, "the top level must be a mapping", "K3s")
+        yield NotJudged(text.span.source.path) if _is_template(text) else flat
+    source = text.span.source
+    if source.flaw is not None and text.span.start <= source.flaw < text.span.end:
+        yield BrokenFile(source.text[source.flaw : source.flaw + 1], "the file is not UTF-8", "K3s")
+
+
+def _unparsable(text: Text, document: Document, path: str) -> Iterator[Fragment]:
+    error = document.error
+    if error is None or not (path_claims(path) or _KEY.search(str(text))):
+        return
+    yield NotJudged(text.span.source.path) if _is_template(text) else BrokenFile(error.at, error.reason, "K3s")
+
+
+def _is_template(text: Text) -> bool:
+    return not text.known or fills_in(str(text))
+
+
+# --- what tells the format apart ----------------------------------------------------------------------
+
+
+def _is_section(entry: Entry) -> bool:
+    """Whether a key of the file has registries below it, as far as their values look."""
+    members = entry.value.entries if isinstance(entry.value, Mapping) else ()
+    return str(entry.key) in FILE and all(_is_empty(value) or isinstance(value, Mapping) for _, value in members)
+
+
+def _lacks_sections(root: Mapping) -> bool:
+    """Whether registries stand at the top, so that `mirrors` or `configs` was forgotten."""
+    return bool(root.entries) and all(
+        isinstance(value, Mapping) and bool(value.entries) and _holds_only(value, MIRROR.keys() | CONFIG.keys())
+        for _, value in root.entries
+    )
+
+
+def _is_telling_section(entry: Entry) -> bool:
+    """Whether a key with what stands below it can be nothing else."""
+    keys = {"mirrors": MIRROR.keys(), "configs": CONFIG.keys()}.get(str(entry.key))
+    if keys is None or not isinstance(entry.value, Mapping):
+        return False
+    members = entry.value.entries
+    known = all(_is_empty(value) or (isinstance(value, Mapping) and _holds_only(value, keys)) for _, value in members)
+    named = all(fills_in(str(key)) or _HOST.fullmatch(str(key)) for key, _ in members)
+    return known and named and any(isinstance(value, Mapping) and value.entries for _, value in members)
+
+
+def _holds_only(mapping: Mapping, keys: AbstractSet[str]) -> bool:
+    return all(str(key) in keys for key, _ in mapping.entries)
+
+
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and not str(node)
+
+
+# --- credentials --------------------------------------------------------------------------------------
+
+
+def _credentials(roots: tuple[Node, ...]) -> Iterator[Credential]:
+    """Yield what logs in at a registry, wherever it stands: what K3s drops is committed all the same."""
+    seen: set[int] = set()
+    waiting: list[tuple[Scalar | None, Node]] = [(None, root) for root in reversed(roots)]
+    while waiting:
+        key, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Scalar):
+            yield from _in_scalar(key, node)
+        elif isinstance(node, Sequence):
+            waiting.extend((key, item) for item in reversed(node.items))
+        else:
+            for name, value in reversed(node.entries):
+                # A mapping called `auth` holds a user's name too, and what is rewritten are names of images.
+                if str(name) != "rewrite":
+                    waiting.append((name if not isinstance(value, Mapping) else None, value))
+                waiting.append((None, name))
+
+
+def _in_scalar(key: Scalar | None, node: Scalar) -> Iterator[Credential]:
+    if key is not None and _SECRET.fullmatch(str(key)):
+        if not (node.plain and str(node) in ("", "~")):
+            name = f"auth.{key}" if str(key) in AUTH else str(key)
+            yield Credential(name, key.text, node.text, Form.CONFIG, node.tag)
+    elif "@" in str(node) and ("://" in str(node) or str(key) == "endpoint"):
+        for secret in secret_parts(node.text):
+            yield Credential("endpoint", node.text, secret, Form.CONFIG, node.tag, whole=False)
