@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from k3s_policy import fragment, model
-from k3s_policy.finding import Confidence, Related, RuleCard, Severity
+from k3s_policy.finding import PROFILES, Confidence, Related, RuleCard, Severity
 from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Check:
     tags: tuple[str, ...]
     owns_credential: bool
     yields_credential: bool
+    profile: str
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,23 @@ class Rule:
         return self.card.name
 
 
-def rule(
+def rule(  # noqa: PLR0913  all that is said of a rule
     *,
     severity: str,
     see: tuple[str, ...] = (),
     tags: tuple[str, ...] = (),
     owns_credential: bool = False,
     yields_credential: bool = False,
+    profile: str = PROFILES[0],
 ) -> Callable[[Callable[[Any], Problems]], Check]:
     """Make a module's function its check, giving the rule's severity, addresses to read more at, and tags.
 
-    A credential gets one finding: see `Rule` for those that own it and those that yield.
+    A credential gets one finding: see `Rule` for those that own it and those that yield. A rule of another profile than
+    the first is only asked where a user wants that profile, or the rule by its name.
     """
 
     def made(function: Callable[[Any], Problems]) -> Check:
-        return Check(function, Severity[severity.upper()], see, tags, owns_credential, yields_credential)
+        return Check(function, Severity[severity.upper()], see, tags, owns_credential, yields_credential, profile)
 
     return made
 
@@ -107,7 +110,7 @@ def load(name: str) -> Rule:
     check: Check = module.check
     summary, _, page = (module.__doc__ or "").strip().partition("\n")
     tags = ("security", "k3s", *check.tags)
-    card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags)
+    card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags, check.profile)
     judges = tuple(_judged(check.function))
     return Rule(card, judges, check.function, check.owns_credential, check.yields_credential)
 
