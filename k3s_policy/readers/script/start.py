@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import program
@@ -260,7 +261,7 @@ def k3sup(call: Call) -> Iterator[Start]:
         form=Form.INSTALLER,
         variables=tuple(_k3sup_variables(at, given)) if joins else (),
         version=versions[-1] if versions else None,
-        release=_of_k3sup(at, values),
+        release=_of_k3sup(call, values),
         unseen=(Unseen("version", "the release is a variable"),) if hidden else (),
         alone=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
@@ -268,15 +269,23 @@ def k3sup(call: Call) -> Iterator[Start]:
     )
 
 
-def _of_k3sup(at: Text, values: Iterable[tuple[str, Word]]) -> Release:
+def _of_k3sup(call: Call, values: Iterable[tuple[str, Word]]) -> Release | None:
     """Return what chooses the release: `--k3s-version`, else a channel, `stable` by default (k3sup cmd/install.go)."""
     given = {name: value.text for name, value in values}
     if "--k3s-version" in given:
         return Release(given["--k3s-version"])
+    if any(_may_be_options(earlier.text, word.text) for earlier, word in pairwise(call.words)):
+        return None
     channel = given.get("--k3s-channel")
     if channel is None:
-        return Release(at, "without a version the newest stable release is installed")
-    return Release(channel, f"the channel {channel} moves" if channel.known else "")
+        return Release(call.words[1].text, "without a version the newest stable release is installed")
+    return Release(channel, f"the channel {channel} moves")
+
+
+def _may_be_options(earlier: Text, word: Text) -> bool:
+    """Whether a word is made by a variable and is no value of the option before it."""
+    takes_it = earlier.startswith("-") and "=" not in str(earlier)
+    return not takes_it and not word[:1].known
 
 
 def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Argument]:
