@@ -12,8 +12,8 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import OtherCommand, Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Form, Release, Unseen
-from k3s_policy.readers.image import release_of
 from k3s_policy.readers.script.call import options
+from k3s_policy.release import release_of
 from k3s_policy.shell import split_words
 from k3s_policy.text import Run, Text
 from k3s_policy.version import Version
