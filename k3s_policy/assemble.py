@@ -388,7 +388,19 @@ def _invocation(
             start.form, start.words, tuple(arguments.stray), tuple(lost), start.written, values, start.refused
         )
     broken = tuple(file.error for file in config_files if file.error is not None)
-    return kind(start.at, settings, unrecognised, tuple(unseen), version, files, started, broken, because, start.when)
+    return kind(
+        start.at,
+        settings,
+        unrecognised,
+        tuple(unseen),
+        version,
+        files,
+        started,
+        broken,
+        because,
+        start.when,
+        start.release,
+    )
 
 
 def _role(start: Start, files: Sequence[str], scope: Scope) -> tuple[str | None, str]:

@@ -16,12 +16,12 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from k3s_policy.finding import CheckFailedError, Confidence, Severity
+from k3s_policy.finding import PROFILES, CheckFailedError, Confidence, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from k3s_policy.finding import Report, ScanError
+    from k3s_policy.finding import Report, RuleCard, ScanError
     from k3s_policy.run import Request
     from k3s_policy.version import Version
 
@@ -133,6 +133,7 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
     add = scan.add_argument_group("judging").add_argument
     add("--select", action="append", metavar="RULE[,RULE]", help="judge by these rules only")
     add("--ignore", action="append", metavar="RULE[,RULE]", help="leave these rules out")
+    add("--profile", choices=PROFILES, help=f"which rules judge if none are selected (default: {PROFILES[0]})")
     add("--k3s-version", metavar="VERSION", help=_RELEASE)
     add("--min-confidence", choices=LEVELS, default="low", help="leave out less certain findings")
     add = scan.add_argument_group("exit code").add_argument
@@ -238,6 +239,8 @@ def _request(options: argparse.Namespace) -> Request:
         rules=tuple(name for name in selected if name not in ignored),
         version=_k3s_version(options.k3s_version),
         minimal_confidence=Confidence[options.min_confidence.upper()],
+        chosen=bool(options.select),
+        profile=options.profile,
     )
     return Request(tuple(options.paths), options.tracked, options.files_only, _standard_input(options), policy)
 
@@ -421,8 +424,13 @@ def _explain(options: argparse.Namespace) -> int:
         raise UsageError(_unknown_rule(options.rule, names()))
     card = load(options.rule).card
     see = "".join(f"\nSee {address}" for address in card.see)
-    _print(f"{card.name} ({card.severity.word})\n\n{card.summary}.\n\n{card.documentation}{see}\n")
+    _print(f"{card.name} ({_rank(card)})\n\n{card.summary}.\n\n{card.documentation}{see}\n")
     return 0
+
+
+def _rank(card: RuleCard) -> str:
+    """Return the severity of a rule, and its profile where that is not the default one."""
+    return card.severity.word + ("" if card.profile == PROFILES[0] else f", profile {card.profile}")
 
 
 def _rules(options: argparse.Namespace) -> int:
@@ -437,6 +445,7 @@ def _rules(options: argparse.Namespace) -> int:
                 "name": card.name,
                 "summary": card.summary,
                 "severity": card.severity.word,
+                "profile": card.profile,
                 "documentation": card.documentation,
                 "see": list(card.see),
                 "tags": list(card.tags),
@@ -446,5 +455,6 @@ def _rules(options: argparse.Namespace) -> int:
         _print(json.dumps({"version": 1, "rules": rows}, indent=2, ensure_ascii=False) + "\n", "json")
         return 0
     width = max(len(card.name) for card in cards)
-    _print("".join(f"{card.name:{width}}  {card.severity.word:6}  {card.summary}\n" for card in cards))
+    rank = max(len(_rank(card)) for card in cards)
+    _print("".join(f"{card.name:{width}}  {_rank(card):{rank}}  {card.summary}\n" for card in cards))
     return 0

@@ -77,6 +77,10 @@ class ScanError:
     column: int | None = None
 
 
+PROFILES = ("default", "strict")
+"""Sets of rules to choose from; each has the rules of those before it."""
+
+
 @dataclass(frozen=True)
 class RuleCard:
     """What output formats say of a rule, whether it was broken or not."""
@@ -91,6 +95,12 @@ class RuleCard:
     """Addresses to read more at."""
     tags: tuple[str, ...] = ()
     """For instance `security`, `external/cwe/cwe-214`."""
+    profile: str = PROFILES[0]
+    """The first profile that has the rule."""
+
+    def belongs_to(self, profile: str) -> bool:
+        """Whether the rule is one of a profile."""
+        return PROFILES.index(self.profile) <= PROFILES.index(profile)
 
 
 @dataclass(frozen=True)

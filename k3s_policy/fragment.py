@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
-from k3s_policy.model import BrokenFile, ClusterSecret, Credential, FileMode, Form, Group, Subject, Unseen
+from k3s_policy.model import BrokenFile, ClusterSecret, Credential, FileMode, Form, Group, Release, Subject, Unseen
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
@@ -169,6 +169,8 @@ class Start:
     form: Form
     variables: tuple[Variable, ...] = ()
     version: Version | None = None
+    release: Release | None = None
+    """What chooses the release, where it installs K3s or runs it in a container."""
     unseen: tuple[Unseen, ...] = ()
     host: str | None = None
     alone: bool = False

@@ -36,6 +36,7 @@ __all__ = [
     "Invocation",
     "Node",
     "Origin",
+    "Release",
     "Server",
     "Setting",
     "Started",
@@ -166,6 +167,15 @@ class Unseen(NamedTuple):
     at: Text | None = None
 
 
+class Release(NamedTuple):
+    """What chooses the release, where a command installs K3s or runs it in a container."""
+
+    at: Text
+    """The version, the channel or the tag; where none is given, what is downloaded or run."""
+    floating: str = ""
+    """Why it becomes another one with time; empty where one is pinned, or may be."""
+
+
 @dataclass(frozen=True, eq=False)
 class Invocation:
     """One `k3s server` or `k3s agent`; of this very class where the role is not known.
@@ -190,6 +200,8 @@ class Invocation:
     """Why it has its role, in a few words."""
     when: When = ALWAYS
     """The branches of a script it is started in."""
+    release: Release | None = None
+    """What chooses its release, None where nothing seen does."""
 
     role = ""
 

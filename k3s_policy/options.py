@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from k3s_policy.finding import PROFILES
 from k3s_policy.text import Source
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
 from k3s_policy.version import Version
@@ -43,6 +44,8 @@ class Options:
 
     clusters: tuple[ClusterOptions, ...] = ()
     version: Version | None = None
+    profile: str = PROFILES[0]
+    """Which rules judge, where the command line does not say."""
 
 
 class OptionsError(Exception):
@@ -82,12 +85,21 @@ def parse(text: Text) -> Options:
     if root is None or (isinstance(root, Scalar) and not str(root)):
         return Options()
     top = _mapping(root, "the top level")
-    _known(top, ("clusters", "k3s-version"))
+    _known(top, ("clusters", "k3s-version", "profile"))
     clusters = top.last("clusters")
     return Options(
         tuple(_cluster(key, value) for key, value in _mapping(clusters, "clusters").entries) if clusters else (),
         _version(top.last("k3s-version")),
+        _profile(top.last("profile")),
     )
+
+
+def _profile(node: Node | None) -> str:
+    if node is None:
+        return PROFILES[0]
+    if not isinstance(node, Scalar) or str(node) not in PROFILES:
+        raise OptionsError(f"there is no such profile: there are {', '.join(PROFILES)}", node.written)
+    return str(node)
 
 
 def _cluster(key: Scalar, value: Node) -> ClusterOptions:

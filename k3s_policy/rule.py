@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from k3s_policy import fragment, head, model
-from k3s_policy.finding import Confidence, Related, RuleCard, Severity
+from k3s_policy.finding import PROFILES, Confidence, Related, RuleCard, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,6 +58,7 @@ class Check:
     fields: tuple[str, ...]
     owns_credential: bool
     yields_credential: bool
+    profile: str
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,19 @@ def rule(  # noqa: PLR0913  one for each thing that is said of a rule
     fields: tuple[str, ...] = (),
     owns_credential: bool = False,
     yields_credential: bool = False,
+    profile: str = PROFILES[0],
 ) -> Callable[[Callable[[Any], Problems]], Check]:
     """Make a module's function its check, giving the rule's severity, addresses to read more at, and tags.
 
     `flags` and `fields` keep it from being imported where it has nothing to say: of an Invocation it speaks only if
     that is given one of the flags, or one of its fields is filled, as `head.Head` tells. They are read, not run:
-    they have to be texts. A credential gets one finding: see `Rule` for those that own it and those that yield.
+    they have to be texts. A credential gets one finding: see `Rule` for those that own it and those that yield. A rule
+    of another profile than the first is only asked where a user wants that profile, or the rule by its name.
     """
 
     def made(function: Callable[[Any], Problems]) -> Check:
-        return Check(function, Severity[severity.upper()], see, tags, flags, fields, owns_credential, yields_credential)
+        level = Severity[severity.upper()]
+        return Check(function, level, see, tags, flags, fields, owns_credential, yields_credential, profile)
 
     return made
 
@@ -114,7 +118,7 @@ def load(name: str) -> Rule:
     check: Check = module.check
     summary, _, page = (module.__doc__ or "").strip().partition("\n")
     tags = ("security", "k3s", *check.tags)
-    card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags)
+    card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags, check.profile)
     judges = tuple(_judged(check.function))
     return Rule(card, judges, check.function, check.owns_credential, check.yields_credential)
 

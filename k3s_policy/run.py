@@ -42,6 +42,10 @@ class Policy:
     version: Version | None = None
     """The K3s release that runs, where the user says so."""
     minimal_confidence: Confidence = Confidence.LOW
+    chosen: bool = True
+    """Whether the rules were chosen by name; of all that there are, only those of the profile judge."""
+    profile: str | None = None
+    """The profile asked for, None where the options of the repository may say it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Request:
     files_only: bool = False
     standard_input: tuple[str, str] | None = None
     """The name and the content of what came in on standard input, judged instead of files."""
-    policy: Policy = field(default_factory=lambda: Policy(names()))
+    policy: Policy = field(default_factory=lambda: Policy(names(), chosen=False))
 
 
 def scan(request: Request, progress: Callable[[int, int], None] | None = None) -> Report:
@@ -85,7 +89,11 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     """Read, assemble, judge, redact, report."""
     errors = list(gathered.errors)
     assembly, files_read = _assembled(gathered, errors)
-    judged = judge(assembly.subjects, load_for(policy.rules, assembly.subjects))
+    profile = policy.profile or gathered.scope.options.profile
+    rules = [
+        rule for rule in load_for(policy.rules, assembly.subjects) if policy.chosen or rule.card.belongs_to(profile)
+    ]
+    judged = judge(assembly.subjects, rules)
     reported = [
         finding
         for finding in judged

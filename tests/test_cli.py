@@ -28,6 +28,7 @@ from k3s_policy.rule import names
 
 PROJECT = Path(__file__).parent.parent
 CONFIG = "etc/rancher/k3s/config.yaml"
+FLOATING = "curl -sfL https://get.k3s.io | sh -s - server --write-kubeconfig-mode=644\n"
 OPEN_MODE = 'write-kubeconfig-mode: "0644"\n'
 """One finding of severity medium."""
 LEAKED = "token: 9f86d081884c7d659a2feaa0\n"
@@ -195,6 +196,7 @@ def test_nothing_to_scan_is_0_and_said_on_stderr(tmp_path: Path) -> None:
         (["scan", "--output", "json"], "--output json names no file: write --output json:FILE, or --format json"),
         (["explain", "removed-flags"], "did you mean removed-flag?"),
         (["explain"], "required: RULE"),
+        (["scan", "--profile", "paranoid"], "invalid choice: 'paranoid'"),
         (["rules", "--format", "sarif"], "invalid choice: 'sarif'"),
     ],
 )
@@ -224,6 +226,7 @@ def test_a_report_that_cannot_be_written_is_2(tmp_path: Path, place: str) -> Non
         (UNKNOWN_OPTIONS, ":3:5", "unknown key `server`: did you mean `servers`?"),
         ("cluster:\n  a: {servers: [x]}\n", ":1:1", "unknown key `cluster`: did you mean `clusters`?"),
         ("k3s-version: latest\n", ":1:14", "not a K3s version"),
+        ("profile: paranoid\n", ":1:10", "there is no such profile: there are default, strict"),
         ("clusters:\n  edge: {servers: []}\n", ":2:3", "the cluster edge needs `servers`"),
         ("clusters: [\n", ":", ""),
         ("- a\n", ":1:1", "the top level must be a mapping"),
@@ -263,6 +266,26 @@ def test_selecting_and_ignoring_rules(tmp_path: Path) -> None:
     assert rules_found(tmp_path, "--ignore", ",".join(names())) == []
 
 
+def test_a_profile_has_its_rules_and_those_of_the_ones_before(tmp_path: Path) -> None:
+    write(tmp_path, {"install.sh": FLOATING})
+    assert rules_found(tmp_path) == ["world-readable-kubeconfig"]
+    assert rules_found(tmp_path, "--profile", "default") == ["world-readable-kubeconfig"]
+    assert rules_found(tmp_path, "--profile", "strict") == ["floating-version", "world-readable-kubeconfig"]
+    assert rules_found(tmp_path, "--profile", "strict", "--ignore", "floating-version") == ["world-readable-kubeconfig"]
+
+
+def test_a_rule_that_is_selected_needs_no_profile(tmp_path: Path) -> None:
+    write(tmp_path, {"install.sh": FLOATING})
+    for profile in ([], ["--profile", "default"]):
+        assert rules_found(tmp_path, "--select", "floating-version", *profile) == ["floating-version"]
+
+
+def test_the_profile_of_the_options_gives_way_to_the_command_line(tmp_path: Path) -> None:
+    write(tmp_path, {"install.sh": FLOATING, ".k3s-policy.yaml": "profile: strict\n"})
+    assert rules_found(tmp_path) == ["floating-version", "world-readable-kubeconfig"]
+    assert rules_found(tmp_path, "--profile", "default") == ["world-readable-kubeconfig"]
+
+
 def test_less_certain_findings_can_be_left_out(tmp_path: Path) -> None:
     half = "datastore-endpoint: https://etcd:2379\ndatastore-certfile: /c\n"
     confidences = {
@@ -278,7 +301,9 @@ def test_the_version_decides_what_exists(tmp_path: Path) -> None:
     write(tmp_path, {CONFIG: "no-deploy: traefik\nwrite-kubeconfig-mode: '0600'\n"})
     severities = {}
     for version in ("v1.20", "v1.33.4+k3s1", "1.33"):
-        report = json.loads(run("scan", tmp_path, "--k3s-version", version, "--format", "json").out)
+        report = json.loads(
+            run("scan", tmp_path, "--select", "removed-flag", "--k3s-version", version, "--format", "json").out
+        )
         severities[version] = [finding["severity"] for finding in report["findings"]]
     assert severities == {"v1.20": ["low"], "v1.33.4+k3s1": ["medium"], "1.33": ["medium"]}
 
@@ -440,7 +465,7 @@ def test_help() -> None:
 def test_every_rule_is_explained(rule: str) -> None:
     result = run("explain", rule)
     assert (result.code, result.err) == (0, "")
-    assert re.match(rf"{rule} \((?:low|medium|high)\)\n\n\S", result.out)
+    assert re.match(rf"{rule} \((?:low|medium|high)(?:, profile strict)?\)\n\n\S", result.out)
     assert " wrong" in result.out
 
 
@@ -450,6 +475,7 @@ def test_listing_rules() -> None:
     listed = json.loads(run("rules", "--format", "json").out)
     assert [rule["name"] for rule in listed["rules"]] == list(names())
     assert all(rule["summary"] and rule["documentation"] for rule in listed["rules"])
+    assert {rule["name"] for rule in listed["rules"] if rule["profile"] == "strict"} == {"floating-version"}
 
 
 # --- paths --------------------------------------------------------------------------------------------

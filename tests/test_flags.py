@@ -417,9 +417,11 @@ def test_removed_values_go_with_the_version() -> None:
         ("kine-tls", "v1.28.9+k3s1", "v1.30"),
         ("helm-controller-arg", "v1.33.13+k3s1", "v1.33.13+k3s2"),
         ("helm-controller-arg", "v1.36.2+k3s1", "v1.36.3+k3s1"),
-        # v1.27 and v1.28 lie between the line with the flag and one it was carried back to.
-        ("tls-san-security", "v1.25.16+k3s1", "v1.27.0+k3s1"),
+        # v1.27 and v1.28 lie between a line with the flag and one it was carried back to.
+        ("embedded-registry", "v1.26.12+k3s1", "v1.27.0+k3s1"),
+        ("tls-san-security", "v1.24.16+k3s1", "v1.24.17+k3s1"),
         ("tls-san-security", "v1.26.7+k3s1", "v1.26.8+k3s1"),
+        ("tls-san-security", "v1.28.0+k3s1", "v1.28.1+k3s1"),
         ("flannel-backend", "v0.9.1", "v0.10.0"),
     ],
 )

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from markdown_cases import cases
@@ -17,10 +17,11 @@ from k3s_policy import head
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.finding import CheckFailedError
 from k3s_policy.flags import flags
-from k3s_policy.model import Form, Invocation, Origin, Setting, Started, Unrecognised
+from k3s_policy.model import Form, Invocation, Origin, Release, Setting, Started, Unrecognised
 from k3s_policy.readers import dispatch
 from k3s_policy.rule import load, load_for, names
 from k3s_policy.text import Source
+from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,12 +57,21 @@ def _meets(flag: str, name: str) -> bool:
     return name.startswith(flag[:-1]) if flag.endswith("*") else name == flag
 
 
+_EMPTY: dict[str, Any] = {"started": None, "unrecognised": (), "version": None, "release": None}
+"""The fields that rules are about, where they hold nothing."""
+_FILLED: dict[str, Any] = {
+    "started": Started(Form.COMMAND, (AT,)),
+    "unrecognised": (Unrecognised("x", AT, None, Origin.CONFIG, Form.CONFIG),),
+    "version": Version(1, 33),
+    "release": Release(AT, ""),
+}
+
+
 def _without(invocation: Invocation, about: Head) -> Invocation:
     """Take from an invocation what a rule says that it is about."""
     kept = [one for one in invocation.settings if not any(_meets(flag, one.flag.name) for flag in about.flags)]
-    started = None if "started" in about.fields else invocation.started
-    unrecognised = () if "unrecognised" in about.fields else invocation.unrecognised
-    return replace(invocation, settings=tuple(kept), started=started, unrecognised=unrecognised)
+    emptied: dict[str, Any] = {name: _EMPTY[name] for name in about.fields}
+    return replace(invocation, settings=tuple(kept), **emptied)
 
 
 @pytest.mark.parametrize("name", names())
@@ -80,11 +90,8 @@ def test_a_rule_is_loaded_for_whom_it_judges(name: str) -> None:
             for flag in about.flags:
                 setting = next(_setting(one) for one in ALL_FLAGS if _meets(flag, one.name))
                 assert load_for([name], [kind(AT, (setting,))])
-            if "started" in about.fields:
-                assert load_for([name], [kind(AT, started=Started(Form.COMMAND, (AT,)))])
-            if "unrecognised" in about.fields:
-                option = Unrecognised("x", AT, None, Origin.CONFIG, Form.CONFIG)
-                assert load_for([name], [kind(AT, unrecognised=(option,))])
+            for field in about.fields:
+                assert load_for([name], [kind(AT, **{field: _FILLED[field]})])
         else:
             assert [one.name for one in load_for([name], [object.__new__(kind)])] == [name]
     assert load_for([name], [object()]) == []
@@ -98,7 +105,7 @@ def _setting(flag: Flag) -> Setting:
 def test_a_rule_is_about_flags_and_fields_that_there_are(name: str) -> None:
     for flag in HEADS[name].flags:
         assert any(_meets(flag, one.name) for one in ALL_FLAGS), f"there is no flag {flag}"
-    assert {"started", "unrecognised"}.issuperset(HEADS[name].fields), "test them below too"
+    assert _EMPTY.keys() >= set(HEADS[name].fields), "test them too"
     assert {"Invocation", "Server", "Agent"}.intersection(HEADS[name].kinds), "it judges no invocation"
 
 

@@ -23,6 +23,8 @@ from k3s_policy.text import Source
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from k3s_policy.finding import RuleCard
+
 PROJECT = Path(__file__).parent.parent
 README = PROJECT / "README.md"
 PROGRAM = Path(sys.executable).with_name("k3s-policy")
@@ -73,6 +75,11 @@ def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def rank(card: RuleCard) -> str:
+    """Return the severity of a rule, and its profile where that is not the default one."""
+    return card.severity.word if card.profile == "default" else f"{card.severity.word}, {card.profile}"
+
+
 def scan_options() -> list[tuple[str, str]]:
     """Return every option of `scan` with its value, and its help text."""
     found = re.findall(
@@ -107,7 +114,7 @@ def test_overview_is_what_the_command_prints(repository: Path) -> None:
 
 def test_every_rule_is_listed() -> None:
     cards = [load(name).card for name in names()]
-    rows = [(f"`{card.name}`", card.severity.word, card.summary) for card in cards]
+    rows = [(f"`{card.name}`", rank(card), card.summary) for card in cards]
     check_section("rules", table(("rule", "severity", "what it finds"), rows))
 
 

@@ -24,28 +24,18 @@ kube-apiserver-arg:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from k3s_policy.branch import exclusive
+from k3s_policy.component import groups, members
 from k3s_policy.finding import Severity
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.component import ComponentArgument
+    from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
-
-
-class _Item(NamedTuple):
-    """One argument of a component, as K3s takes it apart."""
-
-    setting: Setting
-    name: str
-    value: str
-    adds: bool
-    """Whether it is written with `+=` or `-=`, which keeps the default."""
-
 
 _LONGEST_SHOWN = 60
 
@@ -60,7 +50,7 @@ def check(invocation: Invocation) -> Problems:
     for items in _replacements(invocation, "kube-apiserver-arg", "enable-admission-plugins"):
         if "NodeRestriction" not in _members(items):
             yield Problem(
-                items[0].setting.value,
+                items[0].at,
                 "enable-admission-plugins replaces K3s's own list, which has NodeRestriction: "
                 "one node's credentials suffice to change all nodes",
                 f"write enable-admission-plugins={_listed('NodeRestriction', _members(items))}",
@@ -70,14 +60,14 @@ def check(invocation: Invocation) -> Problems:
     for items in _replacements(invocation, "kubelet-arg", "eviction-hard"):
         if not any(signal.startswith(("nodefs.", "imagefs.")) for signal in _members(items)):
             yield Problem(
-                items[0].setting.value,
+                items[0].at,
                 "eviction-hard replaces K3s's own thresholds: nothing is evicted when the disk runs full",
                 "add imagefs.available<5%,nodefs.available<5%",
                 Severity.LOW,
             )
 
 
-def _modes(items: Sequence[_Item]) -> Iterator[Problem]:
+def _modes(items: Sequence[ComponentArgument]) -> Iterator[Problem]:
     modes = _members(items)
     if "AlwaysAllow" in modes:
         return  # that everything is allowed is insecure-component-argument's to say
@@ -86,49 +76,23 @@ def _modes(items: Sequence[_Item]) -> Iterator[Problem]:
         outcome = "no node becomes ready" if "Node" in missing else "K3s's own controllers are refused"
         others = [mode for mode in modes if mode not in ("Node", "RBAC")]
         yield Problem(
-            items[0].setting.value,
+            items[0].at,
             f"authorization-mode replaces K3s's own Node,RBAC: without {' and '.join(missing)} {outcome}",
             f"write authorization-mode={_listed('Node,RBAC', others)}",
         )
 
 
-def _replacements(invocation: Invocation, flag: str, name: str) -> Iterator[list[_Item]]:
-    """Yield the items that together replace a default, those of exclusive branches for themselves.
-
-    Nothing where one of them is not known: it may name what the others leave out.
-    """
-    settings = invocation.all(flag)
-    if any(_may_be(setting, name) for setting in settings):
-        return
-    items = [item for item in map(_taken_apart, settings) if item.name == name]
-    told: list[_Item] = []
-    for item in items:
-        together = [other for other in items if not exclusive(other.setting.when, item.setting.when)]
-        if item not in told and item.value:
-            told.extend(together)
-            # Only the first finds the default still there, to add to it or to do away with it.
-            if not together[0].adds:
-                yield together
+def _replacements(invocation: Invocation, flag: str, name: str) -> Iterator[list[ComponentArgument]]:
+    """Yield the arguments that together replace a default."""
+    for together in groups(invocation, (flag,), name):
+        given = [argument for argument in together if argument.value]
+        # Only the first finds the default still there, to add to it or to do away with it.
+        if given and not together[0].adds:
+            yield given
 
 
-def _may_be(setting: Setting, name: str) -> bool:
-    """Whether a value that is filled in may be an argument of this name."""
-    if setting.known:
-        return False
-    option, equals, _ = setting.value.partition("=")
-    told = bool(equals) and option.known and not any(mark in str(option) for mark in "{$<(")
-    return not told or _taken_apart(setting).name == name
-
-
-def _taken_apart(setting: Setting) -> _Item:
-    """Take an item apart as K3s does: `--` before it is allowed, `+` or `-` behind its name keeps the default."""
-    name, _, value = str(setting.value).removeprefix("--").partition("=")
-    return _Item(setting, name.rstrip("+-"), value, name.endswith(("+", "-")))
-
-
-def _members(items: Iterable[_Item]) -> list[str]:
-    """Return what the items list: the components split each of them at its commas."""
-    return [part.strip() for item in items for part in item.value.split(",") if part.strip()]
+def _members(items: Iterable[ComponentArgument]) -> list[str]:
+    return [str(member) for member in members(items)]
 
 
 def _listed(default: str, added: Iterable[str]) -> str:

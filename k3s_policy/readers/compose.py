@@ -16,6 +16,7 @@ from k3s_policy.interpolate import filled_in, interpolated
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
+from k3s_policy.release import release_of
 from k3s_policy.shell import split_words
 from k3s_policy.tree import Mapping, Scalar, Sequence
 from k3s_policy.version import Version
@@ -72,7 +73,8 @@ def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
         return
     placed = [one for source, target in volumes if (one := _placed(source, target, host, path)) is not None]
     yield from placed
-    release, unseen = _release(image.text)
+    named = filled_in(interpolated(image.text), {})
+    version, unseen = _version(named)
     yield Start(
         at=role or image.text,
         role=str(role) if role else None if words or not _is_upstream(image) else "agent",
@@ -80,7 +82,8 @@ def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
         arguments=tuple(Argument(word) for word in words if word is not role),
         form=Form.COMPOSE,
         variables=tuple(_variables(service)),
-        version=release,
+        version=version,
+        release=release_of(named),
         unseen=(*unseen, *_unseen(service, volumes)),
         host=host,
         alone=True,
@@ -182,10 +185,9 @@ def _unseen(service: Mapping, volumes: Iterable[tuple[Text | None, Text]]) -> It
             yield Unseen(kind, "`extends` may add to the service")
 
 
-def _release(image: Text) -> tuple[Version | None, tuple[Unseen, ...]]:
-    name = filled_in(interpolated(image), {})
-    match = program.image(str(name))
-    tag = name.cut(match, "tag") if match and match["tag"] else None
+def _version(image: Text) -> tuple[Version | None, tuple[Unseen, ...]]:
+    match = program.image(str(image))
+    tag = image.cut(match, "tag") if match and match["tag"] else None
     if tag is not None and not tag.known:
         return None, (Unseen("version", "the release is a variable", image),)
     return Version.parse(str(tag or "")), ()

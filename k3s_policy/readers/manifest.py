@@ -12,6 +12,7 @@ from k3s_policy.fragment import Database, OtherCommand, S3Secret, Service, Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.readers import config
+from k3s_policy.release import release_of
 from k3s_policy.text import Run, Text
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
 from k3s_policy.version import Version
@@ -152,6 +153,7 @@ def _container(container: Mapping) -> Iterator[Fragment]:
         form=Form.CONTAINER,
         variables=tuple(_variables(container)),
         version=Version.parse(match["tag"] or ""),
+        release=release_of(image.text),
         unseen=tuple(_unseen(container)),
         alone=True,
         words=started,

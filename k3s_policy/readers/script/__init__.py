@@ -49,6 +49,11 @@ _TEMPLATE = re.compile(
 _INSTALLER_URL = re.compile(
     r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
 )
+# Scripts of other places may do more than K3s's, and choose a release themselves.
+_OWN_URL = re.compile(
+    r"(?:https?://)?(?:get\.k3s\.io/?|rancher-mirror\.[a-z0-9.-]+/k3s/k3s-install\.sh"
+    r"|raw\.githubusercontent\.com/(?:k3s-io|rancher)/k3s/[^\s'\"]*install\.sh)"
+)
 _INSTALLER_FILE = re.compile(
     r"(?i)(?:^|/)(?![^/]*uninstall)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$"
 )
@@ -109,7 +114,7 @@ class _Reading:
         self.standard_input: tuple[Text, ...] = ()
         self.places_files = False
         self.sourced: Text | None = None
-        self.downloaded: set[str] = set()
+        self.downloaded: dict[str, Text | None] = {}
 
     def read(self, text: Text) -> Iterator[Fragment]:
         """Read a script from its first to its last command."""
@@ -137,7 +142,7 @@ class _Reading:
         elif name == "k3sup":
             self.found.extend(start.k3sup(call))
         elif self._is_installer(call.program, call):
-            self._install(call, call.words[1:])
+            self._install(call, call.words[1:], self._origin(call.words[0]))
         else:
             self._file_command(call)
 
@@ -148,7 +153,7 @@ class _Reading:
         elif call.name == "chmod":
             self.found.extend(_modes(call))
         elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
-            self.downloaded.update(_download_targets(call))
+            self.downloaded.update(dict.fromkeys(_download_targets(call), _own_url(call.words)))
         elif call.name in _PLACING_PROGRAMS:
             found = placed.placed(call, self.host, self.path)
             self.found.extend(found)
@@ -179,16 +184,16 @@ class _Reading:
         if inline is not None:
             if not inline.text.known and _INSTALLER_URL.search(str(inline.text)):
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
-                self._install(call, operands[1:])
+                self._install(call, operands[1:], _own_url([inline]))
             else:
                 self._nested(inline.text, call.variables)
         elif any(_INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
-            self._install(call, operands)
+            self._install(call, operands, _own_url(upstream_words(call.command)))
         elif operands and "s" not in letters and call.name != "su":
             if self._is_installer(str(operands[0].text), call):
-                self._install(call, operands[1:])
+                self._install(call, operands[1:], self._origin(operands[0]))
         elif call.command.upstream is not None and start.for_installer(call.variables):
-            self._install(call, operands)
+            self._install(call, operands, None)
         else:
             for text in call.command.input or self.standard_input:
                 self._nested(text, call.variables)
@@ -202,8 +207,12 @@ class _Reading:
         own = any(str(assignment.name).startswith("INSTALL_K3S_") for assignment in call.command.assignments)
         return own or (_GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables))
 
-    def _install(self, call: Call, operands: Sequence[Word]) -> None:
-        self.found.extend(start.installer(call, operands, self.host, self.form))
+    def _origin(self, script: Word) -> Text | None:
+        """Return the address a script was downloaded from, where that is K3s's own."""
+        return self.downloaded.get(str(script.text).rpartition("/")[2]) or _own_url([script])
+
+    def _install(self, call: Call, operands: Sequence[Word], origin: Text | None) -> None:
+        self.found.extend(start.installer(call, operands, self.host, self.form, origin))
 
     def _remote(self, call: Call) -> None:
         """Read what `ssh host '...'`, `multipass exec vm -- sh -c '...'` and their kind run elsewhere."""
@@ -254,6 +263,12 @@ def _may_place(call: Call) -> bool:
         targets = words[-1:]
     written = (str(one.target.text) for one in call.command.redirects if one.target and one.operator.startswith(">"))
     return any(_K3S_FOLDER.search(word) and not _KUBECONFIG.search(word) for word in (*targets, *written))
+
+
+def _own_url(words: Iterable[Word]) -> Text | None:
+    """Return the first address of K3s's own install script among some words."""
+    found = ((word.text, _OWN_URL.search(str(word.text))) for word in words)
+    return next((text.cut(match) for text, match in found if match), None)
 
 
 def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import program
 from k3s_policy.branch import When, exclusive
 from k3s_policy.flags import flags
 from k3s_policy.fragment import OtherCommand, Start
 from k3s_policy.lower import Argument, Variable
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Release, Unseen
 from k3s_policy.readers.script.call import options
+from k3s_policy.release import release_of
 from k3s_policy.shell import split_words
 from k3s_policy.text import Run, Text
 from k3s_policy.version import Version
@@ -34,10 +36,15 @@ def for_installer(variables: Iterable[Variable]) -> bool:
     return any(str(variable.name).startswith("INSTALL_K3S_") for variable in variables)
 
 
-def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None) -> Iterator[Start]:
-    """Read a run of the install script with some arguments (K3s install.sh, setup_env)."""
+def installer(
+    call: Call, operands: Sequence[Word], host: str, form: Form | None, origin: Text | None
+) -> Iterator[Start]:
+    """Read a run of the install script with some arguments (K3s install.sh, setup_env).
+
+    `origin` is the address it was downloaded from, where that is K3s's own.
+    """
     words = [*_exec_words(call.variables), *(Argument(word.text, word.when) for word in operands)]
-    version, hidden = _installed_version(call.variables)
+    chosen = _chosen(call.variables, origin)
     for head, arguments in _beginnings(words):
         role, rest, because = _installed_role(head, arguments, call.variables)
         if role not in (*_ROLES, None):
@@ -51,8 +58,9 @@ def installer(call: Call, operands: Sequence[Word], host: str, form: Form | None
             because=because,
             form=form or Form.INSTALLER,
             variables=tuple(_of_k3s(call.variables)),
-            version=version,
-            unseen=(hidden,) if hidden else (),
+            version=chosen.version,
+            release=chosen.release,
+            unseen=chosen.unseen,
             host=host,
             when=tuple(dict.fromkeys((*call.command.when, *(head.when if head is not None else ())))),
         )
@@ -71,10 +79,25 @@ _INSTALLED = "/usr/local/bin/k3s"
 _DEFAULT = re.compile(r"^\$\{[A-Za-z_]\w*:?-(?P<default>[^${}]+)\}$")
 
 
-def _installed_version(variables: Sequence[Variable]) -> tuple[Version | None, Unseen | None]:
-    """Return the release that is installed, or that one is said which the script does not know.
+_NOT_BY_CHANNEL = frozenset({"INSTALL_K3S_COMMIT", "INSTALL_K3S_PR", "INSTALL_K3S_CHANNEL_URL"})
+"""Variables that choose what is installed, or ask another server which release is that of a channel."""
+_NO_DOWNLOAD = frozenset({"INSTALL_K3S_SKIP_DOWNLOAD", "INSTALL_K3S_BIN_DIR_READ_ONLY"})
 
-    INSTALL_K3S_VERSION wins over a channel that names a line, `v1.30`. The default of `${VERSION:-v1.30.4}` counts.
+
+class _Chosen(NamedTuple):
+    """The release that is installed, as far as the script says it."""
+
+    version: Version | None = None
+    release: Release | None = None
+    unseen: tuple[Unseen, ...] = ()
+    """That one is said which the script does not know."""
+
+
+def _chosen(variables: Sequence[Variable], origin: Text | None) -> _Chosen:
+    """Return the release that the install script installs (K3s install.sh, get_release_version).
+
+    INSTALL_K3S_VERSION wins over a channel; one that names a line, `v1.30`, tells the line at least. The default of
+    `${VERSION:-v1.30.4}` counts. Without both it is the channel `stable`.
     """
     for name in ("INSTALL_K3S_VERSION", "INSTALL_K3S_CHANNEL"):
         for variable in reversed(variables):
@@ -82,9 +105,24 @@ def _installed_version(variables: Sequence[Variable]) -> tuple[Version | None, U
                 value = str(variable.value)
                 default = _DEFAULT.match(value)
                 version = Version.parse(default["default"] if default else value)
-                hidden = version is None and not variable.value.known
-                return version, Unseen("version", "the release is a variable") if hidden else None
-    return None, None
+                if version is None and not variable.value.known:
+                    return _Chosen(None, Release(variable.value), (Unseen("version", "the release is a variable"),))
+                moves = name == "INSTALL_K3S_CHANNEL" and variable.value.known and _downloads(variables)
+                return _Chosen(version, Release(variable.value, f"the channel {value} moves" if moves else ""))
+    if origin is None or not _downloads(variables):
+        return _Chosen()
+    return _Chosen(release=Release(origin, "without a version the newest stable release is installed"))
+
+
+def _downloads(variables: Iterable[Variable]) -> bool:
+    """Whether the install script surely downloads the release of a channel (K3s install.sh, download_and_verify)."""
+    for variable in variables:
+        name, value = str(variable.name), variable.value
+        if name in _NOT_BY_CHANNEL and value:
+            return False
+        if name in _NO_DOWNLOAD and (not value.known or str(value) in ("true", "binary")):
+            return False
+    return True
 
 
 def _exec_words(variables: Iterable[Variable]) -> Iterator[Argument]:
@@ -223,11 +261,31 @@ def k3sup(call: Call) -> Iterator[Start]:
         form=Form.INSTALLER,
         variables=tuple(_k3sup_variables(at, given)) if joins else (),
         version=versions[-1] if versions else None,
+        release=_of_k3sup(call, values),
         unseen=(Unseen("version", "the release is a variable"),) if hidden else (),
         alone=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
         when=call.command.when,
     )
+
+
+def _of_k3sup(call: Call, values: Iterable[tuple[str, Word]]) -> Release | None:
+    """Return what chooses the release: `--k3s-version`, else a channel, `stable` by default (k3sup cmd/install.go)."""
+    given = {name: value.text for name, value in values}
+    if "--k3s-version" in given:
+        return Release(given["--k3s-version"])
+    if any(_may_be_options(earlier.text, word.text) for earlier, word in pairwise(call.words)):
+        return None
+    channel = given.get("--k3s-channel")
+    if channel is None:
+        return Release(call.words[1].text, "without a version the newest stable release is installed")
+    return Release(channel, f"the channel {channel} moves")
+
+
+def _may_be_options(earlier: Text, word: Text) -> bool:
+    """Whether a word is made by a variable and is no value of the option before it."""
+    takes_it = earlier.startswith("-") and "=" not in str(earlier)
+    return not takes_it and not word[:1].known
 
 
 def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Argument]:
@@ -294,6 +352,7 @@ def container(call: Call) -> Iterator[Start]:
         form=Form.COMMAND,
         variables=tuple(variables),
         version=Version.parse((image["tag"] if image else None) or ""),
+        release=release_of(image_name),
         unseen=(Unseen("config", "a volume may hold a config file"), *_unseen_release(image_name)),
         alone=True,
         words=(image_name.stand_in("/bin/k3s"), *(word.text for word in words[place + 1 :])),

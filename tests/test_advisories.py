@@ -1,0 +1,64 @@
+"""Advisories: which releases they are about, at the ends of their ranges."""
+
+from __future__ import annotations
+
+import pytest
+
+from k3s_policy import advisories
+from k3s_policy.model import Server
+from k3s_policy.text import Source
+from k3s_policy.version import Version
+
+ALL = advisories._ADVISORIES  # noqa: SLF001  the table itself
+
+
+@pytest.mark.parametrize(
+    ("name", "affected", "mended"),
+    [
+        ("CVE-2023-32187", "v1.0.0", "v1.28.1+k3s1"),
+        ("CVE-2023-32187", "v1.24.16+k3s1", "v1.28.1+k3s1"),
+        # Mended, and switched off.
+        ("CVE-2023-32187", "v1.24.17+k3s1", "v1.29.0+k3s1"),
+        ("CVE-2023-32187", "v1.27", "v1.28"),
+        ("CVE-2023-32187", "v1.28.0+k3s1", "v1.28.2+k3s1"),
+        ("CVE-2025-46599", "v1.32.0+k3s1", "v1.31.14+k3s1"),
+        ("CVE-2025-46599", "v1.32.0-rc1+k3s1", "v1.32.4-rc1+k3s1"),
+        ("CVE-2025-46599", "v1.32.3+k3s1", "v1.32"),
+        ("CVE-2021-32001", "v1.19.12+k3s1", "v1.19.13+k3s1"),
+        ("CVE-2021-32001", "v1.20.8+k3s1", "v1.20.9+k3s1"),
+        ("CVE-2021-32001", "v1.18", "v1.22.0-alpha1"),
+        ("CVE-2021-32001", "v1.21.2+k3s1", "v1.21.3+k3s1"),
+        ("CVE-2026-54250", "v1.33.9+k3s1", "v1.33.10+k3s1"),
+        ("CVE-2026-54250", "v1.34.0+k3s1", "v1.34.6+k3s1"),
+        ("CVE-2026-54250", "v1.35.2+k3s1", "v1.36.0+k3s1"),
+    ],
+)
+def test_a_release_is_affected(name: str, affected: str, mended: str) -> None:
+    assert _affects(name, affected)
+    assert not _affects(name, mended)
+
+
+def _affects(name: str, text: str) -> bool:
+    version = Version.parse(text)
+    assert version is not None
+    return any(advisory.affects(version) for advisory in ALL if advisory.name == name)
+
+
+def test_the_ends_of_ranges_are_versions_in_their_order() -> None:
+    for advisory in ALL:
+        ends = [end for pair in advisory.ranges for end in pair]
+        assert "" not in ends[1:]
+        versions = [Version.parse(end) for end in ends if end]
+        assert versions == sorted(version for version in versions if version is not None)
+
+
+def test_a_release_has_an_advisory_once() -> None:
+    for text in ("v1.24.16", "v1.24.17", "v1.27.4", "v1.27.5", "v1.28.0"):
+        version = Version.parse(text)
+        assert version is not None
+        names = [advisory.name for advisory in ALL if advisory.affects(version)]
+        assert sorted(set(names)) == sorted(names)
+
+
+def test_nothing_is_concluded_without_a_release() -> None:
+    assert list(advisories.exposures(Server(Source("config.yaml", "token: a").text))) == []
