@@ -43,6 +43,8 @@ class Options:
 
     clusters: tuple[ClusterOptions, ...] = ()
     version: Version | None = None
+    semgrep_rules: tuple[str, ...] = ()
+    """Files and folders of the user's own Semgrep rules, relative to the file."""
 
 
 class OptionsError(Exception):
@@ -82,12 +84,20 @@ def parse(text: Text) -> Options:
     if root is None or (isinstance(root, Scalar) and not str(root)):
         return Options()
     top = _mapping(root, "the top level")
-    _known(top, ("clusters", "k3s-version"))
+    _known(top, ("clusters", "k3s-version", "semgrep"))
     clusters = top.last("clusters")
+    semgrep = top.last("semgrep")
     return Options(
         tuple(_cluster(key, value) for key, value in _mapping(clusters, "clusters").entries) if clusters else (),
         _version(top.last("k3s-version")),
+        _rules(semgrep) if semgrep else (),
     )
+
+
+def _rules(node: Node) -> tuple[str, ...]:
+    entry = _mapping(node, "semgrep")
+    _known(entry, ("rules",))
+    return _texts(entry.last("rules"), "rules must be paths such as `policies/semgrep`")
 
 
 def _cluster(key: Scalar, value: Node) -> ClusterOptions:
@@ -101,12 +111,16 @@ def _cluster(key: Scalar, value: Node) -> ClusterOptions:
 
 
 def _patterns(node: Node | None) -> tuple[str, ...]:
+    return _texts(node, "a pattern must be a text such as `hosts/server-*/`")
+
+
+def _texts(node: Node | None, wanted: str) -> tuple[str, ...]:
     if node is None:
         return ()
     items = node.items if isinstance(node, Sequence) else (node,)
     for item in items:
         if not isinstance(item, Scalar) or not str(item):
-            raise OptionsError("a pattern must be a text such as `hosts/server-*/`", item.written)
+            raise OptionsError(wanted, item.written)
     return tuple(str(item) for item in items)
 
 
