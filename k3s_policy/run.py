@@ -144,7 +144,7 @@ def sources(request: Request) -> tuple[list[str], list[ScanError]]:
         discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
         errors.extend(discovery.problems)
         found = _read(discovery.candidates, errors, None)
-    return [source.path for source in found if next(dispatch.read(source), None) is not None], errors
+    return [one.path for one in found if _is_program(one) or next(dispatch.read(one), None) is not None], errors
 
 
 def tool_version() -> str:
@@ -260,8 +260,8 @@ def _assembled(gathered: _Gathered, errors: list[ScanError], searched: Searched 
     """Put the files together, with those that they name; return also how many held something of K3s's."""
     fragments, files_read = _fragments(gathered.sources, dispatch.read, errors)
     if searched is not None:
-        fragments += searched.fragments
-        files_read += searched.files_read
+        fragments += (fragment for _, fragment in searched.fragments)
+        files_read += len({source for source, _ in searched.fragments})
     assembly = assemble(fragments, gathered.scope)
     if not assembly.wanted:
         return assembly, files_read

@@ -40,13 +40,13 @@ class Patterns:
 class Searched:
     """What a search made of files."""
 
-    fragments: list[Fragment] = field(default_factory=list)
+    fragments: list[tuple[Source, Fragment]] = field(default_factory=list)
+    """What was read, each with its file."""
     findings: list[Finding] = field(default_factory=list)
     """Of the user's rules."""
     cards: list[RuleCard] = field(default_factory=list)
     errors: list[ScanError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    files_read: int = 0
 
 
 def search(programs: Iterable[Source], others: Iterable[Source], patterns: Patterns) -> Searched:
@@ -101,20 +101,21 @@ def _some(paths: list[str]) -> str:
 
 def _take(matches: Iterable[Match], own: list[Source], searched: Searched) -> None:
     """Read what is pointed at, and make findings of the rest."""
-    pointing: dict[Source, list[Match]] = {source: [] for source in own}
+    shipped = {name.removesuffix(".yaml") for name in os.listdir(folder("rules"))}
+    programs = set(own)
+    pointing: dict[Source, list[Match]] = {}
     for match in matches:
         if match.reads not in semgrep.READINGS:
             searched.findings.append(_finding(match))
-        elif match.source in pointing:
-            pointing[match.source].append(match)
+        elif match.source in programs or match.rule not in shipped:
+            pointing.setdefault(match.source, []).append(match)
     for source, found in pointing.items():
         try:
             fragments = list(semgrep.fragments(found))
         except Exception as error:  # noqa: BLE001  one file must not hide the others, nor its content be told
             searched.errors.append(ScanError(f"could not be read: {type(error).__name__}", source.path))
             continue
-        searched.fragments += fragments
-        searched.files_read += bool(fragments)
+        searched.fragments += ((source, fragment) for fragment in fragments)
 
 
 _SEVERITIES = {

@@ -21,6 +21,7 @@ _KEY = pattern(r"""\s*["']?(?P<key>[A-Za-z][\w-]*\+?)["']?\s*(?:=(?!=)|:)\s*""")
 _PLAIN = pattern(r"(?:true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?)$")
 _STRING = pattern(r"""["'][^"'\\]*["']$""")
 _LIST = pattern(r"\[.*\]$", re.DOTALL)
+_SIGN = pattern(r"(?<=\s)(?:#|//|/\*)")
 _SPACE = pattern(r"(?:\s|//[^\n]*|#[^\n]*|,)*")
 
 
@@ -112,23 +113,11 @@ def _goes_on(content: str, position: int, end: int) -> bool:
 
 def _value(source: Source, entry: _Entry, language: Language) -> Text | None:
     """Return a value as YAML, None for one that is left out."""
-    text = source.text[entry.start : entry.end].strip()
-    comment = next(
-        (
-            n
-            for n, _ in enumerate(str(text))
-            if n and language.comment.match(str(text), n) and str(text)[n - 1] in " \t"
-        ),
-        None,
-    )
-    if comment is not None and _STRING.match(str(text[:comment].rstrip())):
-        text = text[:comment].rstrip()
+    text = _without_comment(source.text[entry.start : entry.end].strip(), language)
     written = str(text)
     if written == "null":
         return None
-    if _PLAIN.match(written):
-        return text
-    if _STRING.match(written) and "${" not in written and "%{" not in written:
+    if _PLAIN.match(written) or (_STRING.match(written) and "${" not in written and "%{" not in written):
         return text
     if _LIST.match(written):
         found = groups(source, text.span.start, text.span.end, language)
@@ -136,3 +125,13 @@ def _value(source: Source, entry: _Entry, language: Language) -> Text | None:
         if items and all(value.literal and value.text.known and _STRING.match(f'"{value.text}"') for value in items):
             return text
     return text.stand_in('"' + "x" * 8 + '"', known=False)
+
+
+def _without_comment(text: Text, language: Language) -> Text:
+    """Take away what stands behind a value, where a value is left that is one by itself."""
+    for sign in _SIGN.finditer(str(text)):
+        kept = text[: sign.start()].rstrip()
+        whole = any(form.match(str(kept)) for form in (_PLAIN, _STRING, _LIST))
+        if whole and language.comment.match(str(text), sign.start()):
+            return kept
+    return text
