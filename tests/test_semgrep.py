@@ -23,6 +23,7 @@ from k3s_policy.readers import semgrep
 from k3s_policy.readers.semgrep.literal import LANGUAGES, groups
 from k3s_policy.readers.semgrep.mapping import as_yaml
 from k3s_policy.readers.semgrep.process import _copied, _Copy
+from k3s_policy.reports import FORMATS, render
 from k3s_policy.run import Request, scan, sources
 from k3s_policy.text import Source
 
@@ -284,6 +285,13 @@ def test_rules_of_the_user_report(report: Report) -> None:
 def test_a_message_of_a_users_rule_holds_no_credential(report: Report) -> None:
     (secret,) = found(report, "no-secret")
     assert secret.message == "the value is ******"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_format_shows_the_credential_of_a_program(report: Report, form: str) -> None:
+    rendered = render(form, report)
+    assert "main.tf" in rendered
+    assert MARKER not in rendered
 
 
 def test_a_users_rule_has_a_card_and_no_page(report: Report) -> None:
