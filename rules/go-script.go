@@ -11,5 +11,7 @@ func start(token string) error {
 	// ok: go-script
 	fmt.Println("curl -sfL https://get.k3s.io | sh -")
 	// ok: go-script
+	flag := &cli.StringFlag{Name: "token", Usage: "k3s server --token abc"}
+	// ok: go-script
 	return fmt.Errorf("curl -sfL https://get.k3s.io | sh -: %w", err)
 }

@@ -16,6 +16,8 @@ k3s server --disable traefik
 # ok: python-script
 print("run: curl -sfL https://get.k3s.io | sh -")
 # ok: python-script
+sys.stderr.write("k3s server --token abc")
+# ok: python-script
 log.info("curl -sfL https://get.k3s.io | sh -")
 # ok: python-script
 parser.add_argument("--join", help="what `curl -sfL https://get.k3s.io | sh -` is given")

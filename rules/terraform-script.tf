@@ -25,5 +25,7 @@ locals {
   # ok: terraform-script
   name = "k3s server"
   # ok: terraform-script
+  title = "k3s server - primary"
+  # ok: terraform-script
   hello = "curl https://example.com"
 }

@@ -35,12 +35,12 @@ __all__ = ["READINGS", "fragments"]
 
 # The same as the patterns in rules/ look for: a stretch may hold other strings, that are sentences.
 _SCRIPT = pattern(
-    r"get\.k3s\.io|INSTALL_K3S_[A-Z]+=|K3S_[A-Z_]+=|rancher/k3s/[\w.]*\.ya?ml|\bk3s\s+(?:server|agent)\s+[\"'\\-]"
+    r"get\.k3s\.io|INSTALL_K3S_[A-Z]+=|K3S_[A-Z_]+=|rancher/k3s/[\w.]*\.ya?ml|\bk3s\s+(?:server|agent)\s+(?:[\"'\\]|--?\w)"
     r"|\bk3sup\s+(?:install|join)\s"
 )
 _CLOUD_CONFIG = pattern(r"\s*#cloud-config\b")
 _KEYS = pattern(r"(?m)^\s*[\"']?[a-z]+-[a-z0-9-]+[\"']?:")
-_PLACEHOLDER = pattern(r"<[A-Za-z]\w*(?:[-_ ]\w+)*>")
+_PLACEHOLDER = pattern(r"(?<!<)<[A-Za-z]\w*(?:[-_ ]\w+)*>")
 _DEFAULT = pattern(r"\bdefault\s*=\s*(?=\")")
 _NAME = pattern(r'(?:variable\s+)?"?(?P<name>\w+)"?')
 _ENDPOINT = pattern(r"(?i)endpoint$")
@@ -98,23 +98,37 @@ def _texts(match: Match, language: Language) -> Iterator[Text]:
 
 
 def _script(match: Match, language: Language, done: _Read) -> Iterator[Fragment]:
-    for text in _texts(match, language):
-        if _SCRIPT.search(str(text)) and not _CLOUD_CONFIG.match(str(text)) and done.anew(text):
-            yield from script.read(_without_placeholders(text))
+    for group in _found(match, language):
+        texts = [value.text for value in group if value.literal]
+        if any(str(text).endswith("\\") for text in texts[:-1]):
+            yield from _lines(group, done)
+            continue
+        for text in texts:
+            if _SCRIPT.search(str(text)) and not _CLOUD_CONFIG.match(str(text)) and done.anew(text):
+                yield from _shell(text)
 
 
 def _commands(match: Match, language: Language, done: _Read) -> Iterator[Fragment]:
-    """Read a list of commands as one script; what is no literal is a line that is not known."""
     for group in _found(match, language):
-        if any(value.literal and _SCRIPT.search(str(value.text)) for value in group):
-            lines = [value.text for value in group]
-            if done.anew(*lines):
-                yield from script.read(_without_placeholders(join(lines, "\n")))
+        yield from _lines(group, done)
 
 
-def _without_placeholders(text: Text) -> Text:
-    """Mark what a reader is asked to fill in, `<NODE_TOKEN>`, which a shell takes for redirections."""
-    return masked(text, _PLACEHOLDER)
+def _lines(group: Group, done: _Read) -> Iterator[Fragment]:
+    """Read a list as the lines of one script; what is no literal is a line that is not known."""
+    if any(value.literal and _SCRIPT.search(str(value.text)) for value in group):
+        lines = [value.text for value in group]
+        if done.anew(*lines):
+            yield from _shell(join(lines, "\n"))
+
+
+def _shell(text: Text) -> Iterator[Fragment]:
+    """Read a script, unless it is one line with something to be filled in by hand, which is advice.
+
+    A shell would take `<NODE_TOKEN>` for redirections.
+    """
+    filled = masked(text, _PLACEHOLDER)
+    if "\n" in str(text).strip() or not _PLACEHOLDER.search(str(text)):
+        yield from script.read(filled)
 
 
 def _command(match: Match, language: Language, done: _Read) -> Iterator[Fragment]:
