@@ -20,7 +20,8 @@ from k3s_policy.data import schema
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.options import OptionsError, parse
 from k3s_policy.readers import semgrep
-from k3s_policy.readers.semgrep.literal import LANGUAGES, groups
+from k3s_policy.readers.semgrep.language import LANGUAGES
+from k3s_policy.readers.semgrep.literal import groups
 from k3s_policy.readers.semgrep.mapping import as_yaml
 from k3s_policy.readers.semgrep.process import _copied, _Copy
 from k3s_policy.reports import FORMATS, render
@@ -136,6 +137,14 @@ def test_whatever_stands_there_is_read_at_its_place(language: str, content: str)
                 assert 0 <= run.start <= run.end <= len(content)
                 if run.known and run.verbatim and len(run.text) > 1:
                     assert content[run.start : run.end] == run.text
+
+
+@pytest.mark.parametrize(
+    "content", ['"${' * 20_000, "(" * 10_000, '"${"a', "<<A\n${" * 5_000, "'a'+" * 3_000, "[{(" * 5_000]
+)
+def test_nothing_takes_long(content: str) -> None:
+    for language in LANGUAGES.values():
+        groups(Source("file", content), 0, len(content), language)
 
 
 def test_a_map_is_written_as_its_encoder_writes_it() -> None:

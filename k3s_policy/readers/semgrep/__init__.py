@@ -5,7 +5,7 @@ read as its native reader would read it, and judged by the same checks. Semgrep 
 installed, the files are named that were not searched.
 """
 
-from k3s_policy.readers.semgrep.literal import language_of
+from k3s_policy.readers.semgrep.language import language_of
 from k3s_policy.readers.semgrep.pointed import READINGS, fragments
 from k3s_policy.readers.semgrep.process import Answer, Match, SemgrepFailedError, program, search
 

@@ -12,7 +12,7 @@ from k3s_policy.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.readers.semgrep.literal import Language
+    from k3s_policy.readers.semgrep.language import Language
     from k3s_policy.text import Source
 
 __all__ = ["as_yaml"]

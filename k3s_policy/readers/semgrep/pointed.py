@@ -18,8 +18,10 @@ from k3s_policy.program import is_k3s
 from k3s_policy.readers import script
 from k3s_policy.readers.script import written
 from k3s_policy.readers.script.collected import TELLING_OPTION
-from k3s_policy.readers.semgrep.literal import groups, language_of, masked
+from k3s_policy.readers.semgrep.language import language_of
+from k3s_policy.readers.semgrep.literal import groups
 from k3s_policy.readers.semgrep.mapping import as_yaml
+from k3s_policy.readers.semgrep.quoting import masked
 from k3s_policy.shell import split_words
 from k3s_policy.text import Text, join
 
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.readers.semgrep.literal import Group, Language
+    from k3s_policy.readers.semgrep.language import Language
+    from k3s_policy.readers.semgrep.literal import Group
     from k3s_policy.readers.semgrep.process import Match
     from k3s_policy.text import Span
 
