@@ -131,7 +131,7 @@ def _finding(match: Match) -> Finding:
         rule=match.rule,
         severity=_SEVERITIES.get(match.severity.upper(), Severity.LOW),
         confidence=Confidence[confidence] if confidence in Confidence.__members__ else Confidence.HIGH,
-        message=" ".join(match.message.split()),
+        message=" ".join(match.message.split()) or match.rule,
         span=Span(match.source, match.start, match.end),
     )
 

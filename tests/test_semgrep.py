@@ -242,7 +242,7 @@ RULE = """rules:
     message: reads
     metadata: {k3s-policy: {reads: options}}
     pattern: own = $X
-  - id: no-secret
+  - id: Team.no_secret
     languages: [hcl]
     severity: ERROR
     message: "the value is $VALUE"
@@ -292,13 +292,15 @@ def test_rules_of_the_user_report(report: Report) -> None:
 
 
 def test_a_message_of_a_users_rule_holds_no_credential(report: Report) -> None:
-    (secret,) = found(report, "no-secret")
+    (secret,) = found(report, "Team.no_secret")
     assert secret.message == "the value is ******"
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_no_format_shows_the_credential_of_a_program(report: Report, form: str) -> None:
     rendered = render(form, report)
+    if form == "json":
+        Draft7Validator(schema("report")).validate(json.loads(rendered))
     assert "main.tf" in rendered
     assert MARKER not in rendered
 
@@ -307,7 +309,7 @@ def test_a_users_rule_has_a_card_and_no_page(report: Report) -> None:
     cards = {card.name: card for card in report.rules if "semgrep" in card.tags}
     assert cards["no-latest"].summary == "An image without a tag"
     assert cards["no-latest"].severity is Severity.MEDIUM
-    assert {"no-latest", "no-secret"} <= report.foreign
+    assert {"no-latest", "Team.no_secret"} <= report.foreign
     assert not report.foreign & {"world-readable-kubeconfig", "plaintext-credential"}
 
 
