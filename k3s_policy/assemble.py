@@ -480,5 +480,5 @@ def _loose(loose: LooseOptions, scope: Scope) -> Invocation:
     words = [argument for argument in loose.arguments if str(argument.text) not in ("server", "agent", "k3s")]
     version = scope.version_of((path,))
     lowered = lower.from_arguments(words, None, flags().as_of(version), Form.VARIABLE)
-    unseen = tuple(Unseen(kind, "nothing seen uses this variable") for kind in ("arguments", "config"))
-    return Invocation(loose.at, tuple(lowered.settings), (), unseen, version, files=(path,))
+    unseen = (Unseen(kind, "nothing seen uses this variable") for kind in ("arguments", "config"))
+    return Invocation(loose.at, tuple(lowered.settings), (), (*loose.unseen, *unseen), version, files=(path,))

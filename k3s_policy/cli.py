@@ -136,7 +136,10 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
     add("--profile", choices=PROFILES, help=f"which rules judge if none are selected (default: {PROFILES[0]})")
     add("--k3s-version", metavar="VERSION", help=_RELEASE)
     add("--min-confidence", choices=LEVELS, default="low", help="leave out less certain findings")
+    rules = "search all files by these Semgrep rules too; may be repeated"
+    add("--semgrep-rules", action="append", default=[], metavar="DIR", help=rules)
     add = scan.add_argument_group("exit code").add_argument
+    add("--require-semgrep", action="store_true", help="exit 2 where Semgrep is not installed and files need it")
     add("--fail-on", choices=LEVELS, default="low", help="lowest severity that makes the exit code 1 (default: low)")
     add("--exit-zero", action="store_true", help="exit 0 whatever is found; errors still exit 2")
 
@@ -242,7 +245,18 @@ def _request(options: argparse.Namespace) -> Request:
         chosen=bool(options.select),
         profile=options.profile,
     )
-    return Request(tuple(options.paths), options.tracked, options.files_only, _standard_input(options), policy)
+    for path in options.semgrep_rules:
+        if not os.path.exists(path):
+            raise UsageError(f"--semgrep-rules {path} does not exist")
+    return Request(
+        tuple(options.paths),
+        options.tracked,
+        options.files_only,
+        _standard_input(options),
+        policy,
+        tuple(options.semgrep_rules),
+        options.require_semgrep,
+    )
 
 
 def _chosen(values: list[str] | None, every: Sequence[str]) -> tuple[str, ...]:

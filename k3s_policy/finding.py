@@ -123,4 +123,6 @@ class Report:
     """Remarks for the user, for instance that an RKE2 configuration was left alone."""
     waived: int = 0
     """How many findings a comment or the baseline accepted."""
+    foreign: frozenset[str] = frozenset()
+    """Names of the rules that the user brought along, of which this program has no page."""
     tool_version: str = ""

@@ -212,6 +212,8 @@ class LooseOptions:
 
     at: Text
     arguments: tuple[Argument, ...]
+    unseen: tuple[Unseen, ...] = ()
+    """Where more may be added that was not seen."""
 
 
 @dataclass(frozen=True)

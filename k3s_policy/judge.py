@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from k3s_policy.fragment import Judged
     from k3s_policy.rule import Problem, Rule
 
-__all__ = ["judge"]
+__all__ = ["in_order", "judge"]
 
 
 def judge(subjects: Iterable[Judged], rules: Sequence[Rule]) -> list[Finding]:
@@ -30,9 +30,13 @@ def judge(subjects: Iterable[Judged], rules: Sequence[Rule]) -> list[Finding]:
                     known = findings.get(key)
                     if known is None or finding.severity > known.severity:
                         findings[key] = finding
+    return in_order(_one_per_credential(findings.values(), rules))
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Put findings in the order of reports: path, line, column, rule."""
     return sorted(
-        _one_per_credential(findings.values(), rules),
-        key=lambda one: (one.span.source.path, one.span.line, one.span.column, one.rule, one.span.end),
+        findings, key=lambda one: (one.span.source.path, one.span.line, one.span.column, one.rule, one.span.end)
     )
 
 

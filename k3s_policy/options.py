@@ -46,6 +46,8 @@ class Options:
     version: Version | None = None
     profile: str = PROFILES[0]
     """Which rules judge, where the command line does not say."""
+    semgrep_rules: tuple[str, ...] = ()
+    """Files and folders of the user's own Semgrep rules, relative to the file."""
 
 
 class OptionsError(Exception):
@@ -85,12 +87,14 @@ def parse(text: Text) -> Options:
     if root is None or (isinstance(root, Scalar) and not str(root)):
         return Options()
     top = _mapping(root, "the top level")
-    _known(top, ("clusters", "k3s-version", "profile"))
+    _known(top, ("clusters", "k3s-version", "profile", "semgrep"))
     clusters = top.last("clusters")
+    semgrep = top.last("semgrep")
     return Options(
         tuple(_cluster(key, value) for key, value in _mapping(clusters, "clusters").entries) if clusters else (),
         _version(top.last("k3s-version")),
         _profile(top.last("profile")),
+        _rules(semgrep) if semgrep else (),
     )
 
 
@@ -100,6 +104,12 @@ def _profile(node: Node | None) -> str:
     if not isinstance(node, Scalar) or str(node) not in PROFILES:
         raise OptionsError(f"there is no such profile: there are {', '.join(PROFILES)}", node.written)
     return str(node)
+
+
+def _rules(node: Node) -> tuple[str, ...]:
+    entry = _mapping(node, "semgrep")
+    _known(entry, ("rules",))
+    return _texts(entry.last("rules"), "rules must be paths such as `policies/semgrep`")
 
 
 def _cluster(key: Scalar, value: Node) -> ClusterOptions:
@@ -113,12 +123,16 @@ def _cluster(key: Scalar, value: Node) -> ClusterOptions:
 
 
 def _patterns(node: Node | None) -> tuple[str, ...]:
+    return _texts(node, "a pattern must be a text such as `hosts/server-*/`")
+
+
+def _texts(node: Node | None, wanted: str) -> tuple[str, ...]:
     if node is None:
         return ()
     items = node.items if isinstance(node, Sequence) else (node,)
     for item in items:
         if not isinstance(item, Scalar) or not str(item):
-            raise OptionsError("a pattern must be a text such as `hosts/server-*/`", item.written)
+            raise OptionsError(wanted, item.written)
     return tuple(str(item) for item in items)
 
 

@@ -141,14 +141,18 @@ _FOLDER = os.path.join(os.path.dirname(__file__), "checks")
 
 
 class Cards(Sequence[RuleCard]):
-    """The cards of all rules, in the order of their names; a card is loaded when it is looked at."""
+    """The cards of all rules, in the order of their names; a card is loaded when it is looked at.
 
-    def __init__(self) -> None:
+    Behind them stand those of rules that the user brought along.
+    """
+
+    def __init__(self, foreign: Sequence[RuleCard] = ()) -> None:
         """Know their names."""
         self._names = names()
+        self._foreign = tuple(foreign)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._names) + len(self._foreign)
 
     @overload
     def __getitem__(self, index: int) -> RuleCard: ...
@@ -156,8 +160,10 @@ class Cards(Sequence[RuleCard]):
     def __getitem__(self, index: slice) -> Sequence[RuleCard]: ...
     def __getitem__(self, index: int | slice) -> RuleCard | Sequence[RuleCard]:
         if isinstance(index, slice):
-            return [load(name).card for name in self._names[index]]
-        return load(self._names[index]).card
+            return [self[position] for position in range(len(self))[index]]
+        position = range(len(self))[index]
+        own = len(self._names)
+        return load(self._names[position]).card if position < own else self._foreign[position - own]
 
 
 def _judged(function: Callable[[Any], Problems]) -> Iterator[type]:

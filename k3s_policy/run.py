@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.discover import discover, needles, neighbours, read, top_of
+from k3s_policy.discover import discover, may_be_searched, needles, neighbours, read, top_of
 from k3s_policy.finding import Confidence, Report, ScanError
 from k3s_policy.flags import flags
 from k3s_policy.fragment import Database, HostName
-from k3s_policy.judge import judge
+from k3s_policy.judge import in_order, judge
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.place import first_named
 from k3s_policy.readers import dispatch
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from k3s_policy.discover import Candidate
     from k3s_policy.fragment import Fragment
     from k3s_policy.place import Wanted
+    from k3s_policy.searched import Searched
     from k3s_policy.version import Version
 
 __all__ = ["Policy", "Request", "Survey", "assembled", "examine", "scan", "sources", "survey", "tool_version"]
@@ -58,6 +59,10 @@ class Request:
     standard_input: tuple[str, str] | None = None
     """The name and the content of what came in on standard input, judged instead of files."""
     policy: Policy = field(default_factory=lambda: Policy(names(), chosen=False))
+    semgrep_rules: tuple[str, ...] = ()
+    """Files and folders with Semgrep rules of the user's."""
+    semgrep_required: bool = False
+    """Whether files that cannot be searched for want of Semgrep are an error."""
 
 
 def scan(request: Request, progress: Callable[[int, int], None] | None = None) -> Report:
@@ -88,12 +93,15 @@ def assembled(found: Iterable[Source]) -> Assembly:
 def _report(gathered: _Gathered, policy: Policy) -> Report:
     """Read, assemble, judge, redact, report."""
     errors = list(gathered.errors)
-    assembly, files_read = _assembled(gathered, errors)
+    searched = _searched(gathered, errors)
+    assembly, files_read = _assembled(gathered, errors, searched)
     profile = policy.profile or gathered.scope.options.profile
     rules = [
         rule for rule in load_for(policy.rules, assembly.subjects) if policy.chosen or rule.card.belongs_to(profile)
     ]
     judged = judge(assembly.subjects, rules)
+    if searched is not None and searched.findings:
+        judged = in_order([*judged, *searched.findings])
     reported = [
         finding
         for finding in judged
@@ -103,12 +111,13 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     return Report(
         findings=findings,
         errors=tuple(errors),
-        rules=Cards(),
+        rules=Cards(searched.cards if searched is not None else ()),
         secrets=secrets,
         files_read=files_read,
         files_seen=files_read if gathered.files_seen is None else gathered.files_seen,
         not_judged=tuple(assembly.not_judged),
-        notes=(*gathered.notes, *assembly.notes),
+        notes=(*gathered.notes, *(searched.notes if searched is not None else ()), *assembly.notes),
+        foreign=frozenset(card.name for card in searched.cards) if searched is not None else frozenset(),
     )
 
 
@@ -127,9 +136,11 @@ def survey(request: Request) -> Survey:
     """Put together what lies below some paths, without judging it."""
     gathered = _gathered(request, None)
     errors = list(gathered.errors)
-    assembly, _ = _assembled(gathered, errors)
+    searched = _searched(gathered._replace(semgrep_rules=()), errors)
+    assembly, _ = _assembled(gathered, errors, searched)
     paths = frozenset(source.path for source in gathered.sources) - gathered.context
-    return Survey(assembly, paths, tuple(errors), (*gathered.notes, *assembly.notes))
+    notes = (*gathered.notes, *(searched.notes if searched is not None else ()), *assembly.notes)
+    return Survey(assembly, paths, tuple(errors), notes)
 
 
 def sources(request: Request) -> tuple[list[str], list[ScanError]]:
@@ -141,7 +152,7 @@ def sources(request: Request) -> tuple[list[str], list[ScanError]]:
         discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
         errors.extend(discovery.problems)
         found = _read(discovery.candidates, errors, None)
-    return [source.path for source in found if next(dispatch.read(source), None) is not None], errors
+    return [one.path for one in found if _is_program(one) or next(dispatch.read(one), None) is not None], errors
 
 
 def tool_version() -> str:
@@ -170,13 +181,26 @@ class _Gathered(NamedTuple):
     """How many files there are, where they were looked for."""
     candidates: tuple[Candidate, ...] = ()
     """What there is besides `sources`: files without a word of K3s's, that others may name all the same."""
+    searches: bool = False
+    """Whether programs are searched, rather than only read."""
+    semgrep_rules: tuple[str, ...] = ()
+    """Absolute paths of the user's own rules."""
+    semgrep_required: bool = False
 
 
 def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> _Gathered:
     errors: list[ScanError] = []
     if request.standard_input is not None:
         scope = Scope(_options(top_of([]), errors), request.policy.version)
-        return _Gathered([Source(*request.standard_input)], scope, tuple(errors))
+        rules = _rules(request, top_of([]), scope.options)
+        return _Gathered(
+            [Source(*request.standard_input)],
+            scope,
+            tuple(errors),
+            searches=True,
+            semgrep_rules=rules,
+            semgrep_required=request.semgrep_required,
+        )
     discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
     errors.extend(discovery.problems)
     # What a user names is judged with what K3s reads beside it; only what was named is reported.
@@ -190,12 +214,62 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
     every = (*discovery.candidates, *beside)
     found = list(_read(every, errors, progress))
     context = frozenset(candidate.path for candidate in beside)
-    return _Gathered(found, scope, tuple(errors), context, tuple(discovery.notes), discovery.seen, every)
+    return _Gathered(
+        found,
+        scope,
+        tuple(errors),
+        context,
+        tuple(discovery.notes),
+        discovery.seen,
+        every,
+        searches=True,
+        semgrep_rules=_rules(request, discovery.top, scope.options),
+        semgrep_required=request.semgrep_required,
+    )
 
 
-def _assembled(gathered: _Gathered, errors: list[ScanError]) -> tuple[Assembly, int]:
+def _rules(request: Request, top: str, options: Options) -> tuple[str, ...]:
+    """Return where the user's own Semgrep rules lie: `.k3s-policy.yaml` counts from its folder, options from here."""
+    named = (os.path.join(top, path) for path in options.semgrep_rules)
+    return tuple(dict.fromkeys((*map(os.path.realpath, named), *map(os.path.realpath, request.semgrep_rules))))
+
+
+def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:
+    """Search what no reader reads; None where there is nothing to search."""
+    if not gathered.searches:
+        return None
+    programs = [source for source in gathered.sources if _is_program(source)]
+    if not programs and not gathered.semgrep_rules:
+        return None
+    from k3s_policy.searched import Patterns, search  # noqa: PLC0415  few repositories have such files
+
+    others = list(_others(gathered, programs)) if gathered.semgrep_rules else []
+    searched = search(programs, others, Patterns(gathered.semgrep_rules, gathered.semgrep_required))
+    errors.extend(searched.errors)
+    return searched
+
+
+def _is_program(source: Source) -> bool:
+    return may_be_searched(source.path) and "k3s" in source.content.lower()
+
+
+def _others(gathered: _Gathered, programs: Collection[Source]) -> Iterator[Source]:
+    """Yield the rest of what the user's own rules may be about: any file that may be read, whatever it holds."""
+    read_already = {source.path for source in gathered.sources}
+    yield from (source for source in gathered.sources if source not in programs)
+    for candidate in gathered.candidates:
+        if candidate.path not in read_already:
+            source = read(candidate._replace(promising=True), frozenset())
+            if isinstance(source, Source):
+                yield source
+
+
+def _assembled(gathered: _Gathered, errors: list[ScanError], searched: Searched | None = None) -> tuple[Assembly, int]:
     """Put the files together, with those that they name; return also how many held something of K3s's."""
     fragments, files_read = _fragments(gathered.sources, dispatch.read, errors)
+    if searched is not None:
+        fragments += (fragment for _, fragment in searched.fragments)
+        files_read += len({source for source, _ in searched.fragments})
     assembly = assemble(fragments, gathered.scope)
     if not assembly.wanted:
         return assembly, files_read

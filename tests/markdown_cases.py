@@ -47,11 +47,21 @@ if TYPE_CHECKING:
 
     from k3s_policy.branch import When
     from k3s_policy.finding import Finding
-    from k3s_policy.fragment import Judged
+    from k3s_policy.fragment import Fragment, Judged
     from k3s_policy.model import Setting, Unrecognised
     from k3s_policy.text import Text
 
-__all__ = ["Case", "Fence", "actual_findings", "actual_settings", "cases", "difference", "fences", "titles"]
+__all__ = [
+    "Case",
+    "Fence",
+    "actual_findings",
+    "actual_settings",
+    "cases",
+    "difference",
+    "fences",
+    "settings_of",
+    "titles",
+]
 
 ELLIPSIS = "…"
 _OPENING = re.compile(r"(?P<ticks>`{3,})(?P<info>[^`]*)$")
@@ -249,7 +259,11 @@ def _meets(wanted: str, line: str) -> bool:
 
 def actual_settings(case: Case) -> list[str]:
     """Read and assemble the files of a case; return what is to be judged, one line each."""
-    fragments = [fragment for source in case.sources for fragment in dispatch.read(source)]
+    return settings_of([fragment for source in case.sources for fragment in dispatch.read(source)], case)
+
+
+def settings_of(fragments: Sequence[Fragment], case: Case) -> list[str]:
+    """Assemble what was read of the files of a case; return what is to be judged, one line each."""
     assembly = assemble(fragments, Scope(case.options, case.version))
     lines = [line for subject in assembly.subjects for line in _subject_lines(subject)]
     for node in assembly.nodes:

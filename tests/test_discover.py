@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from k3s_policy.discover import (
     HOOK_FILES,
+    SEARCHED_FILES,
     UNREAD_NAMES,
     UNREAD_SUFFIXES,
     Candidate,
@@ -25,6 +26,7 @@ from k3s_policy.discover import (
     decode,
     discover,
     may_be_read,
+    may_be_searched,
     needles,
     neighbours,
     read,
@@ -32,6 +34,7 @@ from k3s_policy.discover import (
 )
 from k3s_policy.discover.encoding import flaw
 from k3s_policy.discover.search import Search
+from k3s_policy.discover.sieve import tells_program
 from k3s_policy.finding import ScanError
 from k3s_policy.flags import flags
 from k3s_policy.text import Source
@@ -509,10 +512,20 @@ class TestNamedFiles:
 
 class TestCandidates:
     def test_names_that_no_reader_has_a_use_for_are_seen_but_not_read(self, tmp_path: Path) -> None:
-        write(tmp_path, "README.md", "k3s/main.go", "a.yaml", "yarn.lock", "k3s/pnpm-lock.yaml")
+        write(tmp_path, "README.md", "k3s/main.c", "a.yaml", "yarn.lock", "k3s/pnpm-lock.yaml")
         discovery = discover([str(tmp_path)])
         assert found(discovery) == ["a.yaml"]
         assert discovery.seen == 5
+
+    def test_programs_are_read_for_patterns_and_never_by_their_names_alone(self, tmp_path: Path) -> None:
+        write(tmp_path, "k3s/main.go", "k3s/main_test.go", "vendor/k3s.io/a.go", "main.tf", "k3s.py")
+        candidates = {one.path: one for one in discover([str(tmp_path)]).candidates}
+        assert {path for path, one in candidates.items() if one.program} == {"k3s/main.go", "k3s.py"}
+        assert not candidates["main.tf"].program
+        assert not candidates["k3s.py"].promising
+        assert read(candidates["k3s.py"], FLAGS) is None
+        (tmp_path / "k3s.py").write_text("run(['k3s', 'server'])\n")
+        assert read(candidates["k3s.py"], FLAGS) is not None
 
     def test_a_config_beside_files_of_k3s_is_promising(self, tmp_path: Path) -> None:
         write(tmp_path, "one/config.yaml", "one/k3s-agent.service", "one/values.yaml", "one/config.yaml.d/10.yml")
@@ -736,6 +749,52 @@ class TestDecode:
         assert text is None or text.encode().decode() == text
 
 
+class TestPrograms:
+    """What patterns are looked for in, by name and by content."""
+
+    @pytest.mark.parametrize(
+        "path",
+        ["main.tf", "tests/main.tf", "a.pkr.hcl", "a.tfvars", "cmd/k3s.go", "latest/a.py", "a.ts", "b.test.rb"],
+    )
+    def test_searched(self, path: str) -> None:
+        assert may_be_searched(path)
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *(
+                "main_test.go",
+                "tests/a.py",
+                "test_a.py",
+                "a_test.py",
+                "a.test.ts",
+                "a.spec.tsx",
+                "e2e/a.go",
+                "a_spec.rb",
+            ),
+            *("vendor/a.go", "x/node_modules/a.js", "a.min.js", "a.d.ts", ".terraform.lock.hcl", "a.pkrtpl.hcl", "a.c"),
+        ],
+    )
+    def test_not_searched(self, path: str) -> None:
+        assert not may_be_searched(path)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"curl https://get.k3s.io", b'exec.Command("k3s", "server")', b'env["K3S_TOKEN"]', b"k3s --cluster-init",
+            b"k3s server -c", b"spawn('k3s', ['agent'])", b"/etc/rancher/k3s/config.yaml", b"k3sup install",
+        ],
+    )  # fmt: skip
+    def test_content_that_starts_k3s(self, content: bytes) -> None:
+        assert tells_program(content)
+
+    @pytest.mark.parametrize(
+        "content", [b"the k3s cluster", b"--cluster-init", b"github.com/k3s-io/kine", b"k3s kubectl get nodes", b""]
+    )
+    def test_content_that_does_not(self, content: bytes) -> None:
+        assert not tells_program(content)
+
+
 class TestHooks:
     """`.pre-commit-hooks.yaml` says what the tables say."""
 
@@ -756,9 +815,19 @@ class TestHooks:
             assert not re.search(HOOK_FILES, f"k3s/{path.upper()}")
             assert re.search(HOOK_FILES, f"{path}.yaml")
 
+    @pytest.mark.parametrize("path", ["main.tf", "a.py", "k3s/main.go", "a.tsx", "config.yaml", "vendor/a.rb"])
+    def test_programs_are_passed_to_the_hook_that_searches_them(self, path: str) -> None:
+        assert re.search(SEARCHED_FILES, path)
+        assert not re.search(SEARCHED_FILES, f"{path}.md")
+        assert may_be_read(path) is (path.rpartition(".")[2] in ("tf", "yaml"))
+
     def test_the_manifest_holds_the_expression(self) -> None:
         hooks = {hook["id"]: hook for hook in YAML(typ="safe").load(HOOKS)}
-        assert set(hooks) == {"k3s-policy", "k3s-policy-files"}
+        assert set(hooks) == {"k3s-policy", "k3s-policy-files", "k3s-policy-semgrep"}
+        searching = hooks.pop("k3s-policy-semgrep")
+        assert searching["files"] == SEARCHED_FILES
+        assert "--require-semgrep" in searching["entry"]
+        assert searching["types"] == ["text"]
         assert {hook["files"] for hook in hooks.values()} == {HOOK_FILES}
         assert all(hook["types"] == ["text"] and hook["require_serial"] for hook in hooks.values())
 

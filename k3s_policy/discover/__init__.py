@@ -14,10 +14,22 @@ from k3s_policy.discover.candidate import Candidate, Discovery
 from k3s_policy.discover.content import read
 from k3s_policy.discover.encoding import decode
 from k3s_policy.discover.search import discover
-from k3s_policy.discover.sieve import HOOK_FILES, UNREAD_NAMES, UNREAD_SUFFIXES, may_be_read, needles, worth_reading
+from k3s_policy.discover.sieve import (
+    HOOK_FILES,
+    SEARCHED_FILES,
+    SEARCHED_SUFFIXES,
+    UNREAD_NAMES,
+    UNREAD_SUFFIXES,
+    may_be_read,
+    may_be_searched,
+    needles,
+    worth_reading,
+)
 
 __all__ = [
     "HOOK_FILES",
+    "SEARCHED_FILES",
+    "SEARCHED_SUFFIXES",
     "UNREAD_NAMES",
     "UNREAD_SUFFIXES",
     "Candidate",
@@ -25,6 +37,7 @@ __all__ = [
     "decode",
     "discover",
     "may_be_read",
+    "may_be_searched",
     "needles",
     "neighbours",
     "read",

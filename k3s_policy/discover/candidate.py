@@ -22,6 +22,8 @@ class Candidate(NamedTuple):
     """Whether the user named this very file: it is read whatever it is called and holds."""
     promising: bool = False
     """Whether its path alone makes it worth reading."""
+    program: bool = False
+    """Whether no reader reads it, and patterns are looked for in it."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.discover.encoding import decode, flaw
 from k3s_policy.discover.failure import failure, is_absent
-from k3s_policy.discover.sieve import tells
+from k3s_policy.discover.sieve import tells, tells_program
 from k3s_policy.finding import ScanError
 from k3s_policy.text import Source
 
@@ -32,8 +32,10 @@ def read(candidate: Candidate, flags: frozenset[bytes]) -> Source | ScanError | 
         # What went between the listing and now is no problem.
         gone = is_absent(error) and not candidate.named
         return None if gone else ScanError(failure(error), candidate.path)
-    if not (candidate.named or candidate.promising or tells(data, flags)):
-        return None
+    if not (candidate.named or candidate.promising):
+        worth = tells_program(data) if candidate.program else tells(data, flags)
+        if not worth:
+            return None
     content = decode(data)
     return None if content is None else Source(candidate.path, content, flaw(data, content))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.discover.arguments import common_top, resolve, starting_folder
 from k3s_policy.discover.candidate import Candidate, Discovery
 from k3s_policy.discover.failure import failure, is_absent
-from k3s_policy.discover.sieve import LARGEST, config_folder, folders_of_k3s, may_be_read, promising
+from k3s_policy.discover.sieve import LARGEST, config_folder, folders_of_k3s, may_be_read, may_be_searched, promising
 from k3s_policy.discover.work_tree import holds_repository, work_tree
 from k3s_policy.finding import ScanError
 
@@ -136,11 +136,12 @@ class Search:
         large = 0
         for file, path in shown.items():
             named = file in self._named
-            if not named and not may_be_read(path):
+            program = not may_be_read(path)
+            if program and not named and not may_be_searched(path):
                 continue
-            telling = promising(path) or config_folder(path) in of_k3s
+            telling = not program and (promising(path) or config_folder(path) in of_k3s)
             if named or self._sizes[file] <= LARGEST:
-                candidates.append(Candidate(path, file, named, telling))
+                candidates.append(Candidate(path, file, named, telling, program))
             elif telling:
                 large += 1
         candidates.sort()

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 __all__ = [
     "HOOK_FILES",
     "LARGEST",
+    "SEARCHED_FILES",
+    "SEARCHED_SUFFIXES",
     "UNREAD_NAMES",
     "UNREAD_SUFFIXES",
     "config_folder",
     "folders_of_k3s",
     "may_be_read",
+    "may_be_searched",
     "needles",
     "promising",
     "tells",
+    "tells_program",
     "worth_reading",
 ]
 
@@ -57,14 +61,21 @@ UNREAD_SUFFIXES = _DOCUMENTS | _PROGRAMS | _MEDIA | _ARCHIVES_AND_BUILDS | _GENE
 UNREAD_NAMES = frozenset({".terraform.lock.hcl", "npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml"})
 """Names of generated files whose ends would not tell."""
 
-HOOK_FILES = (
-    r"(?is)^(?!(?:.*/)?(?:"
-    + "|".join(re.escape(name) for name in sorted(UNREAD_NAMES))
-    + r")\Z)(?!.*\.(?:"
-    + "|".join(sorted(UNREAD_SUFFIXES))
-    + r")\Z)"
-)
+SEARCHED_SUFFIXES = _words("cjs cts go hcl js jsx mjs mts py rb tf tfvars ts tsx")
+"""Ends of the names of programs that start K3s: no reader reads them, and patterns find the stretches that one can."""
+
+
+def _all_but(suffixes: Iterable[str]) -> str:
+    """Return a pattern of every path but those with some suffixes, and generated ones."""
+    names = "|".join(re.escape(name) for name in sorted(UNREAD_NAMES))
+    return rf"(?is)^(?!(?:.*/)?(?:{names})\Z)(?!.*\.(?:{'|'.join(sorted(suffixes))})\Z)"
+
+
+HOOK_FILES = _all_but(UNREAD_SUFFIXES)
 """The `files:` of our pre-commit hooks: every path that may be read. Broad, since content decides too."""
+
+SEARCHED_FILES = _all_but(UNREAD_SUFFIXES - SEARCHED_SUFFIXES)
+"""The `files:` of the hook that brings Semgrep along: programs too."""
 
 LARGEST = 1 << 20
 """Bytes. Larger files are dumps and bundles, not configuration that someone keeps."""
@@ -78,6 +89,24 @@ def may_be_read(path: str) -> bool:
     name = path[path.rfind("/") + 1 :].lower()
     _, dot, suffix = name.rpartition(".")
     return not (dot and suffix in UNREAD_SUFFIXES) and name not in UNREAD_NAMES
+
+
+# What tests expect of a program is no configuration, and made up; what is vendored is kept elsewhere. Terraform has
+# tests too, but they start real hosts. `.pkrtpl.hcl` is any text that Packer fills in.
+_NOT_SEARCHED = re.compile(
+    r"(?:^|/)(?:vendor|third_party|node_modules|testdata|tests?|__tests__|e2e|spec)/"
+    r"|(?:_test\.(?:go|py|rb)|_spec\.rb|\.(?:test|spec)\.[cm]?[jt]sx?|\.d\.ts|\.min\.js|\.pkrtpl\.hcl)$|(?:^|/)test_[^/]*\.py$"
+)
+_ALWAYS_SEARCHED = frozenset({"hcl", "tf", "tfvars"})
+
+
+def may_be_searched(path: str) -> bool:
+    """Whether a file of this name can be a program that starts K3s."""
+    name = path[path.rfind("/") + 1 :].lower()
+    suffix = name.rpartition(".")[2]
+    if suffix not in SEARCHED_SUFFIXES or name in UNREAD_NAMES:
+        return False
+    return _NOT_SEARCHED.search(name if suffix in _ALWAYS_SEARCHED else path.lower()) is None
 
 
 def promising(path: str) -> bool:
@@ -140,6 +169,20 @@ def needles(names: Iterable[str]) -> frozenset[bytes]:
 def worth_reading(path: str, data: bytes, flags: frozenset[bytes]) -> bool:
     """Whether a file can be one of K3s's, by its path or by its bytes; `flags` come from `needles`."""
     return may_be_read(path) and (promising(path) or tells(data, flags))
+
+
+# What patterns in rules/ look for in programs. Far stricter than for configuration: every program that talks to a
+# cluster has a flag of the one or the other name.
+_STARTS = re.compile(
+    rb"get\.k3s\.io|K3S_[A-Z]+|rancher/k3s/[\w.]*\.ya?ml|k3s[\"'`]?,?\s+\[?[\"'`]?(?:server|agent)\b|k3sup\s"
+    rb"|--(?:datastore-|etcd-s3|etcd-snapshot-|flannel-|write-kubeconfig|cluster-init|no-deploy|disable-agent"
+    rb"|disable-cloud-controller|kube-apiserver-arg)"
+)
+
+
+def tells_program(data: bytes) -> bool:
+    """Whether the bytes of a program name K3s, and hold what starts it."""
+    return (b"k3s" in data or b"K3S" in data) and _STARTS.search(data) is not None
 
 
 def tells(data: bytes, flags: frozenset[bytes]) -> bool:

@@ -161,8 +161,9 @@ def _summary(report: Report, view: _View) -> Iterator[str]:
     summary = ", ".join(filter(None, [f"{summary} in {_counted(report.files_read, 'K3s file')}", *also]))
     part = "note" if report.findings or report.errors else "clean"
     yield f"{view.paint(part, summary)} ({_counted(report.files_seen, 'file')} looked at)"
-    if report.findings:
-        worst = max(report.findings, key=lambda finding: finding.severity)
+    own = [finding for finding in report.findings if finding.rule not in report.foreign]
+    if own:
+        worst = max(own, key=lambda finding: finding.severity)
         yield f"why, and what to write instead: k3s-policy explain {worst.rule}"
 
 

@@ -182,7 +182,7 @@ class _Reading:
     def _shell(self, call: Call) -> None:
         letters, operands, inline = shell_options(call.words[1:])
         if inline is not None:
-            if not inline.text.known and _INSTALLER_URL.search(str(inline.text)):
+            if any(not run.known and _INSTALLER_URL.search(run.text) for run in inline.text.runs):
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
                 self._install(call, operands[1:], _own_url([inline]))
             else:
