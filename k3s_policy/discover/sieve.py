@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from k3s_policy.discover.encoding import BYTE_ORDER_MARK, UTF_16
+from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +95,7 @@ def may_be_read(path: str) -> bool:
 
 # What tests expect of a program is no configuration, and made up; what is vendored is kept elsewhere. Terraform has
 # tests too, but they start real hosts. `.pkrtpl.hcl` is any text that Packer fills in.
-_NOT_SEARCHED = re.compile(
+_NOT_SEARCHED = pattern(
     r"(?:^|/)(?:vendor|third_party|node_modules|testdata|tests?|__tests__|e2e|spec)/"
     r"|(?:_test\.(?:go|py|rb)|_spec\.rb|\.(?:test|spec)\.[cm]?[jt]sx?|\.d\.ts|\.min\.js|\.pkrtpl\.hcl)$|(?:^|/)test_[^/]*\.py$"
 )
@@ -173,16 +175,18 @@ def worth_reading(path: str, data: bytes, flags: frozenset[bytes]) -> bool:
 
 # What patterns in rules/ look for in programs. Far stricter than for configuration: every program that talks to a
 # cluster has a flag of the one or the other name.
-_STARTS = re.compile(
-    rb"get\.k3s\.io|K3S_[A-Z]+|rancher/k3s/[\w.]*\.ya?ml|k3s[\"'`]?,?\s+\[?[\"'`]?(?:server|agent)\b|k3sup\s"
-    rb"|--(?:datastore-|etcd-s3|etcd-snapshot-|flannel-|write-kubeconfig|cluster-init|no-deploy|disable-agent"
-    rb"|disable-cloud-controller|kube-apiserver-arg)"
-)
+@cache
+def _starts() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"get\.k3s\.io|K3S_[A-Z]+|rancher/k3s/[\w.]*\.ya?ml|k3s[\"'`]?,?\s+\[?[\"'`]?(?:server|agent)\b|k3sup\s"
+        rb"|--(?:datastore-|etcd-s3|etcd-snapshot-|flannel-|write-kubeconfig|cluster-init|no-deploy|disable-agent"
+        rb"|disable-cloud-controller|kube-apiserver-arg)"
+    )
 
 
 def tells_program(data: bytes) -> bool:
     """Whether the bytes of a program name K3s, and hold what starts it."""
-    return (b"k3s" in data or b"K3S" in data) and _STARTS.search(data) is not None
+    return (b"k3s" in data or b"K3S" in data) and _starts().search(data) is not None
 
 
 def tells(data: bytes, flags: frozenset[bytes]) -> bool:
