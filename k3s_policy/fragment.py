@@ -25,6 +25,7 @@ __all__ = [
     "Database",
     "EnvironmentFile",
     "Fragment",
+    "HeldCredential",
     "HostName",
     "Judged",
     "LooseOptions",
@@ -56,6 +57,19 @@ class ConfigFile:
     when: When = ALWAYS
     error: BrokenFile | None = None
     """Why K3s cannot read it."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldCredential:
+    """A credential in a file on a host of which nothing else is read: a token file."""
+
+    what: str
+    """How a message calls it."""
+    at: Text
+    path: str
+    """Where the host has the file."""
+    host: str
+    when: When = ALWAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +270,7 @@ Fragment: TypeAlias = (
     | Database
     | HostName
     | Placed
+    | HeldCredential
 )
 
 

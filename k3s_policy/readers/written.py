@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.branch import ALWAYS
-from k3s_policy.fragment import ConfigFile
+from k3s_policy.fragment import ConfigFile, HeldCredential
+from k3s_policy.model import Credential, Form
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment
 from k3s_policy.text import join
@@ -24,6 +25,7 @@ __all__ = ["WrittenFile", "read"]
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
 _YAML = pattern(r"\.ya?ml$")
+_TOKEN = pattern(r"rancher/k3s/(?:[^/]+/)*(?:[^/]*[-_.])?token$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,9 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
         yield from environment.read(file.content, file.path, host)
     elif _YAML.search(file.path):
         yield from _config(file, host)
+    elif _TOKEN.search(file.path) and (token := file.content.strip()):
+        yield Credential(file.path, token, token, Form.CONFIG)
+        yield HeldCredential("the token", token, file.path, host, file.when)
 
 
 def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import Start
-from k3s_policy.model import FileMode, Form, Unseen
+from k3s_policy.model import Form, Unseen
 from k3s_policy.program import is_k3s, is_shell
 from k3s_policy.readers import written
-from k3s_policy.readers.script import placed, start, writing
+from k3s_policy.readers.script import permissions, placed, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
@@ -145,13 +145,14 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
-        elif call.name == "chmod":
-            self.found.extend(_modes(call))
+        elif call.name in ("chmod", "mkdir"):
+            self.found.extend(permissions.changed(call, self.host))
         elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
             self.downloaded.update(_download_targets(call))
         elif call.name in _PLACING_PROGRAMS:
             found = placed.placed(call, self.host, self.path)
             self.found.extend(found)
+            self.found.extend(permissions.installed(call, self.host, found))
             if not found and _may_place(call):
                 self.places_files = True
 
@@ -276,9 +277,3 @@ def _download_targets(call: Call) -> Iterator[str]:
     for redirect in call.command.redirects:
         if redirect.target is not None and redirect.operator == ">":
             yield str(redirect.target.text).rpartition("/")[2]
-
-
-def _modes(call: Call) -> Iterator[FileMode]:
-    given = [word.text for word in call.words[1:] if not re.match(r"-[RcfvhHLP]+$|--", str(word.text))]
-    if given and given[0].known:
-        yield from (FileMode(path, given[0]) for path in given[1:])
