@@ -45,7 +45,7 @@ def laid(written: Text, value: str, style: str) -> Text:
     if str(found) == value:
         return found
     # An exotic way of writing: keep the value, and let each character stand for the whole scalar.
-    return written.stand_in(value)
+    return written.stand_in(value, known=written.known)
 
 
 def _quoted(inner: Text, style: str) -> Text:

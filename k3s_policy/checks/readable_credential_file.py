@@ -13,14 +13,22 @@ root's group, or to one that was named for it.
 
 Write mode 0600, or keep the credential in a file of its own and name that with `token-file`.
 
-```sh wrong
-echo "token: $TOKEN" > /etc/rancher/k3s/config.yaml
-chmod 644 /etc/rancher/k3s/config.yaml
+```yaml wrong path=user-data
+#cloud-config
+write_files:
+  - path: /etc/rancher/k3s/config.yaml
+    permissions: "0644"
+    content: |
+      token: ${token}
 ```
 
-```sh right
-echo "token: $TOKEN" > /etc/rancher/k3s/config.yaml
-chmod 600 /etc/rancher/k3s/config.yaml
+```yaml right path=user-data
+#cloud-config
+write_files:
+  - path: /etc/rancher/k3s/config.yaml
+    permissions: "0600"
+    content: |
+      token: ${token}
 ```
 """
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
 from k3s_policy.fragment import Database, HostName, Note, NotJudged
+from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment, hosts
 
 if TYPE_CHECKING:
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database)
-_YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
-_CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
+_YAML = re.compile(r"(?i)\.(?:ya?ml|json|bu|butane|fcc|ign|ignition)$")
+_CLOUD_CONFIG = re.compile(r"\ufeff?\s*(?:##[^\n]*\n)?#[ \t]?cloud-config\b")
+_JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")
+# Descriptions of hosts have any name, and not all of them begin as cloud-init wants it.
+_DESCRIPTION = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$")
+_ANY_NAME = pattern(r"(?i)(?:^|/)[^./]+$|\.(?:cfg|cloud-config|conf|hcl|init|txt|user-?data)$")
 
 
 class _Format(NamedTuple):
@@ -49,6 +54,10 @@ class _Format(NamedTuple):
 _YAML_FORMATS = (
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
+    _Format("butane", ("storage:", "systemd:", '"storage"', '"systemd"')),
+    _Format("k3os", ("k3os:", '"k3os"')),
+    _Format("kairos", ("k3s:", "k3s-agent:", "stages:")),
+    _Format("cloud_init", ("write_files:", "runcmd:", "bootcmd:", "late-commands:", '"write_files"', '"runcmd"')),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 
@@ -85,8 +94,17 @@ def _by_format(source: Source) -> Iterator[Fragment]:
         yield from environment.read(source.text, path)
     elif hosts.claims(path, content):
         yield from hosts.read(source.text)
-    elif _CLOUD_CONFIG.match(content) is None:
+    elif _is_description(path, content):
+        yield from _yaml(source, path, may_be_config=False)
+    else:
         yield from _script(source)
+
+
+def _is_description(path: str, content: str) -> bool:
+    """Whether a file without an ending of YAML is user-data, or says in its keys that it is the like."""
+    if _CLOUD_CONFIG.match(content):
+        return True
+    return not content.startswith("#!") and bool(_ANY_NAME.search(path) and _DESCRIPTION.search(content))
 
 
 def _is_unit(path: str, content: str) -> bool:
@@ -109,10 +127,10 @@ def _script(source: Source) -> Iterator[Fragment]:
 # --- YAML -------------------------------------------------------------------------------------------------
 
 
-def _yaml(source: Source, path: str) -> Iterator[Fragment]:
+def _yaml(source: Source, path: str, *, may_be_config: bool = True) -> Iterator[Fragment]:
     """Read a YAML file; `path` is that of what it becomes where it is a template."""
     formats = [one for one in _YAML_FORMATS if one.may_be(path, source.content)]
-    if "k3s" not in path.lower() and config.may_be_skipped(source.content):
+    if "k3s" not in path.lower() and "k3os:" not in source.content and config.may_be_skipped(source.content):
         return
     text, document = _composed(source)
     for one in formats:
@@ -120,7 +138,8 @@ def _yaml(source: Source, path: str) -> Iterator[Fragment]:
         if reader.claims(document, path):
             yield from reader.read_document(text, document, path)
             return
-    yield from config.read_document(text, document, path)
+    if may_be_config:
+        yield from config.read_document(text, document, path)
 
 
 def _composed(source: Source) -> tuple[Text, Document]:
@@ -128,7 +147,7 @@ def _composed(source: Source) -> tuple[Text, Document]:
     from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
 
     text = source.text
-    named = template.is_template(source.path)
+    named = template.is_template(source.path) or _JINJA.match(source.content) is not None
     document = None if named else read_yaml(text)
     if document is not None and document.error is None:
         return text, document

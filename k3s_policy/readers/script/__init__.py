@@ -85,9 +85,14 @@ def is_template(path: str, content: str) -> bool:
     return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
-def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None) -> Iterator[Fragment]:
-    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file."""
-    yield from _Reading(_host(text), tuple(given), form, 0).read(text)
+def read(
+    text: Text, given: Sequence[Variable] = (), form: Form | None = None, host: str | None = None
+) -> Iterator[Fragment]:
+    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
+
+    `host` names the host it runs on, where it is not alone there.
+    """
+    yield from _Reading(host or _host(text), tuple(given), form, 0).read(text)
 
 
 def _host(text: Text) -> str:
@@ -127,7 +132,7 @@ class _Reading:
         if is_shell(name) or name == "su":
             self._shell(call)
         elif name == "eval":
-            self._nested(join((word.text for word in call.words), " ")[len("eval ") :], call.variables)
+            self._nested(join((word.text for word in call.words), " ")[len("eval ") :], call.variables, here=True)
         elif name in _CONTAINER_PROGRAMS and start.runs_container(call):
             self.found.extend(start.container(call))
         elif name in _REMOTE_PROGRAMS:
@@ -182,7 +187,7 @@ class _Reading:
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
                 self._install(call, operands[1:])
             else:
-                self._nested(inline.text, call.variables)
+                self._nested(inline.text, call.variables, here=True)
         elif any(_INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
             self._install(call, operands)
         elif operands and "s" not in letters and call.name != "su":
@@ -192,7 +197,7 @@ class _Reading:
             self._install(call, operands)
         else:
             for text in call.command.input or self.standard_input:
-                self._nested(text, call.variables)
+                self._nested(text, call.variables, here=True)
 
     def _is_installer(self, program: str, call: Call) -> bool:
         """Whether a script that is run is the install script: by its name, its origin, or what it is given."""
@@ -232,10 +237,14 @@ class _Reading:
         variables: Iterable[Variable],
         standard_input: tuple[Text, ...] = (),
         address: Text | None = None,
+        *,
+        here: bool = False,
     ) -> None:
         """Read a script within this one; `address` is what this one calls the host it runs on, if another."""
         if self.depth < _DEEPEST and any("k3s" in str(part).lower() for part in (text, *standard_input)):
-            host = _host(text) if address is None else placed.remote_host(self.path, address)
+            host = self.host if here else _host(text)
+            if address is not None:
+                host = placed.remote_host(self.path, address)
             nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
             nested.standard_input = standard_input
             for fragment in nested.read(text):

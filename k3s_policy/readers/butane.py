@@ -1,0 +1,120 @@
+"""Butane and Ignition: what Fedora CoreOS, Flatcar and their kind are made of at their first boot.
+
+Butane's YAML becomes Ignition's JSON; both have `storage.files` and `systemd.units`. A mode is a number: YAML's `0644`
+is octal, JSON has 420 for it. Without a mode a file gets 0644 (https://coreos.github.io/butane/config-fcos-v1_6/).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from k3s_policy.fragment import Placed
+from k3s_policy.model import FileMode
+from k3s_policy.pattern import pattern
+from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_file, unseen
+from k3s_policy.tree import Mapping, Scalar, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document
+
+__all__ = ["claims", "read", "read_document"]
+
+_VARIANTS = frozenset({"fcos", "flatcar", "openshift", "r4e", "fiot"})
+_DATA = pattern(r"data:(?P<type>[^,;]*(?:;[^,;=]+=[^,;]*)*)(?P<base64>;base64)?,")
+_K3S_FILE = pattern(r"(?:^|/)(?:rancher/k3s|default|sysconfig|systemd/system)/")
+_DEFAULT_MODE = "0644"
+
+
+def claims(document: Document, path: str) -> bool:
+    """Whether a file is for Ignition, by its variant, its version or its name, and has files or units."""
+    root = document.root
+    if not isinstance(root, Mapping) or not (root.last("storage") or root.last("systemd")):
+        return False
+    variant = str(root.scalar("variant") or "")
+    named = path.endswith((".bu", ".butane", ".fcc", ".ign"))
+    return named or variant in _VARIANTS or root.scalar("ignition", "version") is not None or _is_container_linux(root)
+
+
+def _is_container_linux(root: Mapping) -> bool:
+    """Whether units are listed as Butane's forerunner did, which knew no variants."""
+    return any(
+        isinstance(unit, Mapping)
+        and unit.scalar("name") is not None
+        and (unit.last("contents") or unit.last("dropins")) is not None
+        for unit in root.items("systemd", "units")
+    )
+
+
+def read(text: Text, path: str) -> Iterator[Fragment]:
+    """Read a text that is known to be for Ignition, wherever it stands."""
+    yield from read_document(text, read_yaml(text), path)
+
+
+def read_document(text: Text, document: Document, path: str) -> Iterator[Fragment]:
+    """Yield what files and units hold, all on one host."""
+    root, host = document.root, host_of(text)
+    if not isinstance(root, Mapping):
+        return
+    for file in root.items("storage", "files"):
+        if isinstance(file, Mapping):
+            yield from _file(file, host, path)
+    for unit in root.items("systemd", "units"):
+        name = unit.scalar("name") if isinstance(unit, Mapping) else None
+        if isinstance(unit, Mapping) and name is not None:
+            yield from _unit(unit, name.text, host, path)
+
+
+def _file(file: Mapping, host: str, path: str) -> Iterator[Fragment]:
+    target, mode = file.scalar("path"), file.scalar("mode")
+    if target is None:
+        return
+    default = "Ignition" if mode is None else ""
+    given = target.text.stand_in(_DEFAULT_MODE) if mode is None else mode_of(mode)
+    local = file.scalar("contents", "local")
+    if local is not None and _K3S_FILE.search(str(target)):
+        yield Placed(local.text, str(target), host, path)
+        yield FileMode(target.text, given, host, default=default)
+        return
+    parts = [file.last("contents"), *file.items("append")]
+    contents = [_content(part) for part in parts if isinstance(part, Mapping)]
+    content = contents[0] if len(contents) == 1 else unseen(target.text) if contents else target.text[:0]
+    yield from read_file(HostFile(target.text, content, given, default), host)
+
+
+def _content(contents: Mapping) -> Text:
+    """Return what a file holds: written there, in a data URL, or not seen."""
+    inline, source = contents.scalar("inline"), contents.scalar("source")
+    if inline is not None:
+        return inline.text
+    if source is None or str(contents.scalar("compression") or ""):
+        return unseen(contents.written)
+    match = _DATA.match(str(source))
+    if match is None:
+        return unseen(source.text)
+    data = source.text[match.end() :]
+    if match["base64"]:
+        return decoded(data.stand_in(unquote_to_bytes(str(data)).decode("ascii", "replace")), "base64")
+    return data if "%" not in str(data) else data.stand_in(unquote_to_bytes(str(data)).decode("utf-8", "replace"))
+
+
+def _unit(unit: Mapping, name: Text, host: str, path: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import unit as reader  # noqa: PLC0415  loaded when a unit is met
+
+    placed = f"/etc/systemd/system/{name}"
+    local = unit.scalar("contents_local")
+    if local is not None and "k3s" in str(name):
+        yield Placed(local.text, placed, host, path)
+    contents = [(unit.scalar("contents"), placed)]
+    contents += (
+        (drop_in.scalar("contents"), f"{placed}.d/{drop_in.scalar('name') or ''}")
+        for drop_in in unit.items("dropins")
+        if isinstance(drop_in, Mapping)
+    )
+    for content, where in contents:
+        if isinstance(content, Scalar) and reader.claims(where, str(content)):
+            yield from reader.read(content.text, where, host)
