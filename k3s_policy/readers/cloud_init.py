@@ -56,10 +56,11 @@ def read_host(root: Mapping, host: str, tool: str = "cloud-init") -> Iterator[Fr
     """Read the keys of user-data; `tool` is who reads it, and whose default a mode is."""
     if (early := _script(root, "bootcmd")) is not None:
         yield from read_script(early, host)
-    yield from read_files(files(root.last("write_files"), tool), host)
+    written = list(files(root.last("write_files"), tool))
+    yield from read_files(written, host)
     for name in ("runcmd", "late-commands"):
         if (late := _script(root, name)) is not None:
-            yield from read_script(late, host)
+            yield from read_script(late, host, written)
 
 
 def _user_data(root: Node | None) -> Iterator[Mapping]:

@@ -86,12 +86,13 @@ def read_file(file: HostFile, host: str) -> Iterator[Fragment]:
         yield FileMode(file.path, file.mode, host, default=file.default)
 
 
-def read_script(text: Text, host: str) -> Iterator[Fragment]:
-    """Read a script that runs on a host, where it concerns K3s."""
+def read_script(text: Text, host: str, files: Iterable[HostFile] = ()) -> Iterator[Fragment]:
+    """Read a script that runs on a host, where it concerns K3s; `files` are those that the description writes."""
     from k3s_policy.readers import script  # noqa: PLC0415  likewise
 
     if script.concerns_k3s(str(text)):
-        yield from script.read(text, host=host)
+        others = [str(file.path) for file in files if script.claims(str(file.path), str(file.content))]
+        yield from script.read(text, host=host, others=others)
 
 
 def with_unseen(fragments: Iterable[Fragment], document: Document) -> Iterator[Fragment]:

@@ -49,10 +49,11 @@ def read_document(text: Text, document: Document, _: str) -> Iterator[Fragment]:
 
 
 def _read(root: Mapping, host: str) -> Iterator[Fragment]:
-    yield from read_files(cloud_init.files(root.last("write_files"), "k3OS"), host)
+    files = list(cloud_init.files(root.last("write_files"), "k3OS"))
+    yield from read_files(files, host)
     for name in ("initcmd", "bootcmd", "runcmd"):
         for command in cloud_init.commands(root.last(name)):
-            yield from read_script(command, host)
+            yield from read_script(command, host, files)
     settings = root.last("k3os")
     if isinstance(settings, Mapping):
         yield _start(settings.written, _with_known_keys(settings), host)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["claims", "read_document"]
 
 _BLOCKS = {"k3s": "server", "k3s-agent": "agent"}
+_FINDING_EACH_OTHER = ("p2p", "kairos")
+"""Keys, the second of which is the older, of nodes that find each other."""
 _KEYS = frozenset({"enabled", "args", "env", "replace_args", "replace_env", "embedded_registry"})
 _BESIDE = frozenset({"stages", "p2p", "users", "write_files", "runcmd"})
 """Keys of which one stands beside `k3s` in nearly every config of Kairos, with more in it than a word."""
@@ -68,11 +70,13 @@ def _read(root: Mapping, host: str) -> Iterator[Fragment]:
     for _stage, node in _entries(root.last("stages")):
         for step in node.items if isinstance(node, Sequence) else ():
             if isinstance(step, Mapping):
-                yield from read_files(_files(step), host)
+                files = list(_files(step))
+                yield from read_files(files, host)
                 for command in cloud_init.commands(step.last("commands")):
-                    yield from read_script(command, host)
-    if (token := root.scalar("p2p", "network_token")) is not None:
-        yield Credential("network_token", token.text, token.text, Form.CONFIG, token.tag)
+                    yield from read_script(command, host, files)
+    for name in _FINDING_EACH_OTHER:
+        if (token := root.scalar(name, "network_token")) is not None:
+            yield Credential("network_token", token.text, token.text, Form.CONFIG, token.tag)
     unseen = tuple(_unseen(root))
     for name, role in _BLOCKS.items():
         key = next((key for key, _ in reversed(root.entries) if str(key) == name), None)
@@ -123,9 +127,11 @@ def _datastore(root: Mapping) -> Iterator[Text]:
 def _unseen(root: Mapping) -> Iterator[Unseen]:
     """Say what Kairos adds by itself where nodes find each other."""
     for key, _ in root.entries:
-        if str(key) in ("p2p", "kubevip", "kairos"):
+        if str(key) in _FINDING_EACH_OTHER:
             yield Unseen("arguments", "Kairos adds arguments by itself", key.text)
             yield Unseen("environment", "Kairos adds a token and an address by itself", key.text)
+        elif str(key) == "kubevip":
+            yield Unseen("arguments", "Kairos adds addresses of kube-vip", key.text)
 
 
 def _files(step: Mapping) -> Iterator[HostFile]:

@@ -30,7 +30,7 @@ from k3s_policy.shell import read_script
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.lower import Variable
@@ -86,13 +86,20 @@ def is_template(path: str, content: str) -> bool:
 
 
 def read(
-    text: Text, given: Sequence[Variable] = (), form: Form | None = None, host: str | None = None
+    text: Text,
+    given: Sequence[Variable] = (),
+    form: Form | None = None,
+    host: str | None = None,
+    others: Collection[str] = (),
 ) -> Iterator[Fragment]:
     """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
 
-    `host` names the host it runs on, where it is not alone there.
+    `host` names the host it runs on, where it is not alone there; `others` are the paths of scripts there that are read
+    by themselves, whatever they are called.
     """
-    yield from _Reading(host or _host(text), tuple(given), form, 0).read(text)
+    reading = _Reading(host or _host(text), tuple(given), form, 0)
+    reading.own = frozenset(others)
+    yield from reading.read(text)
 
 
 def _host(text: Text) -> str:
@@ -115,10 +122,13 @@ class _Reading:
         self.places_files = False
         self.sourced: Text | None = None
         self.downloaded: set[str] = set()
+        self.own: frozenset[str] = frozenset()
+        """Functions and scripts that are read by themselves, and are no install script by their names."""
 
     def read(self, text: Text) -> Iterator[Fragment]:
         """Read a script from its first to its last command."""
         script = read_script(text)
+        self.own |= {command.inside for command in script.commands if command.inside}
         for command in script.commands:
             call = unwrapped(command, self.given)
             if call is not None:
@@ -201,6 +211,8 @@ class _Reading:
 
     def _is_installer(self, program: str, call: Call) -> bool:
         """Whether a script that is run is the install script: by its name, its origin, or what it is given."""
+        if program in self.own:
+            return False
         if _INSTALLER_FILE.search(program) or (program.startswith("<(") and _INSTALLER_URL.search(program)):
             return True
         if program.rpartition("/")[2] in self.downloaded:
@@ -247,6 +259,7 @@ class _Reading:
                 host = placed.remote_host(self.path, address)
             nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
             nested.standard_input = standard_input
+            nested.own = self.own
             for fragment in nested.read(text):
                 if address is not None and isinstance(fragment, Start) and fragment.host == host:
                     self.found.append(replace(fragment, addresses=(address,)))
