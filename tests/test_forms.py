@@ -10,6 +10,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,6 +172,25 @@ def install_script(role: str, given_: Sequence[Given]) -> dict[str, str]:
     return {"install.sh": f"curl -sfL https://get.k3s.io | sh -s - {role} {shlex.join(_words(given_))}\n"}
 
 
+def cloud_init(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    content = "".join(f"      {line}" for line in _yaml(given_).splitlines(keepends=True))
+    file = f"  - path: /etc/rancher/k3s/config.yaml\n    permissions: '0600'\n    content: |\n{content}"
+    return {"user-data": f"#cloud-config\nwrite_files:\n{file}runcmd:\n  - k3s {role}\n"}
+
+
+def command_of_cloud_init(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    words = "".join(f"    - {json.dumps(word)}\n" for word in _words(given_))
+    return {"user-data": f"#cloud-config\nruncmd:\n  - - k3s\n    - {role}\n{words}"}
+
+
+def ignition(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    source = f"data:text/plain;charset=utf-8,{quote(_yaml(given_), safe='')}"
+    file = {"path": "/etc/rancher/k3s/config.yaml", "mode": 0o600, "contents": {"source": source}}
+    unit = {"name": "k3s.service", "contents": _unit(role)}
+    document = {"ignition": {"version": "3.4.0"}, "storage": {"files": [file]}, "systemd": {"units": [unit]}}
+    return {"host.ign": json.dumps(document)}
+
+
 def install_exec(role: str, given_: Sequence[Given]) -> dict[str, str]:
     arguments = shlex.quote(" ".join((role, *_words(given_))))
     return {"install.sh": f"curl -sfL https://get.k3s.io | INSTALL_K3S_EXEC={arguments} sh -\n"}
@@ -178,7 +198,7 @@ def install_exec(role: str, given_: Sequence[Given]) -> dict[str, str]:
 
 QUOTING = (
     drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
-    here_document, install_script,
+    here_document, install_script, cloud_init, command_of_cloud_init, ignition,
 )  # fmt: skip
 """Forms in which every character can be written."""
 

@@ -13,19 +13,21 @@ from k3s_policy.fragment import Placed
 from k3s_policy.model import FileMode
 from k3s_policy.pattern import pattern
 from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_file, unseen
+from k3s_policy.text import Text
 from k3s_policy.tree import Mapping, Scalar, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Text
+    from k3s_policy.text import Run
     from k3s_policy.tree import Document
 
 __all__ = ["claims", "read", "read_document"]
 
 _VARIANTS = frozenset({"fcos", "flatcar", "openshift", "r4e", "fiot"})
 _DATA = pattern(r"data:(?P<type>[^,;]*(?:;[^,;=]+=[^,;]*)*)(?P<base64>;base64)?,")
+_ESCAPES = pattern(r"(?:%[0-9A-Fa-f]{2})+")
 _K3S_FILE = pattern(r"(?:^|/)(?:rancher/k3s|default|sysconfig|systemd/system)/")
 _DEFAULT_MODE = "0644"
 
@@ -99,7 +101,24 @@ def _content(contents: Mapping) -> Text:
     data = source.text[match.end() :]
     if match["base64"]:
         return decoded(data.stand_in(unquote_to_bytes(str(data)).decode("ascii", "replace")), "base64")
-    return data if "%" not in str(data) else data.stand_in(unquote_to_bytes(str(data)).decode("utf-8", "replace"))
+    return _unescaped(data)
+
+
+def _unescaped(data: Text) -> Text:
+    """Return what percent-encoded text stands for, each character at its escape."""
+    runs: list[Run] = []
+    position = 0
+    for escapes in _ESCAPES.finditer(str(data)):
+        escaped = data.cut(escapes)
+        characters = unquote_to_bytes(escapes[0]).decode("utf-8", "replace")
+        runs += data[position : escapes.start()].runs
+        if len(characters) * 3 == len(escapes[0]):
+            for number, character in enumerate(characters):
+                runs += escaped[3 * number : 3 * number + 3].stand_in(character).runs
+        else:
+            runs += escaped.stand_in(characters).runs
+        position = escapes.end()
+    return Text((*runs, *data[position:].runs))
 
 
 def _unit(unit: Mapping, name: Text, host: str, path: str) -> Iterator[Fragment]:
