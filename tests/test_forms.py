@@ -10,7 +10,6 @@ import json
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -183,12 +182,11 @@ def command_of_cloud_init(role: str, given_: Sequence[Given]) -> dict[str, str]:
     return {"user-data": f"#cloud-config\nruncmd:\n  - - k3s\n    - {role}\n{words}"}
 
 
-def ignition(role: str, given_: Sequence[Given]) -> dict[str, str]:
-    source = f"data:text/plain;charset=utf-8,{quote(_yaml(given_), safe='')}"
-    file = {"path": "/etc/rancher/k3s/config.yaml", "mode": 0o600, "contents": {"source": source}}
-    unit = {"name": "k3s.service", "contents": _unit(role)}
-    document = {"ignition": {"version": "3.4.0"}, "storage": {"files": [file]}, "systemd": {"units": [unit]}}
-    return {"host.ign": json.dumps(document)}
+def butane(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    content = "".join(f"          {line}" for line in _yaml(given_).splitlines(keepends=True))
+    file = "    - path: /etc/rancher/k3s/config.yaml\n      mode: 0600\n      contents:\n        inline: |\n"
+    unit = f"    - name: k3s.service\n      contents: {json.dumps(_unit(role))}\n"
+    return {"host.bu": f"variant: fcos\nstorage:\n  files:\n{file}{content}systemd:\n  units:\n{unit}"}
 
 
 def install_exec(role: str, given_: Sequence[Given]) -> dict[str, str]:
@@ -198,7 +196,7 @@ def install_exec(role: str, given_: Sequence[Given]) -> dict[str, str]:
 
 QUOTING = (
     drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
-    here_document, install_script, cloud_init, command_of_cloud_init, ignition,
+    here_document, install_script, cloud_init, command_of_cloud_init, butane,
 )  # fmt: skip
 """Forms in which every character can be written."""
 

@@ -14,7 +14,7 @@ from k3s_policy.model import FileMode
 from k3s_policy.pattern import pattern
 from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_file, unseen
 from k3s_policy.text import Text
-from k3s_policy.tree import Mapping, Scalar, read_yaml
+from k3s_policy.tree import Mapping, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Run
     from k3s_policy.tree import Document
 
-__all__ = ["claims", "read", "read_document"]
+__all__ = ["claims", "read_document"]
 
 _VARIANTS = frozenset({"fcos", "flatcar", "openshift", "r4e", "fiot"})
 _DATA = pattern(r"data:(?P<type>[^,;]*(?:;[^,;=]+=[^,;]*)*)(?P<base64>;base64)?,")
@@ -52,23 +52,18 @@ def _is_container_linux(root: Mapping) -> bool:
     )
 
 
-def read(text: Text, path: str) -> Iterator[Fragment]:
-    """Read a text that is known to be for Ignition, wherever it stands."""
-    yield from read_document(text, read_yaml(text), path)
-
-
-def read_document(text: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read_document(text: Text, document: Document, path: str, host: str | None = None) -> Iterator[Fragment]:
     """Yield what files and units hold, all on one host."""
-    root, host = document.root, host_of(text)
+    root, where = document.root, host or host_of(text)
     if not isinstance(root, Mapping):
         return
     for file in root.items("storage", "files"):
         if isinstance(file, Mapping):
-            yield from _file(file, host, path)
+            yield from _file(file, where, path)
     for unit in root.items("systemd", "units"):
         name = unit.scalar("name") if isinstance(unit, Mapping) else None
         if isinstance(unit, Mapping) and name is not None:
-            yield from _unit(unit, name.text, host, path)
+            yield from _unit(unit, name.text, where, path)
 
 
 def _file(file: Mapping, host: str, path: str) -> Iterator[Fragment]:

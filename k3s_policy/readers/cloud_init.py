@@ -21,7 +21,7 @@ from k3s_policy.readers.described import (
 )
 from k3s_policy.shell import command_line
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.tree import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
     from k3s_policy.tree import Document, Node
 
-__all__ = ["claims", "commands", "files", "read", "read_document", "read_host"]
+__all__ = ["claims", "commands", "files", "read_document", "read_host"]
 
 _DEFAULT_MODE = "0644"
 _TRUE = frozenset({"true", "1", "on", "yes"})
@@ -41,15 +41,10 @@ def claims(document: Document, _: str) -> bool:
     return any(_writes_or_runs(root) for root in _user_data(document.root))
 
 
-def read(text: Text, path: str) -> Iterator[Fragment]:
-    """Read user-data that is known to be such, wherever it stands."""
-    yield from read_document(text, read_yaml(text), path)
-
-
-def read_document(text: Text, document: Document, _: str) -> Iterator[Fragment]:
+def read_document(text: Text, document: Document, _: str, host: str | None = None) -> Iterator[Fragment]:
     """Yield what the files hold and the commands start, all on one host."""
     for root in _user_data(document.root):
-        yield from with_unseen(read_host(root, host_of(text)), document)
+        yield from with_unseen(read_host(root, host or host_of(text)), document)
 
 
 def read_host(root: Mapping, host: str, tool: str = "cloud-init") -> Iterator[Fragment]:

@@ -28,6 +28,7 @@ __all__ = ["read", "read_named"]
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json|bu|butane|fcc|ign|ignition)$")
 _CLOUD_CONFIG = re.compile(r"\ufeff?\s*(?:##[^\n]*\n)?#[ \t]?cloud-config\b")
+_MULTIPART = ("Content-Type: multipart/", "MIME-Version:")
 _JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")
 # Descriptions of hosts have any name, and not all of them begin as cloud-init wants it.
 _DESCRIPTION = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$")
@@ -94,6 +95,11 @@ def _by_format(source: Source) -> Iterator[Fragment]:
         yield from environment.read(source.text, path)
     elif hosts.claims(path, content):
         yield from hosts.read(source.text)
+    elif content.startswith(_MULTIPART):
+        from k3s_policy.readers import user_data  # noqa: PLC0415  rare
+
+        syntax = template.syntax_of(source.path, content) if template.is_template(source.path) else None
+        yield from user_data.read(template.masked(source.text, syntax).text if syntax else source.text, path)
     elif _is_description(path, content):
         yield from _yaml(source, path, may_be_config=False)
     else:

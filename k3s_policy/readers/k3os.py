@@ -42,10 +42,10 @@ def claims(document: Document, _: str) -> bool:
     return isinstance(root, Mapping) and isinstance(root.last("k3os"), Mapping)
 
 
-def read_document(text: Text, document: Document, _: str) -> Iterator[Fragment]:
+def read_document(text: Text, document: Document, _: str, host: str | None = None) -> Iterator[Fragment]:
     """Yield what the files hold, the commands start, and how k3OS starts K3s, all on one host."""
     if isinstance(document.root, Mapping):
-        yield from with_unseen(_read(_with_known_keys(document.root), host_of(text)), document)
+        yield from with_unseen(_read(_with_known_keys(document.root), host or host_of(text)), document)
 
 
 def _read(root: Mapping, host: str) -> Iterator[Fragment]:

@@ -59,10 +59,10 @@ def _is_block(root: Mapping, name: str) -> bool:
     return options or isinstance(block.last("env"), Mapping) or beside
 
 
-def read_document(text: Text, document: Document, _: str) -> Iterator[Fragment]:
+def read_document(text: Text, document: Document, _: str, host: str | None = None) -> Iterator[Fragment]:
     """Yield what K3s is started with, what the files hold, and what the commands start."""
     if isinstance(document.root, Mapping):
-        yield from with_unseen(_read(document.root, host_of(text)), document)
+        yield from with_unseen(_read(document.root, host or host_of(text)), document)
 
 
 def _read(root: Mapping, host: str) -> Iterator[Fragment]:

@@ -87,9 +87,9 @@ def _scalars(node: Node, depth: int, seen: set[int]) -> Iterator[Scalar]:
 def _user_data(text: Text, path: str) -> Iterator[Fragment]:
     """Read user-data of a virtual machine, or what a server of such holds for one."""
     if text.startswith(_USER_DATA):
-        from k3s_policy.readers import cloud_init  # noqa: PLC0415  rare
+        from k3s_policy.readers import user_data  # noqa: PLC0415  rare
 
-        yield from cloud_init.read(text, path)
+        yield from user_data.read(text, path)
 
 
 def _service(root: Mapping) -> Iterator[Fragment]:

@@ -25,7 +25,9 @@ __all__ = ["WrittenFile", "read"]
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
 _YAML = pattern(r"\.ya?ml$")
-_CLOUD_CONFIG = pattern(r"(?:##[^\n]*\n)?#cloud-config\b")
+_USER_DATA = pattern(
+    r"(?:##[^\n]*\n)?#cloud-config\b|variant:[ \t]*[a-z]|k3os:[ \t]*\n|MIME-Version:|Content-Type: multipart"
+)
 _TOKEN = pattern(r"rancher/k3s/(?:[^/]+/)*(?:[^/]*[-_.])?token$")
 
 
@@ -46,12 +48,12 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
         yield from unit.read(file.content, file.path, host)
     elif _ENVIRONMENT.search(file.path):
         yield from environment.read(file.content, file.path, host)
+    elif _USER_DATA.match(str(file.content)):
+        from k3s_policy.readers import user_data  # noqa: PLC0415  likewise
+
+        yield from user_data.read(file.content, file.path)
     elif _YAML.search(file.path):
         yield from _config(file, host)
-    elif _CLOUD_CONFIG.match(str(file.content)):
-        from k3s_policy.readers import cloud_init  # noqa: PLC0415  likewise
-
-        yield from cloud_init.read(file.content, file.path)
     elif _TOKEN.search(file.path) and (token := file.content.strip()):
         yield Credential(file.path, token, token, Form.CONFIG)
         yield HeldCredential("the token", token, file.path, host, file.when)
