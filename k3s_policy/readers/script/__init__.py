@@ -165,10 +165,11 @@ class _Reading:
         elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
             self.downloaded.update(_download_targets(call))
         elif call.name in _PLACING_PROGRAMS:
-            found = placed.placed(call, self.host, self.path)
+            fed = writing.installed_input(call)
+            found = [] if fed else placed.placed(call, self.host, self.path)
             self.found.extend(found)
             self.found.extend(permissions.installed(call, self.host, found))
-            if not found and _may_place(call):
+            if not (found or fed) and _may_place(call):
                 self.places_files = True
 
     def _finished(self, script: Script) -> Iterator[Fragment]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.model import FileMode
 from k3s_policy.pattern import pattern
+from k3s_policy.readers.script.writing import installed_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,6 +40,7 @@ def installed(call: Call, host: str, placed: Iterable[Placed]) -> Iterator[FileM
         return
     for one in placed:
         yield FileMode(one.source.stand_in(one.path), mode, one.host, one.when)
+    yield from (FileMode(target, mode, host, call.command.when) for target in installed_input(call))
     if any(str(word.text) in ("-d", "--directory") for word in call.words):
         folders = (word.text for word in call.words[1:] if word.text.startswith("/"))
         yield from (FileMode(folder, mode, host, call.command.when) for folder in folders)
