@@ -40,14 +40,41 @@ _BITS = {"r": 4, "w": 2, "x": 1}
 
 def credential_files(fragments: Sequence[Fragment]) -> Iterator[CredentialFile]:
     """Yield each file with credentials whose permissions are said, and what says them in the end."""
-    changes = [one for one in fragments if isinstance(one, FileMode) and one.host is not None]
+    hosts: dict[str, _Changes] = {}
+    for one in fragments:
+        if isinstance(one, FileMode) and one.host is not None:
+            hosts.setdefault(one.host, _Changes()).add(one)
     for file in fragments:
-        if not isinstance(file, _File) or file.host is None:
+        changes = hosts.get(file.host or "") if isinstance(file, _File) else None
+        if not isinstance(file, _File) or changes is None or not (held := tuple(_held(file))):
             continue
-        held = tuple(_held(file))
-        own = [one for one in changes if one.host == file.host and not exclusive(one.when, _when(file))]
-        if held and (result := _result(posixpath.normpath(file.path), own)) is not None:
+        path = posixpath.normpath(file.path)
+        result = _result(path, [one for one in changes.about(path) if not exclusive(one.when, _when(file))])
+        if result is not None:
             yield CredentialFile(file.path, held, result.change, result.permissions)
+
+
+class _Changes:
+    """What changes permissions on one host, in order, found by the path that it names."""
+
+    def __init__(self) -> None:
+        self._every: list[FileMode] = []
+        self._by_path: dict[str, list[int]] = {}
+        self._patterns: list[int] = []
+
+    def add(self, change: FileMode) -> None:
+        path = posixpath.normpath(str(change.path))
+        several = any(character in path for character in "*?[")
+        (self._patterns if several else self._by_path.setdefault(path, [])).append(len(self._every))
+        self._every.append(change)
+
+    def about(self, path: str) -> Iterator[FileMode]:
+        """Yield the changes of a file, and of the folders it lies in."""
+        numbers = list(self._patterns)
+        while path not in ("", "/", "."):
+            numbers += self._by_path.get(path, ())
+            path = posixpath.dirname(path)
+        yield from (self._every[number] for number in sorted(numbers))
 
 
 def _when(file: _File) -> When:

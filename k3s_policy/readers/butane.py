@@ -6,15 +6,16 @@ is octal, JSON has 420 for it. Without a mode a file gets 0644 (https://coreos.g
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from k3s_policy.fragment import Placed
 from k3s_policy.model import FileMode
 from k3s_policy.pattern import pattern
-from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_file, unseen
+from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_file, unseen, without_copies
 from k3s_policy.text import Text
-from k3s_policy.tree import Mapping, Scalar
+from k3s_policy.tree import Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ _VARIANTS = frozenset({"fcos", "flatcar", "openshift", "r4e", "fiot"})
 _DATA = pattern(r"data:(?P<type>[^,;]*(?:;[^,;=]+=[^,;]*)*)(?P<base64>;base64)?,")
 _ESCAPES = pattern(r"(?:%[0-9A-Fa-f]{2})+")
 _K3S_FILE = pattern(r"(?:^|/)(?:rancher/k3s|default|sysconfig|systemd/system)/")
+_UNITS = "/etc/systemd/system/"
 _DEFAULT_MODE = "0644"
 
 
@@ -57,30 +59,51 @@ def read_document(text: Text, document: Document, path: str, host: str | None = 
     root, where = document.root, host or host_of(text)
     if not isinstance(root, Mapping):
         return
-    for file in root.items("storage", "files"):
-        if isinstance(file, Mapping):
-            yield from _file(file, where, path)
+    files = [file for file in root.items("storage", "files") if isinstance(file, Mapping)]
+    for written in without_copies(one for file in files if (one := _file(file)) is not None):
+        yield from read_file(written, where)
+    for file in files:
+        yield from _placed(file, where, path)
+    units: list[HostFile] = []
     for unit in root.items("systemd", "units"):
         name = unit.scalar("name") if isinstance(unit, Mapping) else None
         if isinstance(unit, Mapping) and name is not None:
-            yield from _unit(unit, name.text, where, path)
+            units += _unit(unit, name.text)
+            local = unit.scalar("contents_local")
+            if local is not None and "k3s" in str(name):
+                yield Placed(local.text, f"{_UNITS}{name}", where, path)
+    for one in without_copies(units):
+        from k3s_policy.readers import unit as reader  # noqa: PLC0415  loaded when a unit is met
+
+        if reader.claims(str(one.path), str(one.content)):
+            yield from reader.read(one.content, str(one.path), where)
 
 
-def _file(file: Mapping, host: str, path: str) -> Iterator[Fragment]:
-    target, mode = file.scalar("path"), file.scalar("mode")
-    if target is None:
-        return
-    default = "Ignition" if mode is None else ""
-    given = target.text.stand_in(_DEFAULT_MODE) if mode is None else mode_of(mode)
-    local = file.scalar("contents", "local")
-    if local is not None and _K3S_FILE.search(str(target)):
-        yield Placed(local.text, str(target), host, path)
-        yield FileMode(target.text, given, host, default=default)
-        return
+def _file(file: Mapping) -> HostFile | None:
+    """Return a file with what it holds, None where that lies beside the description."""
+    target = file.scalar("path")
+    if target is None or file.scalar("contents", "local") is not None:
+        return None
     parts = [file.last("contents"), *file.items("append")]
     contents = [_content(part) for part in parts if isinstance(part, Mapping)]
     content = contents[0] if len(contents) == 1 else unseen(target.text) if contents else target.text[:0]
-    yield from read_file(HostFile(target.text, content, given, default), host)
+    mode = _mode(file, target.text)
+    return HostFile(target.text, content, mode.mode, mode.default)
+
+
+def _placed(file: Mapping, host: str, path: str) -> Iterator[Fragment]:
+    """Yield that a file of the repository gets its place and its mode."""
+    target, local = file.scalar("path"), file.scalar("contents", "local")
+    if target is not None and local is not None and _K3S_FILE.search(str(target)):
+        yield Placed(local.text, str(target), host, path)
+        yield replace(_mode(file, target.text), host=host)
+
+
+def _mode(file: Mapping, target: Text) -> FileMode:
+    mode = file.scalar("mode")
+    if mode is None:
+        return FileMode(target, target.stand_in(_DEFAULT_MODE), default="Ignition")
+    return FileMode(target, mode_of(mode))
 
 
 def _content(contents: Mapping) -> Text:
@@ -116,19 +139,14 @@ def _unescaped(data: Text) -> Text:
     return Text((*runs, *data[position:].runs))
 
 
-def _unit(unit: Mapping, name: Text, host: str, path: str) -> Iterator[Fragment]:
-    from k3s_policy.readers import unit as reader  # noqa: PLC0415  loaded when a unit is met
-
-    placed = f"/etc/systemd/system/{name}"
-    local = unit.scalar("contents_local")
-    if local is not None and "k3s" in str(name):
-        yield Placed(local.text, placed, host, path)
-    contents = [(unit.scalar("contents"), placed)]
+def _unit(unit: Mapping, name: Text) -> Iterator[HostFile]:
+    """Yield a unit and its drop-ins."""
+    contents = [(unit.scalar("contents"), f"{_UNITS}{name}")]
     contents += (
-        (drop_in.scalar("contents"), f"{placed}.d/{drop_in.scalar('name') or ''}")
+        (drop_in.scalar("contents"), f"{_UNITS}{name}.d/{drop_in.scalar('name') or ''}")
         for drop_in in unit.items("dropins")
         if isinstance(drop_in, Mapping)
     )
-    for content, where in contents:
-        if isinstance(content, Scalar) and reader.claims(where, str(content)):
-            yield from reader.read(content.text, where, host)
+    for content, path in contents:
+        if content is not None:
+            yield HostFile(name.stand_in(path), content.text, None)

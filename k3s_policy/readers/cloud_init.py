@@ -102,8 +102,11 @@ def _script(root: Mapping, name: str) -> Text | None:
 
 
 def commands(node: Node | None) -> Iterator[Text]:
-    """Yield each command as a line of shell: a text as it is, a list with its words kept apart."""
-    for item in node.items if isinstance(node, Sequence) else ():
+    """Yield each command as a line of shell: a text as it is, a list with its words kept apart.
+
+    What aliases repeat is read once.
+    """
+    for item in {id(item): item for item in node.items}.values() if isinstance(node, Sequence) else ():
         if isinstance(item, Scalar):
             yield item.text
         elif isinstance(item, Sequence):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Text
+    from k3s_policy.text import Span, Text
     from k3s_policy.tree import Document, Scalar
 
 __all__ = [
@@ -68,8 +68,18 @@ def read_files(files: Iterable[HostFile], host: str) -> Iterator[Fragment]:
         if before is not None and file.appends:
             file = file._replace(content=join((before.content, file.content), ""))  # noqa: PLW2901  what it becomes
         kept[str(file.path)] = file
-    for file in kept.values():
+    for file in without_copies(kept.values()):
         yield from read_file(file, host)
+
+
+def without_copies(files: Iterable[HostFile]) -> Iterator[HostFile]:
+    """Leave out files whose content is an alias of another's: thousands of them would take as many times as long."""
+    seen: set[Span] = set()
+    for file in files:
+        span = file.content.span
+        if not file.content or span not in seen:
+            seen.add(span)
+            yield file
 
 
 def read_file(file: HostFile, host: str) -> Iterator[Fragment]:

@@ -45,9 +45,14 @@ def claims(document: Document, _: str) -> bool:
 
 
 def _has_stages(root: Mapping) -> bool:
-    stages = root.last("stages")
-    steps = [step for _, node in _entries(stages) for step in (node.items if isinstance(node, Sequence) else ())]
-    return any(isinstance(step, Mapping) and (step.items("files") or step.items("commands")) for step in steps)
+    return any(step.items("files") or step.items("commands") for step in _steps(root))
+
+
+def _steps(root: Mapping) -> Iterator[Mapping]:
+    """Yield the steps of all stages; what aliases repeat is one."""
+    stages = {id(node): node for _, node in _entries(root.last("stages"))}
+    steps = {id(step): step for node in stages.values() if isinstance(node, Sequence) for step in node.items}
+    yield from (step for step in steps.values() if isinstance(step, Mapping))
 
 
 def _is_block(root: Mapping, name: str) -> bool:
@@ -66,14 +71,12 @@ def read_document(text: Text, document: Document, _: str, host: str | None = Non
 
 
 def _read(root: Mapping, host: str) -> Iterator[Fragment]:
-    yield from cloud_init.read_host(root, host)
-    for _stage, node in _entries(root.last("stages")):
-        for step in node.items if isinstance(node, Sequence) else ():
-            if isinstance(step, Mapping):
-                files = list(_files(step))
-                yield from read_files(files, host)
-                for command in cloud_init.commands(step.last("commands")):
-                    yield from read_script(command, host, files)
+    yield from cloud_init.read_host(root, host, "Kairos")
+    for step in _steps(root):
+        files = list(_files(step))
+        yield from read_files(files, host)
+        for command in cloud_init.commands(step.last("commands")):
+            yield from read_script(command, host, files)
     for name in _FINDING_EACH_OTHER:
         if (token := root.scalar(name, "network_token")) is not None:
             yield Credential("network_token", token.text, token.text, Form.CONFIG, token.tag)
@@ -81,7 +84,7 @@ def _read(root: Mapping, host: str) -> Iterator[Fragment]:
     for name, role in _BLOCKS.items():
         key = next((key for key, _ in reversed(root.entries) if str(key) == name), None)
         block = root.last(name)
-        if key is not None and isinstance(block, Mapping) and _starts(block):
+        if key is not None and isinstance(block, Mapping) and _is_block(root, name) and _starts(block):
             # A file with both blocks is for several hosts: what it writes is beside the server here.
             beside = host if role == "server" or root.last("k3s") is None else f"{host}#agent"
             yield _start(key.text, role, block, root, beside, unseen)
