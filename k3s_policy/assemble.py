@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.datastore import Datastore
     from k3s_policy.fragment import Fragment, Judged
+    from k3s_policy.model import CredentialFile
     from k3s_policy.options import Options
     from k3s_policy.place import ConfigSet
     from k3s_policy.text import Text
@@ -154,6 +155,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *databases(nodes, of(Database), services),
             *_replaced(sets),
             *_misnamed(loose_sets),
+            *_credential_files(every),
             *(file.error for file in of(ConfigFile) if file.error is not None),
             *(_as_read(one, named) for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
         ],
@@ -183,6 +185,13 @@ def _given(start: Start, files: Sequence[EnvironmentFile], wanted: list[Wanted])
     from k3s_policy.given import given  # noqa: PLC0415
 
     return given(start, files, wanted)
+
+
+def _credential_files(fragments: Sequence[Fragment]) -> Iterator[CredentialFile]:
+    if any(isinstance(fragment, FileMode) and fragment.host is not None for fragment in fragments):
+        from k3s_policy.permission import credential_files  # noqa: PLC0415
+
+        yield from credential_files(fragments)
 
 
 def _clusters(nodes: Sequence[Node], options: Options) -> tuple[Cluster, ...]:

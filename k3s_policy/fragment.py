@@ -26,6 +26,7 @@ __all__ = [
     "Database",
     "EnvironmentFile",
     "Fragment",
+    "HeldCredential",
     "HostName",
     "Judged",
     "LooseOptions",
@@ -58,6 +59,19 @@ class ConfigFile:
     when: When = ALWAYS
     error: BrokenFile | None = None
     """Why K3s cannot read it."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldCredential:
+    """A credential in a file on a host of which nothing else is read: a token file."""
+
+    what: str
+    """How a message calls it."""
+    at: Text
+    path: str
+    """Where the host has the file."""
+    host: str
+    when: When = ALWAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,6 +306,7 @@ Fragment: TypeAlias = (
     | HostName
     | Placed
     | Registries
+    | HeldCredential
 )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Cluster",
     "ClusterSecret",
     "Credential",
+    "CredentialFile",
     "DatabaseImage",
     "Evidence",
     "FileMode",
@@ -367,10 +368,29 @@ class ClusterSecret:
 
 @dataclass(frozen=True, eq=False)
 class FileMode:
-    """A command that gives a file its permissions."""
+    """Something that gives a file its permissions: a command, or what describes a host."""
 
     path: Text
     mode: Text
+    """As `chmod` takes it. Where a default applies, it stands in for the path."""
+    host: str | None = None
+    """What names the host, as for the files that are written there; None where nothing does."""
+    when: When = ALWAYS
+    default: str = ""
+    """Whose default it is, where nothing says the mode: `cloud-init`."""
+
+
+@dataclass(frozen=True, eq=False)
+class CredentialFile:
+    """A file that is written to a host with credentials of K3s in it, and given permissions."""
+
+    path: str
+    holds: tuple[tuple[str, Text], ...]
+    """What messages call the credentials, and where each is written; never empty."""
+    change: FileMode
+    """What decides who may read it."""
+    permissions: int
+    """Those that result, as far as anything says them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,5 +417,7 @@ class BrokenFile:
     """Who refuses it: `K3s`, `systemd`."""
 
 
-Subject: TypeAlias = Invocation | Cluster | Credential | ClusterSecret | FileMode | DatabaseImage | BrokenFile
+Subject: TypeAlias = (
+    Invocation | Cluster | Credential | ClusterSecret | CredentialFile | FileMode | DatabaseImage | BrokenFile
+)
 """What a check can judge."""

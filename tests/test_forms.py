@@ -171,6 +171,24 @@ def install_script(role: str, given_: Sequence[Given]) -> dict[str, str]:
     return {"install.sh": f"curl -sfL https://get.k3s.io | sh -s - {role} {shlex.join(_words(given_))}\n"}
 
 
+def cloud_init(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    content = "".join(f"      {line}" for line in _yaml(given_).splitlines(keepends=True))
+    file = f"  - path: /etc/rancher/k3s/config.yaml\n    permissions: '0600'\n    content: |\n{content}"
+    return {"user-data": f"#cloud-config\nwrite_files:\n{file}runcmd:\n  - k3s {role}\n"}
+
+
+def command_of_cloud_init(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    words = "".join(f"    - {json.dumps(word)}\n" for word in _words(given_))
+    return {"user-data": f"#cloud-config\nruncmd:\n  - - k3s\n    - {role}\n{words}"}
+
+
+def butane(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    content = "".join(f"          {line}" for line in _yaml(given_).splitlines(keepends=True))
+    file = "    - path: /etc/rancher/k3s/config.yaml\n      mode: 0600\n      contents:\n        inline: |\n"
+    unit = f"    - name: k3s.service\n      contents: {json.dumps(_unit(role))}\n"
+    return {"host.bu": f"variant: fcos\nstorage:\n  files:\n{file}{content}systemd:\n  units:\n{unit}"}
+
+
 def install_exec(role: str, given_: Sequence[Given]) -> dict[str, str]:
     arguments = shlex.quote(" ".join((role, *_words(given_))))
     return {"install.sh": f"curl -sfL https://get.k3s.io | INSTALL_K3S_EXEC={arguments} sh -\n"}
@@ -201,6 +219,7 @@ def compose_environment(role: str, given_: Sequence[Given]) -> dict[str, str]:
 QUOTING = (
     drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
     here_document, install_script, container, compose, compose_environment,
+    cloud_init, command_of_cloud_init, butane,
 )  # fmt: skip
 """Forms in which every character can be written."""
 

@@ -52,6 +52,29 @@ CASES = {
         "".join(f"node-name+: a{n}\n" for n in range(2000)),
     ),
     "two arms without an end": ("k3s.service.j2", "[Service]\nExecStart=k3s server " + "{% if a %}x{% else %}" * 5000),
+    "commands that are aliases": (
+        "user-data",
+        "#cloud-config\nx: &x k3s server --debug " + "a" * 5000 + "\nruncmd: [" + "*x, " * 5000 + "]\n",
+    ),
+    "files that are aliases": (
+        "user-data",
+        "#cloud-config\nx: &x |\n"
+        + "  k3s server --debug\n" * 200
+        + "write_files:\n"
+        + "".join(f"  - {{path: /opt/{n}.sh, content: *x}}\n" for n in range(3000)),
+    ),
+    "stages that are aliases": (
+        "kairos.yaml",
+        "x: &x [" + "{commands: [k3s server]}, " * 300 + "]\nstages:\n" + "".join(f"  s{n}: *x\n" for n in range(3000)),
+    ),
+    "many hosts in one file": (
+        "user-data",
+        "#cloud-config\nwrite_files:\n"
+        + "".join(
+            f"  - {{path: /etc/rancher/k3s/config.yaml.d/{n}.yaml, content: 'token: abc', permissions: 0644}}\n"
+            for n in range(1000)
+        ),
+    ),
     "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
 }
 

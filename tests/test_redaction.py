@@ -289,6 +289,30 @@ def keeper(kind: str, part: str, body: str, allowed: str = FLOW, *, encoded: boo
     return make
 
 
+def user_data(content: str, allowed: str = FLOW, *, encoded: bool = False) -> Form:
+    """Return user-data that writes a config.yaml, in clear or as base64, that everybody can read."""
+
+    def make(marker: Marker) -> dict[str, str]:
+        text = content.replace("{}", marker.made_of(allowed))
+        value = f"{base64_of(text)}\n    encoding: b64\n" if encoded else "|\n" + indented(text, 6)
+        return {"user-data": f"#cloud-config\nwrite_files:\n  - path: /{CONFIG}\n    content: {value}"}
+
+    return make
+
+
+def ignition(content: str, allowed: str = FLOW, *, encoded: bool = False) -> Form:
+    """Return a file for Ignition that writes a config.yaml as a data URL."""
+
+    def make(marker: Marker) -> dict[str, str]:
+        text = content.replace("{}", marker.made_of(allowed))
+        url = f"data:;base64,{base64_of(text)}" if encoded else f"data:,{quote(text, safe='')}"
+        file = {"path": f"/{CONFIG}", "mode": 420, "contents": {"source": url}}
+        document = {"ignition": {"version": "3.4.0"}, "storage": {"files": [file]}}
+        return {"k3s.ign": json.dumps(document, indent=2) + "\n"}
+
+    return make
+
+
 OPEN_MODE = '\nwrite-kubeconfig-mode: "0644"\n'
 HEX = "0123456789abcdef" * 4
 BODY = 'token: {}\nwrite-kubeconfig-mode: "0644"\ntls-san: k3s.example.com\n'
@@ -679,6 +703,42 @@ FORMS: dict[str, Form] = {
         'curl -u me:{} https://x | k3s server --write-kubeconfig-mode 644; curl -H "Authorization: Bearer {}" https://x',
         "@:/?#",
         str,
+    ),
+    # descriptions of hosts
+    "user-data": user_data(BODY),
+    "encoded user-data": user_data(BODY, encoded=True),
+    "commands of user-data": config(
+        "#cloud-config\nruncmd:\n  - K3S_TOKEN={} k3s server --write-kubeconfig-mode 644\n", "@/?%=,", path="user-data"
+    ),
+    "words of user-data": config(
+        "#cloud-config\nruncmd:\n  - [k3s, server, --write-kubeconfig-mode=644, --token, {}]\n",
+        EVERY,
+        in_double_quotes,
+        path="user-data",
+    ),
+    "token file of user-data": config(
+        "#cloud-config\nwrite_files:\n  - path: /etc/rancher/k3s/token\n    content: {}\n", PLAIN, path="user-data"
+    ),
+    "Butane": config(
+        f"variant: fcos\nstorage:\n  files:\n    - path: /{CONFIG}\n      contents:\n        inline: |\n"
+        + indented(BODY, 10),
+        PLAIN,
+        path="k3s.bu",
+    ),
+    "Ignition": ignition(BODY),
+    "encoded Ignition": ignition(BODY, encoded=True),
+    "k3OS": config(
+        "k3os:\n  token: {}\n  environment:\n    K3S_AGENT_TOKEN: {}\n  k3s_args: [--write-kubeconfig-mode=644]\n",
+        PLAIN,
+    ),
+    "arguments of k3OS": config(
+        "k3os:\n  k3s_args: [server, --token, {}]\n", EVERY, in_double_quotes, path="k3os.yaml"
+    ),
+    "Kairos": config(
+        "#cloud-config\np2p:\n  network_token: {}\n"
+        "k3s:\n  env:\n    K3S_TOKEN: {}\n  args: [--write-kubeconfig-mode=644]\n",
+        PLAIN,
+        path="kairos.yaml",
     ),
     "nested shell": script("sudo bash -c 'K3S_TOKEN=\"{}\" k3s server --write-kubeconfig-mode 644'", "@:/?%=,", str),
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
 from k3s_policy.fragment import Database, HostName, NotJudged, OfRke2
+from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment, hosts
 
 if TYPE_CHECKING:
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (OfRke2, NotJudged, HostName, Database)
-_YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
+_YAML = re.compile(r"(?i)\.(?:ya?ml|json|bu|butane|fcc|ign|ignition)$")
 _CLUSTER_MADE = re.compile(r"\s*(?:K10[0-9a-f]{8}|-----BEGIN )")
-_CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
+_CLOUD_CONFIG = re.compile(r"\ufeff?\s*(?:##[^\n]*\n)?#[ \t]?cloud-config\b")
+_MULTIPART = ("Content-Type: multipart/", "MIME-Version:")
+_JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")
+# Descriptions of hosts have any name, and not all of them begin as cloud-init wants it.
+_DESCRIPTION = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$")
+_ANY_NAME = pattern(r"(?i)(?:^|/)[^./]+$|\.(?:cfg|cloud-config|conf|hcl|init|txt|user-?data)$")
 
 
 class _Format(NamedTuple):
@@ -52,6 +58,10 @@ _YAML_FORMATS = (
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
     _Format("registries", ("\nmirrors:", "\nconfigs:"), r"(?i)registries\.ya?ml$", telling=True),
+    _Format("butane", ("storage:", "systemd:", '"storage"', '"systemd"')),
+    _Format("k3os", ("k3os:", '"k3os"'), telling=True),
+    _Format("kairos", ("\nk3s:", "\nk3s-agent:", "\nstages:")),
+    _Format("cloud_init", ("write_files:", "runcmd:", "bootcmd:", "late-commands:", '"write_files"', '"runcmd"')),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 
@@ -97,8 +107,22 @@ def _by_format(source: Source) -> Iterator[Fragment]:
 
         if data_folder.claims(path, content):
             yield from data_folder.read(source.text, path)
-    elif _CLOUD_CONFIG.match(content) is None:
+    elif content.startswith(_MULTIPART):
+        from k3s_policy.readers import user_data  # noqa: PLC0415  rare
+
+        syntax = template.syntax_of(source.path, content) if template.is_template(source.path) else None
+        yield from user_data.read(template.masked(source.text, syntax).text if syntax else source.text, path)
+    elif _is_description(path, content):
+        yield from _yaml(source, path, may_be_config=False)
+    else:
         yield from _script(source)
+
+
+def _is_description(path: str, content: str) -> bool:
+    """Whether a file without an ending of YAML is user-data, or says in its keys that it is the like."""
+    if _CLOUD_CONFIG.match(content):
+        return True
+    return not content.startswith("#!") and bool(_ANY_NAME.search(path) and _DESCRIPTION.search(content))
 
 
 def _is_unit(path: str, content: str) -> bool:
@@ -121,7 +145,7 @@ def _script(source: Source) -> Iterator[Fragment]:
 # --- YAML -------------------------------------------------------------------------------------------------
 
 
-def _yaml(source: Source, path: str) -> Iterator[Fragment]:
+def _yaml(source: Source, path: str, *, may_be_config: bool = True) -> Iterator[Fragment]:
     """Read a YAML file; `path` is that of what it becomes where it is a template."""
     lines = "\n" + source.content.removeprefix("\ufeff")
     formats = [one for one in _YAML_FORMATS if one.may_be(path, lines)]
@@ -134,7 +158,8 @@ def _yaml(source: Source, path: str) -> Iterator[Fragment]:
         if reader.claims(document, path):
             yield from reader.read_document(text, document, path)
             return
-    yield from config.read_document(text, document, path)
+    if may_be_config:
+        yield from config.read_document(text, document, path)
 
 
 def _composed(source: Source) -> tuple[Text, Document]:
@@ -142,7 +167,7 @@ def _composed(source: Source) -> tuple[Text, Document]:
     from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
 
     text = source.text
-    named = template.is_template(source.path)
+    named = template.is_template(source.path) or _JINJA.match(source.content) is not None
     document = None if named else read_yaml(text)
     if document is not None and document.error is None:
         return text, document

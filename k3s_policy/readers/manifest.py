@@ -30,6 +30,7 @@ _ROLES = frozenset({"server", "agent"})
 # `sensitive` keys of the Secret that `etcd-s3-config-secret` names (K3s pkg/etcd/s3/config_secret.go).
 _S3_SECRET_TYPE = "etcd.k3s.cattle.io/s3-config-secret"  # noqa: S105  a type's name
 _S3_SECRET_KEYS = frozenset({"etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-session-token"})
+_USER_DATA = "#cloud-config"
 _DEEPEST = 12
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
@@ -68,6 +69,28 @@ def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
         workload = _workload(root)
         for fragment in _containers(root.last("spec"), 0, seen):
             yield replace(fragment, workload=workload) if isinstance(fragment, Start | Database) else fragment
+        if _USER_DATA in str(root.written):
+            for value in _scalars(root, 0, set()):
+                yield from _user_data(value.text, path)
+
+
+def _scalars(node: Node, depth: int, seen: set[int]) -> Iterator[Scalar]:
+    if depth > _DEEPEST or id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, Scalar):
+        yield node
+        return
+    for child in node.items if isinstance(node, Sequence) else (value for _, value in node.entries):
+        yield from _scalars(child, depth + 1, seen)
+
+
+def _user_data(text: Text, path: str) -> Iterator[Fragment]:
+    """Read user-data of a virtual machine, or what a server of such holds for one."""
+    if text.startswith(_USER_DATA):
+        from k3s_policy.readers import user_data  # noqa: PLC0415  rare
+
+        yield from user_data.read(text, path)
 
 
 def _service(root: Mapping) -> Iterator[Fragment]:
@@ -236,6 +259,9 @@ def _data(root: Mapping, path: str) -> Iterator[Fragment]:
 
 
 def _embedded(text: Text, path: str, name: str, key: str) -> Iterator[Fragment]:
+    if text.startswith(_USER_DATA):
+        yield from _user_data(text, path)
+        return
     if not re.search(r"(?m)^[a-z][a-z0-9-]*\+?:", str(text)):
         return
     document = read_yaml(text)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.branch import ALWAYS
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, Registries
-from k3s_policy.model import BrokenFile
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential, Registries
+from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment
 from k3s_policy.text import join
@@ -26,6 +26,10 @@ _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
 _REGISTRIES = pattern(r"(?:^|/)registries\.ya?ml$")
 _YAML = pattern(r"\.ya?ml$")
+_USER_DATA = pattern(
+    r"(?:##[^\n]*\n)?#cloud-config\b|variant:[ \t]*[a-z]|k3os:[ \t]*\n|MIME-Version:|Content-Type: multipart"
+)
+_TOKEN = pattern(r"rancher/k3s/(?:[^/]+/)*(?:[^/]*[-_.])?token$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +56,15 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
                 yield fragment
     elif _REGISTRIES.search(file.path):
         yield from _registries(file, host)
+    elif _USER_DATA.match(str(file.content)):
+        from k3s_policy.readers import user_data  # noqa: PLC0415  likewise
+
+        yield from user_data.read(file.content, file.path)
     elif _YAML.search(file.path):
         yield from _config(file, host)
+    elif _TOKEN.search(file.path) and (token := file.content.strip()):
+        yield Credential(file.path, token, token, Form.CONFIG)
+        yield HeldCredential("the token", token, file.path, host, file.when)
 
 
 def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import Start
-from k3s_policy.model import FileMode, Form, Unseen
+from k3s_policy.model import Form, Unseen
 from k3s_policy.program import is_k3s, is_shell
 from k3s_policy.readers import written
-from k3s_policy.readers.script import placed, start, writing
+from k3s_policy.readers.script import permissions, placed, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
@@ -30,7 +30,7 @@ from k3s_policy.shell import read_script
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.lower import Variable
@@ -90,9 +90,21 @@ def is_template(path: str, content: str) -> bool:
     return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
-def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None) -> Iterator[Fragment]:
-    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file."""
-    yield from _Reading(_host(text), tuple(given), form, 0).read(text)
+def read(
+    text: Text,
+    given: Sequence[Variable] = (),
+    form: Form | None = None,
+    host: str | None = None,
+    others: Collection[str] = (),
+) -> Iterator[Fragment]:
+    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
+
+    `host` names the host it runs on, where it is not alone there; `others` are the paths of scripts there that are read
+    by themselves, whatever they are called.
+    """
+    reading = _Reading(host or _host(text), tuple(given), form, 0)
+    reading.own = frozenset(others)
+    yield from reading.read(text)
 
 
 def _host(text: Text) -> str:
@@ -115,10 +127,13 @@ class _Reading:
         self.places_files = False
         self.sourced: Text | None = None
         self.downloaded: dict[str, Text | None] = {}
+        self.own: frozenset[str] = frozenset()
+        """Functions and scripts that are read by themselves, and are no install script by their names."""
 
     def read(self, text: Text) -> Iterator[Fragment]:
         """Read a script from its first to its last command."""
         script = read_script(text)
+        self.own |= {command.inside for command in script.commands if command.inside}
         for command in script.commands:
             call = unwrapped(command, self.given)
             if call is not None:
@@ -132,7 +147,7 @@ class _Reading:
         if is_shell(name) or name == "su":
             self._shell(call)
         elif name == "eval":
-            self._nested(join((word.text for word in call.words), " ")[len("eval ") :], call.variables)
+            self._nested(join((word.text for word in call.words), " ")[len("eval ") :], call.variables, here=True)
         elif name in _CONTAINER_PROGRAMS and start.runs_container(call):
             self.found.extend(start.container(call))
         elif name in _REMOTE_PROGRAMS:
@@ -150,14 +165,16 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
-        elif call.name == "chmod":
-            self.found.extend(_modes(call))
+        elif call.name in ("chmod", "mkdir"):
+            self.found.extend(permissions.changed(call, self.host))
         elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
             self.downloaded.update(dict.fromkeys(_download_targets(call), _own_url(call.words)))
         elif call.name in _PLACING_PROGRAMS:
-            found = placed.placed(call, self.host, self.path)
+            fed = writing.installed_input(call)
+            found = [] if fed else placed.placed(call, self.host, self.path)
             self.found.extend(found)
-            if not found and _may_place(call):
+            self.found.extend(permissions.installed(call, self.host, found))
+            if not (found or fed) and _may_place(call):
                 self.places_files = True
 
     def _finished(self, script: Script) -> Iterator[Fragment]:
@@ -186,7 +203,7 @@ class _Reading:
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
                 self._install(call, operands[1:], _own_url([inline]))
             else:
-                self._nested(inline.text, call.variables)
+                self._nested(inline.text, call.variables, here=True)
         elif any(_INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
             self._install(call, operands, _own_url(upstream_words(call.command)))
         elif operands and "s" not in letters and call.name != "su":
@@ -196,10 +213,12 @@ class _Reading:
             self._install(call, operands, None)
         else:
             for text in call.command.input or self.standard_input:
-                self._nested(text, call.variables)
+                self._nested(text, call.variables, here=True)
 
     def _is_installer(self, program: str, call: Call) -> bool:
         """Whether a script that is run is the install script: by its name, its origin, or what it is given."""
+        if program in self.own:
+            return False
         if _INSTALLER_FILE.search(program) or (program.startswith("<(") and _INSTALLER_URL.search(program)):
             return True
         if program.rpartition("/")[2] in self.downloaded:
@@ -240,12 +259,17 @@ class _Reading:
         variables: Iterable[Variable],
         standard_input: tuple[Text, ...] = (),
         address: Text | None = None,
+        *,
+        here: bool = False,
     ) -> None:
         """Read a script within this one; `address` is what this one calls the host it runs on, if another."""
         if self.depth < _DEEPEST and any("k3s" in str(part).lower() for part in (text, *standard_input)):
-            host = _host(text) if address is None else placed.remote_host(self.path, address)
+            host = self.host if here else _host(text)
+            if address is not None:
+                host = placed.remote_host(self.path, address)
             nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
             nested.standard_input = standard_input
+            nested.own = self.own
             for fragment in nested.read(text):
                 if address is not None and isinstance(fragment, Start) and fragment.host == host:
                     self.found.append(replace(fragment, addresses=(address,)))
@@ -291,9 +315,3 @@ def _download_targets(call: Call) -> Iterator[str]:
     for redirect in call.command.redirects:
         if redirect.target is not None and redirect.operator == ">":
             yield str(redirect.target.text).rpartition("/")[2]
-
-
-def _modes(call: Call) -> Iterator[FileMode]:
-    given = [word.text for word in call.words[1:] if not re.match(r"-[RcfvhHLP]+$|--", str(word.text))]
-    if given and given[0].known:
-        yield from (FileMode(path, given[0]) for path in given[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from k3s_policy.branch import exclusive
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from k3s_policy.branch import When
     from k3s_policy.readers.script.call import Call
 
-__all__ = ["Writing", "gather", "writings"]
+__all__ = ["Writing", "gather", "installed_input", "writings"]
 
 _INTO = frozenset({">", ">>", ">|"})
 
@@ -45,6 +46,7 @@ def writings(call: Call, standard_input: tuple[Text, ...] = ()) -> Iterator[Writ
     if call.name == "tee":
         appends = any(str(word.text) in ("-a", "--append") for word in call.words[1:])
         targets.extend((word.text, appends) for word in call.words[1:] if not word.text.startswith("-"))
+    targets.extend((target, False) for target in installed_input(call))
     for one, when in _alternatives(call) if targets else ():
         content = _output(one, standard_input)
         if content is not None:
@@ -58,6 +60,12 @@ def _alternatives(call: Call) -> Iterator[tuple[Call, When]]:
     for when in branches or (call.command.when,):
         words = tuple(word for word in call.words if not exclusive(word.when, when))
         yield call._replace(words=words), tuple(dict.fromkeys((*call.command.when, *when)))
+
+
+def installed_input(call: Call) -> list[Text]:
+    """Return the files that `install /dev/stdin FILE` makes of what it is fed."""
+    words = [word.text for word in call.words] if call.name == "install" else []
+    return [target for source, target in pairwise(words) if str(source) == "/dev/stdin"]
 
 
 def gather(every: list[Writing]) -> list[WrittenFile]:
@@ -83,7 +91,7 @@ def _output(call: Call, standard_input: tuple[Text, ...]) -> Text | None:
         return join(call.command.input, "\n")
     if call.name in ("echo", "printf"):
         return _printed(call)
-    if call.name not in ("tee", "cat"):
+    if call.name not in ("tee", "cat", "install"):
         return None
     if call.command.upstream is None:
         reads = call.name == "tee" or len(call.words) == 1

@@ -1,0 +1,152 @@
+"""Butane and Ignition: what Fedora CoreOS, Flatcar and their kind are made of at their first boot.
+
+Butane's YAML becomes Ignition's JSON; both have `storage.files` and `systemd.units`. A mode is a number: YAML's `0644`
+is octal, JSON has 420 for it. Without a mode a file gets 0644 (https://coreos.github.io/butane/config-fcos-v1_6/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from k3s_policy.fragment import Placed
+from k3s_policy.model import FileMode
+from k3s_policy.pattern import pattern
+from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_file, unseen, without_copies
+from k3s_policy.text import Text
+from k3s_policy.tree import Mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Run
+    from k3s_policy.tree import Document
+
+__all__ = ["claims", "read_document"]
+
+_VARIANTS = frozenset({"fcos", "flatcar", "openshift", "r4e", "fiot"})
+_DATA = pattern(r"data:(?P<type>[^,;]*(?:;[^,;=]+=[^,;]*)*)(?P<base64>;base64)?,")
+_ESCAPES = pattern(r"(?:%[0-9A-Fa-f]{2})+")
+_K3S_FILE = pattern(r"(?:^|/)(?:rancher/k3s|default|sysconfig|systemd/system)/")
+_UNITS = "/etc/systemd/system/"
+_DEFAULT_MODE = "0644"
+
+
+def claims(document: Document, path: str) -> bool:
+    """Whether a file is for Ignition, by its variant, its version or its name, and has files or units."""
+    root = document.root
+    if not isinstance(root, Mapping) or not (root.last("storage") or root.last("systemd")):
+        return False
+    variant = str(root.scalar("variant") or "")
+    named = path.endswith((".bu", ".butane", ".fcc", ".ign"))
+    return named or variant in _VARIANTS or root.scalar("ignition", "version") is not None or _is_container_linux(root)
+
+
+def _is_container_linux(root: Mapping) -> bool:
+    """Whether units are listed as Butane's forerunner did, which knew no variants."""
+    return any(
+        isinstance(unit, Mapping)
+        and unit.scalar("name") is not None
+        and (unit.last("contents") or unit.last("dropins")) is not None
+        for unit in root.items("systemd", "units")
+    )
+
+
+def read_document(text: Text, document: Document, path: str, host: str | None = None) -> Iterator[Fragment]:
+    """Yield what files and units hold, all on one host."""
+    root, where = document.root, host or host_of(text)
+    if not isinstance(root, Mapping):
+        return
+    files = [file for file in root.items("storage", "files") if isinstance(file, Mapping)]
+    for written in without_copies(one for file in files if (one := _file(file)) is not None):
+        yield from read_file(written, where)
+    for file in files:
+        yield from _placed(file, where, path)
+    units: list[HostFile] = []
+    for unit in root.items("systemd", "units"):
+        name = unit.scalar("name") if isinstance(unit, Mapping) else None
+        if isinstance(unit, Mapping) and name is not None:
+            units += _unit(unit, name.text)
+            local = unit.scalar("contents_local")
+            if local is not None and "k3s" in str(name):
+                yield Placed(local.text, f"{_UNITS}{name}", where, path)
+    for one in without_copies(units):
+        from k3s_policy.readers import unit as reader  # noqa: PLC0415  loaded when a unit is met
+
+        if reader.claims(str(one.path), str(one.content)):
+            yield from reader.read(one.content, str(one.path), where)
+
+
+def _file(file: Mapping) -> HostFile | None:
+    """Return a file with what it holds, None where that lies beside the description."""
+    target = file.scalar("path")
+    if target is None or file.scalar("contents", "local") is not None:
+        return None
+    parts = [file.last("contents"), *file.items("append")]
+    contents = [_content(part) for part in parts if isinstance(part, Mapping)]
+    content = contents[0] if len(contents) == 1 else unseen(target.text) if contents else target.text[:0]
+    mode = _mode(file, target.text)
+    return HostFile(target.text, content, mode.mode, mode.default)
+
+
+def _placed(file: Mapping, host: str, path: str) -> Iterator[Fragment]:
+    """Yield that a file of the repository gets its place and its mode."""
+    target, local = file.scalar("path"), file.scalar("contents", "local")
+    if target is not None and local is not None and _K3S_FILE.search(str(target)):
+        yield Placed(local.text, str(target), host, path)
+        yield replace(_mode(file, target.text), host=host)
+
+
+def _mode(file: Mapping, target: Text) -> FileMode:
+    mode = file.scalar("mode")
+    if mode is None:
+        return FileMode(target, target.stand_in(_DEFAULT_MODE), default="Ignition")
+    return FileMode(target, mode_of(mode))
+
+
+def _content(contents: Mapping) -> Text:
+    """Return what a file holds: written there, in a data URL, or not seen."""
+    inline, source = contents.scalar("inline"), contents.scalar("source")
+    if inline is not None:
+        return inline.text
+    if source is None or str(contents.scalar("compression") or ""):
+        return unseen(contents.written)
+    match = _DATA.match(str(source))
+    if match is None:
+        return unseen(source.text)
+    data = source.text[match.end() :]
+    if match["base64"]:
+        return decoded(data.stand_in(unquote_to_bytes(str(data)).decode("ascii", "replace")), "base64")
+    return _unescaped(data)
+
+
+def _unescaped(data: Text) -> Text:
+    """Return what percent-encoded text stands for, each character at its escape."""
+    runs: list[Run] = []
+    position = 0
+    for escapes in _ESCAPES.finditer(str(data)):
+        escaped = data.cut(escapes)
+        characters = unquote_to_bytes(escapes[0]).decode("utf-8", "replace")
+        runs += data[position : escapes.start()].runs
+        if len(characters) * 3 == len(escapes[0]):
+            for number, character in enumerate(characters):
+                runs += escaped[3 * number : 3 * number + 3].stand_in(character).runs
+        else:
+            runs += escaped.stand_in(characters).runs
+        position = escapes.end()
+    return Text((*runs, *data[position:].runs))
+
+
+def _unit(unit: Mapping, name: Text) -> Iterator[HostFile]:
+    """Yield a unit and its drop-ins."""
+    contents = [(unit.scalar("contents"), f"{_UNITS}{name}")]
+    contents += (
+        (drop_in.scalar("contents"), f"{_UNITS}{name}.d/{drop_in.scalar('name') or ''}")
+        for drop_in in unit.items("dropins")
+        if isinstance(drop_in, Mapping)
+    )
+    for content, path in contents:
+        if content is not None:
+            yield HostFile(name.stand_in(path), content.text, None)

@@ -1,0 +1,133 @@
+"""k3OS: a cloud-config whose `k3os` says how K3s is started.
+
+k3OS runs the install script of K3s with `k3s_args`; where there are none, with `agent` if `server_url` is set and with
+`server` otherwise (k3OS `pkg/cc/funcs.go`, ApplyK3S). Its service takes `/etc/environment`, which `environment` is
+written to, and then K3S_URL and K3S_TOKEN. Keys may be written `k3s_args`, `k3sArgs` and in the singular
+(`pkg/config/rename.go`). The last release of k3OS has K3s v1.23.3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.fragment import Start
+from k3s_policy.lower import Argument, Variable
+from k3s_policy.model import Form
+from k3s_policy.readers import cloud_init
+from k3s_policy.readers.described import host_of, read_files, read_script, with_unseen
+from k3s_policy.text import join
+from k3s_policy.tree import Entry, Mapping, Scalar, Sequence, arrives
+from k3s_policy.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document, Node
+
+__all__ = ["claims", "read_document"]
+
+_ROLES = ("server", "agent")
+_KEYS = (
+    "write_files", "runcmd", "bootcmd", "initcmd", "k3os",
+    "server_url", "token", "labels", "k3s_args", "environment", "taints",
+)  # fmt: skip
+_LAST_RELEASE = Version.parse("v1.23.3+k3s1")
+
+
+def claims(document: Document, _: str) -> bool:
+    """Whether a file is a config of k3OS."""
+    root = document.root
+    return isinstance(root, Mapping) and isinstance(root.last("k3os"), Mapping)
+
+
+def read_document(text: Text, document: Document, _: str, host: str | None = None) -> Iterator[Fragment]:
+    """Yield what the files hold, the commands start, and how k3OS starts K3s, all on one host."""
+    if isinstance(document.root, Mapping):
+        yield from with_unseen(_read(_with_known_keys(document.root), host or host_of(text)), document)
+
+
+def _read(root: Mapping, host: str) -> Iterator[Fragment]:
+    files = list(cloud_init.files(root.last("write_files"), "k3OS"))
+    yield from read_files(files, host)
+    for name in ("initcmd", "bootcmd", "runcmd"):
+        for command in cloud_init.commands(root.last(name)):
+            yield from read_script(command, host, files)
+    settings = root.last("k3os")
+    if isinstance(settings, Mapping):
+        yield _start(settings.written, _with_known_keys(settings), host)
+
+
+def _with_known_keys(mapping: Mapping) -> Mapping:
+    """Return a mapping with its keys spelled as they are here; what is written in the singular is meant too."""
+    spelling = {}
+    for name in _KEYS:
+        plain = name.replace("_", "")
+        spelling.update({plain: name, plain.removesuffix("s"): name})
+    entries = []
+    for key, value in mapping.entries:
+        known = spelling.get(str(key).lower().replace("_", ""))
+        entries.append(Entry(Scalar(key.text.stand_in(known), key.written, plain=True) if known else key, value))
+    return Mapping(tuple(entries), mapping.written, mapping.tag)
+
+
+def _start(block: Text, settings: Mapping, host: str) -> Start:
+    url = _entry(settings, "server_url")
+    words = [arrives(item) for item in _items(settings.last("k3s_args"))]
+    said = next((word for word in words[:1] if not word.startswith("-")), None)
+    known_role = str(said) if said is not None and str(said) in _ROLES else None
+    role = known_role or (None if said is not None else "agent" if url else "server")
+    arguments = [Argument(word) for word in words if word is not said]
+    arguments += _labels(settings)
+    for taint in _items(settings.last("taints")):
+        arguments.append(Argument(taint.text.stand_in("--kubelet-arg")))
+        arguments.append(Argument(join((taint.text.stand_in("register-with-taints"), taint.text), "=")))
+    at = said or block[:0]
+    return Start(
+        at=at,
+        role=role,
+        arguments=tuple(arguments),
+        form=Form.INSTALLER,
+        variables=tuple(_variables(settings)),
+        version=_LAST_RELEASE,
+        host=host,
+        words=(at.stand_in("/sbin/k3s"), at.stand_in(role), *(one.text for one in arguments)) if role else (),
+        because="" if said is not None else f"k3OS makes it one where server_url is {'set' if url else 'not set'}",
+    )
+
+
+def _labels(settings: Mapping) -> Iterator[Argument]:
+    labels = settings.last("labels")
+    for key, value in labels.entries if isinstance(labels, Mapping) else ():
+        if isinstance(value, Scalar):
+            yield Argument(key.text.stand_in("--node-label"))
+            yield Argument(join((key.text, value.text), "="))
+
+
+def _variables(settings: Mapping) -> Iterator[Variable]:
+    """Yield the variables that K3s gets, weakest first."""
+    environment = settings.last("environment")
+    for key, value in environment.entries if isinstance(environment, Mapping) else ():
+        if isinstance(value, Scalar):
+            yield Variable(key.text, value.text, Form.ENVIRONMENT_FILE, tag=value.tag)
+    for name, variable in (("server_url", "K3S_URL"), ("token", "K3S_TOKEN")):
+        entry = _entry(settings, name)
+        if entry is not None and isinstance(entry.value, Scalar):
+            value = entry.value
+            yield Variable(entry.key.text.stand_in(variable), value.text, Form.ENVIRONMENT_FILE, tag=value.tag)
+
+
+def _entry(mapping: Mapping, name: str) -> Entry | None:
+    """Return the last entry of a key whose value is not empty."""
+    return next((one for one in reversed(mapping.entries) if str(one.key) == name and _is_set(one.value)), None)
+
+
+def _is_set(value: Node) -> bool:
+    return isinstance(value, Scalar) and bool(arrives(value))
+
+
+def _items(node: Node | None) -> list[Scalar]:
+    """Return the items of a list; a single value is a list of one."""
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return [item for item in items if isinstance(item, Scalar)]
