@@ -47,6 +47,7 @@ class _Format(NamedTuple):
 
 
 _YAML_FORMATS = (
+    _Format("k3d", ("k3d.io/",)),
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
 )

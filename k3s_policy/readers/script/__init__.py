@@ -136,6 +136,10 @@ class _Reading:
             self.found.extend(start.k3s(call, self.host, self.form))
         elif name == "k3sup":
             self.found.extend(start.k3sup(call))
+        elif name == "k3d":
+            from k3s_policy.readers.script import k3d  # noqa: PLC0415  few scripts make such clusters
+
+            self.found.extend(k3d.created(call, self.path))
         elif self._is_installer(call.program, call):
             self._install(call, call.words[1:])
         else:
