@@ -14,6 +14,7 @@ from k3s_policy import credential, declared, lower, place
 from k3s_policy.branch import exclusive
 from k3s_policy.flags import flags
 from k3s_policy.fragment import (
+    Chart,
     ConfigFile,
     Database,
     EnvironmentFile,
@@ -102,7 +103,7 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
-_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
+_BY_ITSELF = (BrokenFile, Chart, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
 """What checks look at as it was read."""
 
 

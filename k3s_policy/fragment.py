@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from k3s_policy.version import Version
 
 __all__ = [
+    "Chart",
     "ConfigFile",
     "Database",
     "EnvironmentFile",
@@ -231,6 +232,26 @@ class S3Secret:
         return next((entry for entry in reversed(self.entries) if str(entry[0]) == name), None)
 
 
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A Helm chart that K3s installs: a HelmChart of `helm.cattle.io/v1`."""
+
+    at: Text
+    """What it is called."""
+    chart: Text | None
+    """Its name in the repository, or the address of its archive."""
+    repository: Text | None
+    version: Text | None
+    packed: bool = False
+    """Whether the archive stands in the object itself."""
+    unverified: Text | None = None
+    """Where it says that no certificate is checked."""
+    plain: Text | None = None
+    """Where it says that it is fetched without TLS."""
+    spread: Text | None = None
+    """Where it says that the login of the repository is for other hosts, too."""
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """A file that looked like K3s's and is a template that does not parse."""
@@ -247,6 +268,7 @@ Fragment: TypeAlias = (
     | LooseOptions
     | Note
     | NotJudged
+    | Chart
     | Credential
     | FileMode
     | BrokenFile
@@ -259,5 +281,5 @@ Fragment: TypeAlias = (
 )
 
 
-Judged: TypeAlias = "Subject | Datastore | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile"
+Judged: TypeAlias = "Subject | Datastore | Chart | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile"
 """What a check can judge: what was put together, and single files as they were read."""

@@ -334,6 +334,8 @@ class Credential:
     value: Text
     form: Form
     tag: str | None = None
+    whole: bool = True
+    """Whether it is all that `what` says, and no password in a URL."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.finding import Confidence
+from k3s_policy.fragment import Chart
 from k3s_policy.model import Agent, BrokenFile, Credential, FileMode, Invocation, Server
 from k3s_policy.options import Options, parse
 from k3s_policy.readers import dispatch
@@ -266,8 +267,20 @@ def _subject_lines(subject: Judged) -> Iterator[str]:
         yield f"credential {subject.what} {_assigned(subject.value)}  ({_word(subject.form.name)} {_place(subject.at)})"
     elif isinstance(subject, FileMode):
         yield f"mode {subject.mode} of {subject.path}  ({_place(subject.mode)})"
+    elif isinstance(subject, Chart):
+        yield from _chart_lines(subject)
     elif isinstance(subject, BrokenFile):
         yield f"broken {_place(subject.at)} {subject.reader}: {subject.reason}"
+
+
+def _chart_lines(chart: Chart) -> Iterator[str]:
+    yield f"chart {chart.at}  ({_place(chart.at)})"
+    for name in ("chart", "repository", "version", "unverified", "plain", "spread"):
+        text = getattr(chart, name)
+        if text is not None:
+            yield f"  {name} {_assigned(text)}  ({_place(text)})"
+    if chart.packed:
+        yield "  packed"
 
 
 def _invocation_lines(invocation: Invocation) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from k3s_policy import program
 from k3s_policy.flags import flags
@@ -30,6 +31,8 @@ _ROLES = frozenset({"server", "agent"})
 _S3_SECRET_TYPE = "etcd.k3s.cattle.io/s3-config-secret"  # noqa: S105  a type's name
 _S3_SECRET_KEYS = frozenset({"etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-session-token"})
 _DEEPEST = 12
+_READERS = {"helm.cattle.io": "chart"}
+"""The modules that read the objects of some groups, beside the containers that any other object may hold."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
 
@@ -54,7 +57,12 @@ def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
     if id(root) in seen:
         return
     kind = str(root.scalar("kind") or "")
-    if kind.endswith("List") and root.items("items"):
+    reader = _READERS.get(str(root.scalar("apiVersion") or "").partition("/")[0])
+    if reader is not None:
+        seen.add(id(root))
+        module: Any = import_module(f"k3s_policy.readers.{reader}")
+        yield from module.read_object(root, path)
+    elif kind.endswith("List") and root.items("items"):
         seen.add(id(root))
         for item in root.items("items"):
             if isinstance(item, Mapping):

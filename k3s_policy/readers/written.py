@@ -23,7 +23,9 @@ __all__ = ["WrittenFile", "read"]
 
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
-_YAML = pattern(r"\.ya?ml$")
+_YAML = pattern(r"\.(?:ya?ml|json)$")
+_OBJECTS = ("helm.cattle.io/", "k3d.io/")
+"""Words of what is no config of K3s's and is read all the same: charts among the manifests, configs of k3d's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,18 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
         yield from unit.read(file.content, file.path, host)
     elif _ENVIRONMENT.search(file.path):
         yield from environment.read(file.content, file.path, host)
+    elif _YAML.search(file.path) and any(word in str(file.content) for word in _OBJECTS):
+        yield from _objects(file)
     elif _YAML.search(file.path):
         yield from _config(file, host)
+
+
+def _objects(file: WrittenFile) -> Iterator[Fragment]:
+    from k3s_policy.readers import k3d, manifest  # noqa: PLC0415  few scripts write such files
+
+    document = read_yaml(file.content)
+    reader = k3d if k3d.claims(document, file.path) else manifest
+    yield from reader.read_document(file.content, document, file.content.span.source.path)
 
 
 def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:
