@@ -29,6 +29,7 @@ from k3s_policy.fragment import (
     Start,
     Unit,
     UnreadFile,
+    Upgrade,
 )
 from k3s_policy.model import (
     Agent,
@@ -103,7 +104,7 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
-_BY_ITSELF = (BrokenFile, Chart, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
+_BY_ITSELF = (BrokenFile, Chart, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile, Upgrade)
 """What checks look at as it was read."""
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "Start",
     "Unit",
     "UnreadFile",
+    "Upgrade",
     "Workload",
 ]
 
@@ -252,6 +253,18 @@ class Chart:
     """Where it says that the login of the repository is for other hosts, too."""
 
 
+@dataclass(frozen=True, eq=False)
+class Upgrade:
+    """A Plan that upgrades K3s on the nodes it selects: `upgrade.cattle.io/v1` with the image `k3s-upgrade`."""
+
+    at: Text
+    """What it is called."""
+    image: Text
+    version: Text | None
+    """The release; it wins over the channel."""
+    channel: Text | None
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """A file that looked like K3s's and is a template that does not parse."""
@@ -274,6 +287,7 @@ Fragment: TypeAlias = (
     | BrokenFile
     | S3Secret
     | UnreadFile
+    | Upgrade
     | Service
     | Database
     | HostName
@@ -281,5 +295,7 @@ Fragment: TypeAlias = (
 )
 
 
-Judged: TypeAlias = "Subject | Datastore | Chart | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile"
+Judged: TypeAlias = (
+    "Subject | Datastore | Chart | ConfigFile | Unit | EnvironmentFile | S3Secret | UnreadFile | Upgrade"
+)
 """What a check can judge: what was put together, and single files as they were read."""

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.finding import Confidence
-from k3s_policy.fragment import Chart
+from k3s_policy.fragment import Chart, Upgrade
 from k3s_policy.model import Agent, BrokenFile, Credential, FileMode, Invocation, Server
 from k3s_policy.options import Options, parse
 from k3s_policy.readers import dispatch
@@ -269,6 +269,9 @@ def _subject_lines(subject: Judged) -> Iterator[str]:
         yield f"mode {subject.mode} of {subject.path}  ({_place(subject.mode)})"
     elif isinstance(subject, Chart):
         yield from _chart_lines(subject)
+    elif isinstance(subject, Upgrade):
+        release = subject.version if subject.version is not None else subject.channel
+        yield f"upgrade {subject.at} {_assigned(release) if release is not None else 'nowhere'}  ({_place(subject.at)})"
     elif isinstance(subject, BrokenFile):
         yield f"broken {_place(subject.at)} {subject.reader}: {subject.reason}"
 

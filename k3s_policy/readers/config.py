@@ -191,7 +191,7 @@ def is_drop_in(path: str) -> bool:
     return _DROP_IN.search(path) is not None
 
 
-_WORDS = ("k3s", "k3d.io/", "helm.cattle.io/")
+_WORDS = ("k3s", "k3d.io/", "helm.cattle.io/", "KThrees")
 
 
 def may_be_skipped(content: str) -> bool:

@@ -31,7 +31,13 @@ _ROLES = frozenset({"server", "agent"})
 _S3_SECRET_TYPE = "etcd.k3s.cattle.io/s3-config-secret"  # noqa: S105  a type's name
 _S3_SECRET_KEYS = frozenset({"etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-session-token"})
 _DEEPEST = 12
-_READERS = {"helm.cattle.io": "chart"}
+_READERS = {
+    "helm.cattle.io": "chart",
+    "upgrade.cattle.io": "rancher",
+    "provisioning.cattle.io": "rancher",
+    "bootstrap.cluster.x-k8s.io": "cluster_api",
+    "controlplane.cluster.x-k8s.io": "cluster_api",
+}
 """The modules that read the objects of some groups, beside the containers that any other object may hold."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 

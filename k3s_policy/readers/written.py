@@ -24,8 +24,8 @@ __all__ = ["WrittenFile", "read"]
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
 _YAML = pattern(r"\.(?:ya?ml|json)$")
-_OBJECTS = ("helm.cattle.io/", "k3d.io/")
-"""Words of what is no config of K3s's and is read all the same: charts among the manifests, configs of k3d's."""
+_OBJECTS = ("helm.cattle.io/", "upgrade.cattle.io/", "k3d.io/")
+"""Words of what is no config of K3s's and is read all the same: charts and Plans that it applies, configs of k3d's."""
 
 
 @dataclass(frozen=True, eq=False)

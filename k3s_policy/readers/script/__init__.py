@@ -85,9 +85,14 @@ def is_template(path: str, content: str) -> bool:
     return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
-def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None) -> Iterator[Fragment]:
-    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file."""
-    yield from _Reading(_host(text), tuple(given), form, 0).read(text)
+def read(
+    text: Text, given: Sequence[Variable] = (), form: Form | None = None, *, host: str | None = None
+) -> Iterator[Fragment]:
+    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
+
+    `host` is the name of the host it runs on, where others know it.
+    """
+    yield from _Reading(host or _host(text), tuple(given), form, 0).read(text)
 
 
 def _host(text: Text) -> str:
