@@ -50,6 +50,7 @@ _YAML_FORMATS = (
     _Format("k3d", ("k3d.io/",)),
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
+    _Format("hetzner_k3s", ("masters_pool",)),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 
