@@ -19,6 +19,7 @@ from k3s_policy.readers.script import placed, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
+    fed,
     options,
     shell_options,
     unwrapped,
@@ -55,6 +56,8 @@ _INSTALLER_FILE = re.compile(
 _GENERIC_INSTALLER = re.compile(r"(?:^|/)install\.sh$")
 _K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
 _REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
+_APPLYING = ("apply", "create", "replace")
+"""Commands of kubectl that read objects."""
 _DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 # Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
@@ -216,6 +219,10 @@ class _Reading:
 
     def _remote(self, call: Call) -> None:
         """Read what `ssh host '...'`, `multipass exec vm -- sh -c '...'` and their kind run elsewhere."""
+        if call.name == "kubectl" and any(str(word.text) in _APPLYING for word in call.words[1:]):
+            for text in fed(call.command):
+                self.found.extend(written.read(written.WrittenFile("objects.yaml", text, call.command.when), self.host))
+            return
         address = None
         if call.name == "ssh":
             words = without_options(call.words[1:], OPTIONS_WITH_VALUE["ssh"])

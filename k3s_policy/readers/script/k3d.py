@@ -13,6 +13,7 @@ from k3s_policy.model import Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers.k3d import read_document
 from k3s_policy.readers.k3d.nodes import ClusterPlan, Given, nodes
+from k3s_policy.readers.script.call import fed
 from k3s_policy.text import Text
 from k3s_policy.tree import read_yaml
 
@@ -54,8 +55,7 @@ def created(call: Call, path: str) -> Iterator[Fragment]:
         return
     given = list(_options(call.words[3:]))
     last = {option.name: option.value.text for option in given}
-    upstream = call.command.upstream
-    for text in (*call.command.input, *(upstream.input if upstream is not None else ())):
+    for text in fed(call.command):
         yield from read_document(text, read_yaml(text), path)
     operands = [option.value.text for option in given if not option.name]
     plan = ClusterPlan(
