@@ -15,6 +15,7 @@ from k3s_policy.fragment import Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Form, Group, Unseen
 from k3s_policy.pattern import pattern
+from k3s_policy.template import fills_in
 from k3s_policy.version import Version
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ def nodes(plan: ClusterPlan) -> Iterator[Node]:
 def _count(text: Text | None, usual: int) -> int:
     if text is None:
         return usual
-    return int(str(text)) if text.known and _NUMBER.fullmatch(str(text)) else 1
+    return int(str(text)) if _NUMBER.fullmatch(str(text)) else 1
+
+
+def _is_filled_in(text: Text) -> bool:
+    return not text.known or fills_in(str(text))
 
 
 def _start(plan: ClusterPlan, role: str, number: int, host: str) -> Start:
@@ -174,7 +179,7 @@ def _is_external(plan: ClusterPlan) -> bool:
 
 def _name(plan: ClusterPlan, role: str, number: int) -> str | None:
     """Return what a container is called, None where nobody here knows."""
-    if plan.name is not None and not plan.name.known:
+    if plan.name is not None and _is_filled_in(plan.name):
         return None
     return f"k3d-{plan.name or _DEFAULT_NAME}-{role}-{number}"
 
@@ -189,7 +194,7 @@ def _release(plan: ClusterPlan) -> tuple[Version | None, tuple[Unseen, ...]]:
     """Return the release of an image; `+v1.30` is a channel, and without an image each k3d has a release of its own."""
     if plan.image is None:
         return None, (Unseen("version", "k3d chooses the release"),)
-    if not plan.image.known:
+    if _is_filled_in(plan.image):
         return None, (Unseen("version", "the release is a variable", plan.image),)
     image = program.image(str(plan.image))
     return Version.parse(image["tag"] or "" if image else str(plan.image).lstrip("+").rpartition(":")[2]), ()
@@ -197,5 +202,5 @@ def _release(plan: ClusterPlan) -> tuple[Version | None, tuple[Unseen, ...]]:
 
 def _uncounted(plan: ClusterPlan) -> Iterator[Unseen]:
     """Say that the number of servers is not known, by which k3d tells whether there is a `--cluster-init`."""
-    if plan.servers is not None and not plan.servers.known:
+    if plan.servers is not None and not _NUMBER.fullmatch(str(plan.servers)):
         yield Unseen("arguments", "the number of servers is a variable", plan.servers)

@@ -57,11 +57,11 @@ def created(call: Call, path: str) -> Iterator[Fragment]:
     last = {option.name: option.value.text for option in given}
     for text in fed(call.command):
         yield from read_document(text, read_yaml(text), path)
-    operands = [option.value.text for option in given if not option.name]
+    operands = [option.value for option in given if not option.name]
     plan = ClusterPlan(
         path=path,
         at=call.words[2].text,
-        name=operands[0] if operands else None,
+        name=operands[0].text if operands else None,
         servers=last.get("--servers"),
         agents=last.get("--agents"),
         image=last.get("--image"),
@@ -69,13 +69,22 @@ def created(call: Call, path: str) -> Iterator[Fragment]:
         labels=tuple(_filtered(option.value) for option in given if option.name == "--k3s-node-label"),
         variables=tuple(_filtered(option.value) for option in given if option.name == "--env"),
         unseen=(
-            *(Unseen("arguments", "a variable may add options", word) for word in operands[1:] if not word.known),
+            *(
+                Unseen("arguments", "a variable may add options", word.text)
+                for word in operands
+                if _may_be_several(word)
+            ),
             *(Unseen("arguments", "a config of k3d may say more", one.at) for one in given if one.name == "--config"),
         ),
         when=call.command.when,
     )
     if "--config" not in last or plan.arguments or plan.labels or plan.variables:
         yield from (node.start for node in nodes(plan))
+
+
+def _may_be_several(word: Word) -> bool:
+    """Whether the shell may make several words of one, or none."""
+    return not word.text.known and not word.quoted
 
 
 def _options(words: Sequence[Word]) -> Iterator[_Option]:
