@@ -6,6 +6,7 @@ has the others join it, and gives all of them one token that it makes (k3s-io/cl
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import ConfigFile, Start
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.text import Text
+    from k3s_policy.tree import Node
 
 __all__ = ["read_object"]
 
@@ -70,7 +72,7 @@ def read_object(root: Mapping, path: str) -> Iterator[Fragment]:
         host = f"{path}#{kind.text.span.start}"
         yield from _files(spec, host)
         yield from _config(spec, ("agentConfig",), host)
-        yield _start(kind.text, "agent", spec, host)
+        yield replace(_start(kind.text, "agent", spec, host), unseen=tuple(_unseen(spec, spec)))
 
 
 def _control_plane(kind: Text, spec: Mapping, config: Mapping, path: str) -> Iterator[Fragment]:
@@ -82,30 +84,38 @@ def _control_plane(kind: Text, spec: Mapping, config: Mapping, path: str) -> Ite
         host = f"{path}#{kind.span.start}-{number}"
         yield from _files(config, host)
         yield from _config(config, ("serverConfig", "agentConfig"), host)
-        yield _start(at, "server", spec, host, None if number == 0 else at, group)
+        start = _start(at, "server", spec, host, joins=number > 0)
+        yield replace(start, unseen=tuple(_unseen(spec, config)), group=group)
 
 
-def _start(  # noqa: PLR0913, PLR0917  what is known of one machine
-    at: Text, role: str, spec: Mapping, host: str, joins: Text | None = None, group: Group | None = None
-) -> Start:
-    version = spec.scalar("version")
-    release = Version.parse(str(version)) if version is not None else None
-    hidden = Unseen("version", "the machines say the release", version.text if version is not None else None)
-    begins = role == "server" and joins is None
+def _start(at: Text, role: str, spec: Mapping, host: str, *, joins: bool = True) -> Start:
     return Start(
         at=at,
         role=role,
         because="its object says so",
-        arguments=(Argument(at.stand_in("--cluster-init")),) if begins else (),
+        arguments=() if joins else (Argument(at.stand_in("--cluster-init")),),
         form=Form.CONFIG,
-        variables=tuple(_variables(at, joins=not begins)),
-        version=release,
-        unseen=(hidden,) if release is None else (),
+        variables=tuple(_variables(at, joins=joins)),
+        version=_release(spec),
         host=host,
         alone=True,
         words=(at.stand_in("/usr/local/bin/k3s"), at.stand_in(role)),
-        group=group,
     )
+
+
+def _release(spec: Mapping) -> Version | None:
+    return Version.parse(str(spec.scalar("version") or ""))
+
+
+def _unseen(spec: Mapping, config: Mapping) -> Iterator[Unseen]:
+    """Say that the release is told elsewhere, and which config files come from elsewhere, or are encoded."""
+    if _release(spec) is None:
+        version = spec.scalar("version")
+        yield Unseen("version", "the machines say the release", version.text if version is not None else None)
+    for item in config.items("files"):
+        path = item.scalar("path") if isinstance(item, Mapping) else None
+        if path is not None and str(path).startswith(_CONFIG) and _content(item) is None:
+            yield Unseen("config", f"{path} does not stand here", path.text)
 
 
 def _variables(at: Text, *, joins: bool) -> Iterator[Variable]:
@@ -128,13 +138,20 @@ def _config(spec: Mapping, parts: tuple[str, ...], host: str) -> Iterator[Config
         yield ConfigFile(spec.written, tuple(entries), _CONFIG, host)
 
 
+def _content(item: Node) -> Text | None:
+    """Return what stands in a file, None where that is encoded, or a Secret has it."""
+    content = item.scalar("content") if isinstance(item, Mapping) else None
+    encoded = isinstance(item, Mapping) and item.last("encoding") is not None
+    return content.text if content is not None and not encoded else None
+
+
 def _files(spec: Mapping, host: str) -> Iterator[Fragment]:
     """Read the files of a machine, and the commands that run there, which may write others."""
     for item in spec.items("files"):
         path = item.scalar("path") if isinstance(item, Mapping) else None
-        content = item.scalar("content") if isinstance(item, Mapping) else None
-        if isinstance(item, Mapping) and path is not None and content is not None and item.last("encoding") is None:
-            yield from written.read(written.WrittenFile(str(path), content.text), host)
+        content = _content(item)
+        if path is not None and content is not None:
+            yield from written.read(written.WrittenFile(str(path), content), host)
     commands = [
         command.text
         for name in ("preK3sCommands", "postK3sCommands")
