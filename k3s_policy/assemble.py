@@ -14,6 +14,7 @@ from k3s_policy import credential, declared, lower, place
 from k3s_policy.branch import exclusive
 from k3s_policy.flags import flags
 from k3s_policy.fragment import (
+    Chart,
     ConfigFile,
     Database,
     EnvironmentFile,
@@ -29,6 +30,7 @@ from k3s_policy.fragment import (
     Start,
     Unit,
     UnreadFile,
+    Upgrade,
 )
 from k3s_policy.model import (
     Agent,
@@ -106,8 +108,8 @@ class _Started(NamedTuple):
 
 _Kind = TypeVar("_Kind")
 _BY_ITSELF = (
-    BrokenFile, ClusterSecret, ConfigFile, Credential, EnvironmentFile, FileMode, Registries, S3Secret, Unit,
-    UnreadFile,
+    BrokenFile, Chart, ClusterSecret, ConfigFile, Credential, EnvironmentFile, FileMode, Registries, S3Secret, Unit,
+    UnreadFile, Upgrade,
 )  # fmt: skip
 """What checks look at as it was read."""
 

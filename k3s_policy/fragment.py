@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from k3s_policy.version import Version
 
 __all__ = [
+    "Chart",
     "ConfigFile",
     "Database",
     "EnvironmentFile",
@@ -40,6 +41,7 @@ __all__ = [
     "Start",
     "Unit",
     "UnreadFile",
+    "Upgrade",
     "Workload",
 ]
 
@@ -279,6 +281,38 @@ class Registries:
 _DOCKER_HUB = ("docker.io", "registry-1.docker.io")
 
 
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A Helm chart that K3s installs: a HelmChart of `helm.cattle.io/v1`."""
+
+    at: Text
+    """What it is called."""
+    chart: Text | None
+    """Its name in the repository, or the address of its archive."""
+    repository: Text | None
+    version: Text | None
+    packed: bool = False
+    """Whether the archive stands in the object itself."""
+    unverified: Text | None = None
+    """Where it says that no certificate is checked."""
+    plain: Text | None = None
+    """Where it says that it is fetched without TLS."""
+    spread: Text | None = None
+    """Where it says that the login of the repository is for other hosts, too."""
+
+
+@dataclass(frozen=True, eq=False)
+class Upgrade:
+    """A Plan that upgrades K3s on the nodes it selects: `upgrade.cattle.io/v1` with the image `k3s-upgrade`."""
+
+    at: Text
+    """What it is called."""
+    image: Text
+    version: Text | None
+    """The release; it wins over the channel."""
+    channel: Text | None
+
+
 @dataclass(frozen=True)
 class NotJudged:
     """A file that looked like K3s's and is a template that does not parse."""
@@ -295,12 +329,14 @@ Fragment: TypeAlias = (
     | LooseOptions
     | OfRke2
     | NotJudged
+    | Chart
     | Credential
     | ClusterSecret
     | FileMode
     | BrokenFile
     | S3Secret
     | UnreadFile
+    | Upgrade
     | Service
     | Database
     | HostName
@@ -310,5 +346,7 @@ Fragment: TypeAlias = (
 )
 
 
-Judged: TypeAlias = "Subject | Datastore | ConfigFile | Unit | EnvironmentFile | Registries | S3Secret | UnreadFile"
+Judged: TypeAlias = (
+    "Subject | Datastore | Chart | ConfigFile | Unit | EnvironmentFile | Registries | S3Secret | UnreadFile | Upgrade"
+)
 """What a check can judge: what was put together, and single files as they were read."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.branch import ALWAYS, When
 from k3s_policy.flags import Kind
 from k3s_policy.model import Form, Origin, Setting, Unrecognised
+from k3s_policy.template import restored
 from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _option(  # noqa: PLR0913, PLR0917  the state of one parse
                 value = option[len(option) :]
         elif value is None:
             value = option.stand_in("true")
-        lowered.settings.append(Setting(flag, option, value, Origin.ARGUMENT, form, word.when))
+        lowered.settings.append(Setting(flag, option, restored(value), Origin.ARGUMENT, form, word.when))
         return
     if value is None and queue and not queue[0].text.startswith("-") and not _is_open(queue[0].text):
         # Nobody knows whether it takes a value; one that does not look like a flag most likely is it.
@@ -187,7 +188,7 @@ def _setting(flag: Flag, entry: ConfigEntry, item: Node) -> Setting:
     return Setting(
         flag=flag,
         at=entry.key,
-        value=value,
+        value=restored(value),
         origin=Origin.CONFIG,
         form=Form.CONFIG,
         when=entry.when,
@@ -255,12 +256,13 @@ def from_environment(variables: Iterable[Variable], role: str | None, flags: Fla
                 or setting.flag.kind is Kind.STRING
                 or not set(variable.when) <= set(setting.when)
             ]
-        lowered.settings.extend(
-            Setting(flag, variable.name, variable.value, Origin.ENVIRONMENT, variable.form, variable.when, variable.tag)
-            for flag in found
-            if variable.value or _is_text(flag)
-        )
+        lowered.settings.extend(_of_variable(flag, variable) for flag in found if variable.value or _is_text(flag))
     return lowered
+
+
+def _of_variable(flag: Flag, variable: Variable) -> Setting:
+    value = restored(variable.value)
+    return Setting(flag, variable.name, value, Origin.ENVIRONMENT, variable.form, variable.when, variable.tag)
 
 
 def _is_text(flag: Flag) -> bool:

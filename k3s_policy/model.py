@@ -76,6 +76,7 @@ class Form(Enum):
     COMMAND = "command"
     CONTAINER = "container"
     COMPOSE = "compose service"
+    K3D = "k3d node"
     VARIABLE = "shell variable"
     COMMENT = "comment"
 

@@ -40,7 +40,7 @@ class Problem:
     @property
     def places(self) -> tuple[Related, ...]:
         """The related places as a finding holds them."""
-        return tuple(Related(text.span, message) for text, message in self.related)
+        return tuple(dict.fromkeys(Related(text.span, message) for text, message in self.related))
 
 
 Problems: TypeAlias = "Iterator[Problem]"

@@ -199,7 +199,8 @@ class Masked(NamedTuple):
 def masked(text: Text, syntax: re.Pattern[str]) -> Masked:
     """Return a template's text as `filled` does, with what stands alone in its line made a comment of the same length.
 
-    That is for YAML, where an expression between two keys would be taken for a broken third one.
+    That is for YAML, where an expression between two keys would be taken for a broken third one. The comment is
+    indented as the next line is: one at the margin would end a block scalar.
     """
     content = str(text)
     open_places: list[Text] = []
@@ -211,7 +212,7 @@ def masked(text: Text, syntax: re.Pattern[str]) -> Masked:
         end = start + len(match[0].strip())
         alone = _stands_alone(content, start, end)
         if alone and match.lastgroup != "escaped":
-            pieces += (*text[position:start].runs, *_commented(text[start:end]))
+            pieces += (*text[position:start].runs, *_commented(text[start:end], _missing(content, start, end)))
             position = end
         statement = match.lastgroup == "statement" and not content.startswith(_COMMENT, start)
         if statement or (alone and match.lastgroup == "expression"):
@@ -241,11 +242,25 @@ def _stands_alone(content: str, start: int, end: int) -> bool:
     return not before.strip() and not after.strip()
 
 
-def _commented(template: Text) -> Iterator[Run]:
+def _missing(content: str, start: int, end: int) -> str:
+    """Return the blanks by which a line has less in front of it than the next one that is no template."""
+    following = _LINE.search(content, end, end + _NEAR)
+    own = start - content.rfind("\n", 0, start) - 1
+    return following["blanks"][own:] if following is not None else ""
+
+
+_NEAR = 2000
+"""Characters among which the next line is looked for."""
+_LINE = pattern(r"\n(?P<blanks> *+)(?![ \r\n]|\{[{%#]|%\{|\$\{|<%)")
+
+
+def _commented(template: Text, blanks: str) -> Iterator[Run]:
     for number, line in enumerate(template.split("\n")):
+        span = line.span
         if number:
-            span = line.span
             yield Run(span.source, span.start - 1, span.start, "\n")
+        elif blanks:
+            yield Run(span.source, span.start, span.start, blanks)
         for run in line.runs:
             yield run._replace(text="#" * len(run.text), known=False)
 

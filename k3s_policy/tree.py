@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from k3s_policy import layout, template
+from k3s_policy import layout
 from k3s_policy.pattern import pattern
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def _scalar(text: Text, event: Any) -> Scalar:  # noqa: ANN401
         # Half of a surrogate pair, which the pure parser lets pass.
         raise _refused(event, "found invalid Unicode character escape code")
     style = event.style or ""
-    laid = template.restored(layout.laid(written, event.value, style))
+    laid = layout.laid(written, event.value, style)
     return Scalar(laid, written.rstrip() if style in ("|", ">") else written, plain=style == "", tag=_tag(event))
 
 

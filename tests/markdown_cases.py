@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.finding import Confidence
-from k3s_policy.fragment import Registries
+from k3s_policy.fragment import Chart, Registries, Upgrade
 from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
 from k3s_policy.options import Options, parse
 from k3s_policy.readers import dispatch
@@ -285,8 +285,23 @@ def _subject_lines(subject: Judged) -> Iterator[str]:
         yield f"mode {subject.mode} of {subject.path}  ({_place(subject.mode)})"
     elif isinstance(subject, Registries):
         yield from _registries_lines(subject)
+    elif isinstance(subject, Chart):
+        yield from _chart_lines(subject)
+    elif isinstance(subject, Upgrade):
+        release = subject.version if subject.version is not None else subject.channel
+        yield f"upgrade {subject.at} {_assigned(release) if release is not None else 'nowhere'}  ({_place(subject.at)})"
     elif isinstance(subject, BrokenFile):
         yield f"broken {_place(subject.at)} {subject.reader}: {subject.reason}"
+
+
+def _chart_lines(chart: Chart) -> Iterator[str]:
+    yield f"chart {chart.at}  ({_place(chart.at)})"
+    for name in ("chart", "repository", "version", "unverified", "plain", "spread"):
+        text = getattr(chart, name)
+        if text is not None:
+            yield f"  {name} {_assigned(text)}  ({_place(text)})"
+    if chart.packed:
+        yield "  packed"
 
 
 def _invocation_lines(invocation: Invocation) -> Iterator[str]:

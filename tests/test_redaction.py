@@ -317,6 +317,18 @@ OPEN_MODE = '\nwrite-kubeconfig-mode: "0644"\n'
 HEX = "0123456789abcdef" * 4
 BODY = 'token: {}\nwrite-kubeconfig-mode: "0644"\ntls-san: k3s.example.com\n'
 
+K3D = "apiVersion: k3d.io/v1alpha5\nkind: Simple\nservers: 2\n"
+PLAN = (
+    "apiVersion: upgrade.cattle.io/v1\nkind: Plan\nmetadata: {name: k3s}\nspec:\n  upgrade:\n    image: k3s-upgrade\n"
+)
+CHART = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: one}\nspec:\n  plainHTTP: true\n"
+TRAEFIK = "apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nmetadata: {name: traefik}\nspec:\n  valuesContent: |\n"
+HETZNER = "cluster_name: k3s\nk3s_version: v1.33.4+k3s1\nmasters_pool: {instance_count: 2}\n"
+CONTROL_PLANE = (
+    "apiVersion: controlplane.cluster.x-k8s.io/v1beta2\nkind: KThreesControlPlane\nmetadata: {name: k3s}\n"
+    "spec:\n  replicas: 2\n  kthreesConfigSpec:\n    files:\n"
+)
+
 FORMS: dict[str, Form] = {
     # config.yaml, in each style of YAML
     "plain": config("token: {}" + OPEN_MODE, PLAIN),
@@ -613,6 +625,39 @@ FORMS: dict[str, Form] = {
             }
         )
     },
+    # what other tools read
+    "k3d": config(K3D + "token: {}\n", EVERY, in_double_quotes, "k3d.yaml"),
+    "k3d, environment": config(K3D + "env:\n  - envVar: 'K3S_TOKEN={}'\n", "@:/?#&()%!", path="k3d.yaml"),
+    "k3d, argument": config(
+        K3D + "options:\n  k3s:\n    extraArgs:\n      - arg: '--token={}'\n", "@:/?#&()%!", path="k3d.yaml"
+    ),
+    "k3d, file": config(
+        K3D + "files:\n  - source: |\n      token: '{}'\n      debug: true\n"
+        "    destination: /etc/rancher/k3s/config.yaml\n",
+        "@:/?#&()%!",
+        path="k3d.yaml",
+    ),
+    "k3d, command": script("k3d cluster create k3s --servers 2 --token {}"),
+    "k3d, argument of a command": script("k3d cluster create k3s --k3s-arg '--token={}@server:*'", ":/?#&()%", str),
+    "chart": config(CHART + "  repo: https://me:{}@charts.example.com\n", ":&%!*", path="chart.yaml"),
+    "values of a chart": config(
+        TRAEFIK + "    env: [{name: API_TOKEN, value: '{}'}]\n", "@:/?#&()%!", path="chart.yaml"
+    ),
+    "Plan": config(PLAN + "    envs: [{name: K3S_TOKEN, value: {}}]\n", EVERY, in_double_quotes, "plan.yaml"),
+    "hetzner-k3s with an endpoint": config(
+        HETZNER + "datastore:\n  mode: external\n  external_datastore_endpoint: '" + MYSQL + "'\n",
+        UNESCAPED,
+        path="cluster.yaml",
+    ),
+    "hetzner-k3s with the keys of a bucket": config(
+        HETZNER + "hetzner_token: {}\ndatastore: {etcd: {s3_secret_key: {}}}\n", EVERY, in_double_quotes, "cluster.yaml"
+    ),
+    "Cluster API, file": config(
+        CONTROL_PLANE
+        + "      - path: /etc/rancher/k3s/config.yaml.d/1.yaml\n        content: |\n          token: '{}'\n",
+        "@:/?#&()%!",
+        path="cluster.yaml",
+    ),
     # scripts
     "keywords of libpq": config(
         'datastore-endpoint: "host=db user=k3s password={} dbname=k3s"' + OPEN_MODE, "'&/:?#%@"

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 _HELP = "remove it, and reset once by hand: `k3s server --cluster-reset`"
 
-_KEPT = frozenset({Form.CONFIG, Form.UNIT, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, Form.CONTAINER, Form.COMPOSE})
+_CONTAINERS = frozenset({Form.CONTAINER, Form.COMPOSE, Form.K3D})
+_KEPT = frozenset({Form.CONFIG, Form.UNIT, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, *_CONTAINERS})
 _ONE_SHOT = pattern(r"(?m)^[ \t]*Type[ \t]*=[ \t]*oneshot\b")
 _EDITED_OUT = pattern(r"\b(?:sed|awk|grep|perl|yq)\b.*cluster-reset")
 
@@ -63,7 +64,7 @@ def check(invocation: Invocation) -> Problems:
 def _is_kept(invocation: Invocation, setting: Setting) -> bool:
     """Whether the next start has it too. A variable in front of a command is as short-lived as the command."""
     span = setting.at.span
-    if setting.form in (Form.UNIT, Form.CONTAINER, Form.COMPOSE) and setting.when:
+    if setting.form in (Form.UNIT, *_CONTAINERS) and setting.when:
         return False  # the shell that runs there asks first
     if setting.form is Form.INSTALLER:
         once = invocation.started is not None and invocation.started.form is Form.COMMAND

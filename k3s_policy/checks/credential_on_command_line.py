@@ -40,6 +40,7 @@ _EXPOSED = {
     Form.INSTALLER: "the install script writes it into a unit that every local user can read",
     Form.CONTAINER: "everyone who may read the pod spec can read it",
     Form.COMPOSE: "`docker inspect` and the process list of the host show it",
+    Form.K3D: "`docker inspect` and the process list of the host show it",
     Form.COMMAND: "it shows in the process list and in shell history",
     Form.VARIABLE: "what ends up in the arguments of K3s shows in the process list and in its unit",
 }
@@ -91,6 +92,8 @@ def _advice(setting: Setting) -> str:
         return "put it into a config file of mode 0600"
     if setting.form is Form.CONTAINER:
         return f"take {variable} from a Secret with valueFrom" if variable else f"use --{alternative}"
+    if setting.form is Form.K3D and flag.name == "token":
+        return "leave it out, and k3d makes one"
     place = "in an EnvironmentFile of mode 0600" if setting.form is Form.UNIT else "in the environment"
     choices = [f"give {variable} {place}"] if variable else []
     if alternative:

@@ -8,7 +8,8 @@ more.
 Every server on embedded etcd is a member, the first with `cluster-init` and all that join it, except for one with
 `disable-etcd`. Servers on an external datastore are none: any number of them is fine.
 
-The servers that `.k3s-policy.yaml` declares are all there are. Where a cluster is known by its `server` URLs only,
+The servers that `.k3s-policy.yaml` declares are all there are, and so are those of a file that describes the whole
+cluster, such as a config of k3d's. Where a cluster is known by its `server` URLs only,
 more servers may be configured elsewhere: the confidence is less. Templates, and scripts that run on any host, are
 not counted, since nobody can tell how many hosts they make.
 
@@ -73,7 +74,8 @@ def check(cluster: Cluster) -> Problems:
     number = sum(map(_copies, members))
     if begins is None or number == 0 or number % 2:
         return
-    places = ((join.place, "this server is a member, too") for node in others if (join := joined(node.invocation)))
+    joins = (join.place for node in others if (join := joined(node.invocation)))
+    places = ((place, "this server is a member, too") for place in joins if place.span != begins.place.span)
     if number == 2:
         message = f"etcd has 2 members and stops when either fails ({cluster.why})"
     else:
@@ -114,6 +116,8 @@ def _is_counted(node: Node) -> bool:
         return False
     if any(unseen.at is not None and unseen.kind != "version" for unseen in invocation.unseen):
         return False
+    if node.group is not None:
+        return True  # its file says how many there are
     if is_scripted(invocation):
         return _is_named(node)
     return all(setting.known or setting.flag.sensitive for setting in invocation.settings)
@@ -135,7 +139,7 @@ def _copies(node: Node) -> int:
 
 def _confidence(cluster: Cluster) -> Confidence | None:
     """Say how sure it is that there are no further servers; None where nobody can tell."""
-    if cluster.ground is Ground.DECLARED:
+    if cluster.ground in (Ground.DECLARED, Ground.FILE):
         return Confidence.HIGH
     if cluster.ground is not Ground.JOINED:
         return None

@@ -81,6 +81,8 @@ def _alternative(setting: Setting) -> str | None:
 def _advice(alternative: str | None, form: Form) -> str:
     if form is Form.CONTAINER:
         return "take it from a Secret with valueFrom"
+    if form is Form.K3D:
+        return "write a variable such as ${K3S_TOKEN}, which k3d fills in"
     if alternative is None:
         return "fill it in from a secret store"
     # etcd-s3-config-secret names a Secret of the cluster, the others a file of the host.

@@ -144,7 +144,8 @@ def config_folder(path: str) -> str | None:
 
 
 _WORDS = (
-    b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"\nmirrors:", b"\nconfigs:", b"client-key-data",
+    b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"helm.cattle.io", b"\nmirrors:", b"\nconfigs:",
+    b"client-key-data",
 )  # fmt: skip
 """What tells K3s's files apart, besides its hyphenated flags."""
 

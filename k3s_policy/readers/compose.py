@@ -22,16 +22,17 @@ from k3s_policy.tree import Mapping, Scalar, Sequence
 from k3s_policy.version import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.text import Text
     from k3s_policy.tree import Document, Node
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "mounted", "read_document"]
 
 _ROLES = ("server", "agent")
-_CONFIG_FOLDER = pattern(r"/etc/rancher(?:/k3s(?:/.*)?)?")
+_CONFIG_FOLDER = pattern(r"/etc/rancher(?:/k3s(?:/(?!registries\.ya?ml$).*)?)?")
+"""Where a mount brings settings along: the registries are none."""
 _SEVERAL = pattern(r"[1-9][0-9]{0,4}")
 
 
@@ -66,13 +67,12 @@ def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
     words = list(_words(service.last("command")))
     if words and program.is_k3s(str(words[0])):
         words = words[1:]
-    volumes = list(_volumes(service))
     role = next((word for word in words if str(word) in _ROLES), None)
     if words and role is None and not words[0].startswith("-"):
         yield from _command(words)
         return
-    placed = [one for source, target in volumes if (one := _placed(source, target, host, path)) is not None]
-    yield from placed
+    mounts = [mounted(source, target, host, path) for source, target in _volumes(service)]
+    yield from (mount for mount in mounts if isinstance(mount, Placed))
     named = filled_in(interpolated(image.text), {})
     version, unseen = _version(named)
     yield Start(
@@ -84,7 +84,7 @@ def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
         variables=tuple(_variables(service)),
         version=version,
         release=release_of(named),
-        unseen=(*unseen, *_unseen(service, volumes)),
+        unseen=(*unseen, *(mount for mount in mounts if isinstance(mount, Unseen)), *_unseen(service)),
         host=host,
         alone=True,
         addresses=tuple(_addresses(name, service)),
@@ -165,19 +165,18 @@ def _volumes(service: Mapping) -> Iterator[tuple[Text | None, Text]]:
             yield (first, rest.partition(":")[0]) if colon else (None, first)
 
 
-def _placed(source: Text | None, target: Text, host: str, path: str) -> Placed | None:
-    """Return a file or folder of the repository that is mounted where K3s reads its configuration."""
-    if source is None or not source.startswith(".") or not _CONFIG_FOLDER.fullmatch(str(target).rstrip("/")):
+def mounted(source: Text | None, target: Text, host: str, path: str) -> Placed | Unseen | None:
+    """Return what is mounted where a container of K3s has its configuration: a part of the repository, or not seen."""
+    place = str(target).rstrip("/")
+    if not _CONFIG_FOLDER.fullmatch(place):
         return None
-    folder = posixpath.splitext(str(target))[1] not in (".yaml", ".yml")
-    return Placed(source, str(target).rstrip("/"), host, path, folder=folder)
+    if source is None or not source.startswith("."):
+        return Unseen("config", f"a volume is mounted at {target}")
+    folder = posixpath.splitext(place)[1] not in (".yaml", ".yml")
+    return Placed(source, place, host, path, folder=folder)
 
 
-def _unseen(service: Mapping, volumes: Iterable[tuple[Text | None, Text]]) -> Iterator[Unseen]:
-    for source, target in volumes:
-        outside = source is None or not source.startswith(".")
-        if outside and _CONFIG_FOLDER.fullmatch(str(target).rstrip("/")):
-            yield Unseen("config", f"a volume is mounted at {target}")
+def _unseen(service: Mapping) -> Iterator[Unseen]:
     if service.last("configs") is not None:
         yield Unseen("config", "`configs` may hold a config file")
     if service.last("extends") is not None:

@@ -197,6 +197,11 @@ def is_drop_in(path: str) -> bool:
     return _DROP_IN.search(path) is not None
 
 
+_WORDS = ("k3s", "k3d.io/", "helm.cattle.io/", "KThrees")
+
+
 def may_be_skipped(content: str) -> bool:
     """Whether a YAML text can be neither a config nor a manifest of K3s, so that composing it is in vain."""
-    return "k3s" not in content and set(_INDENTED_KEY.findall(content)).isdisjoint(flags().hyphenated)
+    if any(word in content for word in _WORDS):
+        return False
+    return set(_INDENTED_KEY.findall(content)).isdisjoint(flags().hyphenated)

@@ -55,6 +55,7 @@ class _Format(NamedTuple):
 
 _YAML_FORMATS = (
     _Format("kubeconfig", ("client-key-data",), telling=True),
+    _Format("k3d", ("k3d.io/",)),
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
     _Format("registries", ("\nmirrors:", "\nconfigs:"), r"(?i)registries\.ya?ml$", telling=True),
@@ -62,6 +63,7 @@ _YAML_FORMATS = (
     _Format("k3os", ("k3os:", '"k3os"'), telling=True),
     _Format("kairos", ("\nk3s:", "\nk3s-agent:", "\nstages:")),
     _Format("cloud_init", ("write_files:", "runcmd:", "bootcmd:", "late-commands:", '"write_files"', '"runcmd"')),
+    _Format("hetzner_k3s", ("masters_pool",)),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 

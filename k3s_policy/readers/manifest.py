@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from k3s_policy import program
 from k3s_policy.flags import flags
@@ -32,6 +33,14 @@ _S3_SECRET_TYPE = "etcd.k3s.cattle.io/s3-config-secret"  # noqa: S105  a type's 
 _S3_SECRET_KEYS = frozenset({"etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-session-token"})
 _USER_DATA = "#cloud-config"
 _DEEPEST = 12
+_READERS = {
+    "helm.cattle.io": "chart",
+    "upgrade.cattle.io": "rancher",
+    "provisioning.cattle.io": "rancher",
+    "bootstrap.cluster.x-k8s.io": "cluster_api",
+    "controlplane.cluster.x-k8s.io": "cluster_api",
+}
+"""The modules that read the objects of some groups, beside the containers that any other object may hold."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
 
@@ -56,7 +65,12 @@ def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
     if id(root) in seen:
         return
     kind = str(root.scalar("kind") or "")
-    if kind.endswith("List") and root.items("items"):
+    reader = _READERS.get(str(root.scalar("apiVersion") or "").partition("/")[0])
+    if reader is not None:
+        seen.add(id(root))
+        module: Any = import_module(f"k3s_policy.readers.{reader}")
+        yield from module.read_object(root, path)
+    elif kind.endswith("List") and root.items("items"):
         seen.add(id(root))
         for item in root.items("items"):
             if isinstance(item, Mapping):
@@ -66,12 +80,17 @@ def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
     elif kind == "Service":
         yield from _service(root)
     else:
-        workload = _workload(root)
-        for fragment in _containers(root.last("spec"), 0, seen):
-            yield replace(fragment, workload=workload) if isinstance(fragment, Start | Database) else fragment
-        if _USER_DATA in str(root.written):
-            for value in _scalars(root, 0, set()):
-                yield from _user_data(value.text, path)
+        yield from _workloads(root, path, seen)
+
+
+def _workloads(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
+    """Read the containers of an object, and the user-data of a virtual machine."""
+    workload = _workload(root)
+    for fragment in _containers(root.last("spec"), 0, seen):
+        yield replace(fragment, workload=workload) if isinstance(fragment, Start | Database) else fragment
+    if _USER_DATA in str(root.written):
+        for value in _scalars(root, 0, set()):
+            yield from _user_data(value.text, path)
 
 
 def _scalars(node: Node, depth: int, seen: set[int]) -> Iterator[Scalar]:

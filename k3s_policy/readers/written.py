@@ -25,11 +25,13 @@ __all__ = ["WrittenFile", "read"]
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
 _REGISTRIES = pattern(r"(?:^|/)registries\.ya?ml$")
-_YAML = pattern(r"\.ya?ml$")
+_YAML = pattern(r"\.(?:ya?ml|json)$")
 _USER_DATA = pattern(
     r"(?:##[^\n]*\n)?#cloud-config\b|variant:[ \t]*[a-z]|k3os:[ \t]*\n|MIME-Version:|Content-Type: multipart"
 )
 _TOKEN = pattern(r"rancher/k3s/(?:[^/]+/)*(?:[^/]*[-_.])?token$")
+_OBJECTS = ("helm.cattle.io/", "upgrade.cattle.io/", "k3d.io/")
+"""Words of what is no config of K3s's and is read all the same: charts and Plans that it applies, configs of k3d's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +62,21 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
         from k3s_policy.readers import user_data  # noqa: PLC0415  likewise
 
         yield from user_data.read(file.content, file.path)
+    elif _YAML.search(file.path) and any(word in str(file.content) for word in _OBJECTS):
+        yield from _objects(file)
     elif _YAML.search(file.path):
         yield from _config(file, host)
     elif _TOKEN.search(file.path) and (token := file.content.strip()):
         yield Credential(file.path, token, token, Form.CONFIG)
         yield HeldCredential("the token", token, file.path, host, file.when)
+
+
+def _objects(file: WrittenFile) -> Iterator[Fragment]:
+    from k3s_policy.readers import k3d, manifest  # noqa: PLC0415  few scripts write such files
+
+    document = read_yaml(file.content)
+    reader = k3d if k3d.claims(document, file.path) else manifest
+    yield from reader.read_document(file.content, document, file.content.span.source.path)
 
 
 def _config(file: WrittenFile, host: str) -> Iterator[Fragment]:

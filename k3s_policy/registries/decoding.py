@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
 from k3s_policy.fragment import Registries
 from k3s_policy.model import BrokenFile
 from k3s_policy.registries import AUTH, CONFIG, FILE, MIRROR, TLS, Config, Given, Mirror, Repeated, Unknown
-from k3s_policy.template import fills_in, marked
+from k3s_policy.template import fills_in, marked, restored
 from k3s_policy.tree import Mapping, Scalar, Sequence, resolve
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class _Decoder:
 
 
 def _text(scalar: Scalar) -> Text:
-    return scalar.written.stand_in("") if _is_null(scalar) else marked(scalar.text)
+    return scalar.written.stand_in("") if _is_null(scalar) else marked(restored(scalar.text))
 
 
 def _name(key: Scalar) -> str:

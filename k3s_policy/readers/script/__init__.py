@@ -19,6 +19,7 @@ from k3s_policy.readers.script import permissions, placed, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
+    fed,
     options,
     shell_options,
     unwrapped,
@@ -60,6 +61,8 @@ _INSTALLER_FILE = re.compile(
 _GENERIC_INSTALLER = re.compile(r"(?:^|/)install\.sh$")
 _K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
 _REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
+_APPLYING = ("apply", "create", "replace")
+"""Commands of kubectl that read objects."""
 _DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 # Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
@@ -94,6 +97,7 @@ def read(
     text: Text,
     given: Sequence[Variable] = (),
     form: Form | None = None,
+    *,
     host: str | None = None,
     others: Collection[str] = (),
 ) -> Iterator[Fragment]:
@@ -156,6 +160,10 @@ class _Reading:
             self.found.extend(start.k3s(call, self.host, self.form))
         elif name == "k3sup":
             self.found.extend(start.k3sup(call))
+        elif name == "k3d":
+            from k3s_policy.readers.script import k3d  # noqa: PLC0415  few scripts make such clusters
+
+            self.found.extend(k3d.created(call, self.path))
         elif self._is_installer(call.program, call):
             self._install(call, call.words[1:], self._origin(call.words[0]))
         else:
@@ -235,6 +243,10 @@ class _Reading:
 
     def _remote(self, call: Call) -> None:
         """Read what `ssh host '...'`, `multipass exec vm -- sh -c '...'` and their kind run elsewhere."""
+        if call.name == "kubectl" and any(str(word.text) in _APPLYING for word in call.words[1:]):
+            for text in fed(call.command):
+                self.found.extend(written.read(written.WrittenFile("objects.yaml", text, call.command.when), self.host))
+            return
         address = None
         if call.name == "ssh":
             words = without_options(call.words[1:], OPTIONS_WITH_VALUE["ssh"])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from k3s_policy.shell import Assignment, Command, Word
     from k3s_policy.text import Text
 
-__all__ = ["Call", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]
+__all__ = ["Call", "fed", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]
 
 OPTIONS_WITH_VALUE = {
     "chroot": "",
@@ -129,6 +129,12 @@ def upstream_words(command: Command) -> Iterator[Word]:
     while upstream is not None:
         yield from upstream.words
         upstream = upstream.upstream
+
+
+def fed(command: Command) -> tuple[Text, ...]:
+    """Return the here-documents that a command reads: its own, and that of a `cat` before it."""
+    upstream = command.upstream
+    return (*command.input, *(upstream.input if upstream is not None else ()))
 
 
 def options(words: Sequence[Word]) -> Iterator[tuple[Text, Word | None, Word]]:

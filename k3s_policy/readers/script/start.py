@@ -240,6 +240,8 @@ def k3sup(call: Call) -> Iterator[Start]:
     Its own options become those it hands to K3s (alexellis/k3sup cmd/install.go, cmd/join.go).
     """
     command = str(call.words[1].text) if len(call.words) > 1 else ""
+    if command == "plan":
+        yield from _planned(call)
     if command not in ("install", "join"):
         return
     given = list(options(call.words[2:]))
@@ -286,6 +288,28 @@ def _may_be_options(earlier: Text, word: Text) -> bool:
     """Whether a word is made by a variable and is no value of the option before it."""
     takes_it = earlier.startswith("-") and "=" not in str(earlier)
     return not takes_it and not word[:1].known
+
+
+_PLANNED = {"--server-k3s-extra-args": "server", "--agent-k3s-extra-args": "agent"}
+
+
+def _planned(call: Call) -> Iterator[Start]:
+    """Read `k3sup plan`, which prints such commands for a list of hosts (alexellis/k3sup cmd/plan.go)."""
+    for name, value, word in options(call.words[2:]):
+        role = _PLANNED.get(str(name))
+        if role is None or value is None:
+            continue
+        arguments = tuple(_within(_k3sup_arguments([(name.stand_in("--k3s-extra-args"), value, word)]), word.when))
+        yield Start(
+            at=name,
+            role=role,
+            arguments=arguments,
+            words=_installed_words(name, role, arguments),
+            form=Form.INSTALLER,
+            unseen=tuple(Unseen(kind, "k3sup plan adds what joins the hosts") for kind in ("arguments", "environment")),
+            alone=True,
+            when=call.command.when,
+        )
 
 
 def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Argument]:

@@ -1,0 +1,164 @@
+"""Cluster API's objects for K3s: control planes, and what their machines and those of the workers are set up with.
+
+The provider writes `/etc/rancher/k3s/config.yaml` of what an object says, starts the first server with `cluster-init`,
+has the others join it, and gives all of them one token that it makes (k3s-io/cluster-api-k3s pkg/k3s/config.go).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from k3s_policy.fragment import ConfigFile, Start
+from k3s_policy.lower import Argument, ConfigEntry, Variable
+from k3s_policy.model import Form, Group, Unseen
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import written
+from k3s_policy.text import join
+from k3s_policy.tree import Mapping, Scalar
+from k3s_policy.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Node
+
+__all__ = ["read_object"]
+
+_OF_AGENTS = {
+    "nodeLabels": "node-label",
+    "nodeTaints": "node-taint",
+    "privateRegistry": "private-registry",
+    "kubeletArgs": "kubelet-arg",
+    "kubeProxyArgs": "kube-proxy-arg",
+    "nodeName": "node-name",
+}
+_OF_SERVERS = {
+    "kubeAPIServerArg": "kube-apiserver-arg",
+    "kubeControllerManagerArgs": "kube-controller-manager-arg",
+    "kubeSchedulerArgs": "kube-scheduler-arg",
+    "tlsSan": "tls-san",
+    "bindAddress": "bind-address",
+    "httpsListenPort": "https-listen-port",
+    "advertiseAddress": "advertise-address",
+    "advertisePort": "advertise-port",
+    "clusterCidr": "cluster-cidr",
+    "serviceCidr": "service-cidr",
+    "clusterDNS": "cluster-dns",
+    "clusterDomain": "cluster-domain",
+    "disableComponents": "disable",
+    "disableCloudController": "disable-cloud-controller",
+    "systemDefaultRegistry": "system-default-registry",
+}
+"""Keys of an object, and the flags they become."""
+_CONFIG = "/etc/rancher/k3s/config.yaml"
+_NUMBER = pattern(r"[1-9]")
+"""As many servers as are looked at: nobody has more."""
+
+
+def read_object(root: Mapping, path: str) -> Iterator[Fragment]:
+    """Yield what the machines of a control plane, or of workers, start and are given."""
+    kind = root.scalar("kind")
+    spec = root.get("spec", "template", "spec") if str(kind).endswith("Template") else root.get("spec")
+    if kind is None or not isinstance(spec, Mapping):
+        return
+    if str(kind).startswith("KThreesControlPlane"):
+        config = spec.get("kthreesConfigSpec")
+        own = config if isinstance(config, Mapping) else Mapping((), kind.written[:0])
+        yield from _control_plane(kind.text, spec, own, path)
+    elif str(kind).startswith("KThreesConfig"):
+        host = f"{path}#{kind.text.span.start}"
+        yield from _files(spec, host)
+        yield from _config(spec, ("agentConfig",), host)
+        yield replace(_start(kind.text, "agent", spec, host), unseen=tuple(_unseen(spec, spec)))
+
+
+def _control_plane(kind: Text, spec: Mapping, config: Mapping, path: str) -> Iterator[Fragment]:
+    replicas = spec.scalar("replicas")
+    several = replicas is not None and _NUMBER.fullmatch(str(replicas))
+    at = replicas.text if replicas is not None else kind
+    group = Group(f"{path}#{kind.span.start}", "the machines of one control plane", at)
+    for number in range(int(str(replicas)) if several else 1):
+        host = f"{path}#{kind.span.start}-{number}"
+        yield from _files(config, host)
+        yield from _config(config, ("serverConfig", "agentConfig"), host)
+        start = _start(at, "server", spec, host, joins=number > 0)
+        yield replace(start, unseen=tuple(_unseen(spec, config)), group=group)
+
+
+def _start(at: Text, role: str, spec: Mapping, host: str, *, joins: bool = True) -> Start:
+    return Start(
+        at=at,
+        role=role,
+        because="its object says so",
+        arguments=() if joins else (Argument(at.stand_in("--cluster-init")),),
+        form=Form.CONFIG,
+        variables=tuple(_variables(at, joins=joins)),
+        version=_release(spec),
+        host=host,
+        alone=True,
+        words=(at.stand_in("/usr/local/bin/k3s"), at.stand_in(role)),
+    )
+
+
+def _release(spec: Mapping) -> Version | None:
+    return Version.parse(str(spec.scalar("version") or ""))
+
+
+def _unseen(spec: Mapping, config: Mapping) -> Iterator[Unseen]:
+    """Say that the release is told elsewhere, and which config files come from elsewhere, or are encoded."""
+    if _release(spec) is None:
+        version = spec.scalar("version")
+        yield Unseen("version", "the machines say the release", version.text if version is not None else None)
+    for item in config.items("files"):
+        path = item.scalar("path") if isinstance(item, Mapping) else None
+        if path is not None and str(path).startswith(_CONFIG) and _content(item) is None:
+            yield Unseen("config", f"{path} does not stand here", path.text)
+
+
+def _variables(at: Text, *, joins: bool) -> Iterator[Variable]:
+    """Yield what the provider fills in; it has no characters in the file, or they would be masked."""
+    made = at[len(at) :].stand_in("made by the provider", known=False)
+    yield Variable(at.stand_in("K3S_TOKEN"), made, Form.CONFIG)
+    if joins:
+        yield Variable(at.stand_in("K3S_URL"), made, Form.CONFIG)
+
+
+def _config(spec: Mapping, parts: tuple[str, ...], host: str) -> Iterator[ConfigFile]:
+    entries = []
+    for part in parts:
+        flags = _OF_SERVERS if part == "serverConfig" else _OF_AGENTS
+        given = spec.get(part)
+        for key, value in given.entries if isinstance(given, Mapping) else ():
+            if str(key) in flags:
+                entries.append(ConfigEntry(key.text.stand_in(flags[str(key)]), value, appends=False))
+    if entries:
+        yield ConfigFile(spec.written, tuple(entries), _CONFIG, host)
+
+
+def _content(item: Node) -> Text | None:
+    """Return what stands in a file, None where that is encoded, or a Secret has it."""
+    content = item.scalar("content") if isinstance(item, Mapping) else None
+    encoded = isinstance(item, Mapping) and item.last("encoding") is not None
+    return content.text if content is not None and not encoded else None
+
+
+def _files(spec: Mapping, host: str) -> Iterator[Fragment]:
+    """Read the files of a machine, and the commands that run there, which may write others."""
+    for item in spec.items("files"):
+        path = item.scalar("path") if isinstance(item, Mapping) else None
+        content = _content(item)
+        if path is not None and content is not None:
+            yield from written.read(written.WrittenFile(str(path), content), host)
+    commands = [
+        command.text
+        for name in ("preK3sCommands", "postK3sCommands")
+        for command in spec.items(name)
+        if isinstance(command, Scalar)
+    ]
+    if any("k3s" in str(command) for command in commands):
+        from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+        yield from script.read(join(commands, "\n"), host=host)

@@ -1,0 +1,83 @@
+"""Rancher's objects that say something of K3s clusters: Plans that upgrade them, and Clusters that Rancher sets up.
+
+A Plan runs an image on every node that it selects (rancher/system-upgrade-controller pkg/apis/upgrade.cattle.io/v1); a
+Cluster's `machineGlobalConfig` holds flags of K3s, as its config file does (rancher/rancher pkg/apis/rke.cattle.io/v1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy import credential
+from k3s_policy.flags import flags
+from k3s_policy.fragment import ConfigFile, Start, Upgrade
+from k3s_policy.lower import config_entries
+from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.pattern import pattern
+from k3s_policy.tree import Mapping, Scalar, arrives
+from k3s_policy.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+
+__all__ = ["read_object"]
+
+_UPGRADE = pattern(r"(?:^|/)k3s-upgrade(?:[:@].*)?$")
+_CONFIG = "/etc/rancher/k3s/config.yaml.d/50-rancher.yaml"
+
+
+def read_object(root: Mapping, path: str) -> Iterator[Fragment]:
+    """Yield the upgrade of a Plan with the credentials it gives, or what a Cluster has its nodes configured with."""
+    kind, spec = str(root.scalar("kind") or ""), root.get("spec")
+    if isinstance(spec, Mapping) and kind == "Plan":
+        yield from _plan(root, spec)
+    elif isinstance(spec, Mapping) and kind == "Cluster":
+        yield from _cluster(spec, path)
+
+
+def _plan(root: Mapping, spec: Mapping) -> Iterator[Fragment]:
+    image = spec.scalar("upgrade", "image")
+    if image is not None and _UPGRADE.search(str(image)):
+        name = root.scalar("metadata", "name") or image
+        version, channel = spec.scalar("version"), spec.scalar("channel")
+        yield Upgrade(name.text, image.text, version.text if version else None, channel.text if channel else None)
+    for part in ("prepare", "upgrade"):
+        for item in spec.items(part, "envs"):
+            if isinstance(item, Mapping):
+                yield from _credentials(item)
+
+
+def _credentials(item: Mapping) -> Iterator[Credential]:
+    """Yield the credentials in a variable of K3s's own."""
+    name, value = item.scalar("name"), item.scalar("value")
+    if name is None or value is None:
+        return
+    for flag in flags().by_environment(str(name)):
+        for secret in credential.secrets(flag, value.text):
+            yield Credential(str(name), name.text, secret, Form.CONTAINER, value.tag, whole=not flag.embeds_credentials)
+
+
+def _cluster(spec: Mapping, path: str) -> Iterator[Fragment]:
+    """Read the config that all nodes get; RKE2 has the same objects, and its own releases."""
+    release = spec.scalar("kubernetesVersion")
+    config = spec.get("rkeConfig", "machineGlobalConfig")
+    version = Version.parse(str(release)) if release is not None and "+k3s" in str(release) else None
+    if release is None or version is None or not isinstance(config, Mapping):
+        return
+    host = f"{path}#{release.text.span.start}"
+    # What is null is left out (rancher/rancher pkg/capr/planner/config.go).
+    entries = tuple(one for one in config_entries(config) if not isinstance(one.value, Scalar) or arrives(one.value))
+    yield ConfigFile(config.written, entries, _CONFIG, host)
+    yield Start(
+        at=release.text,
+        role="server",
+        because="Rancher sets up a cluster",
+        arguments=(),
+        form=Form.CONFIG,
+        version=version,
+        unseen=(Unseen("arguments", "Rancher adds settings of its own"),),
+        host=host,
+        alone=True,
+    )
