@@ -34,6 +34,7 @@ from k3s_policy.model import (
     BrokenFile,
     Cluster,
     Credential,
+    Download,
     FileMode,
     Form,
     Invocation,
@@ -102,7 +103,7 @@ class _Started(NamedTuple):
 
 
 _Kind = TypeVar("_Kind")
-_BY_ITSELF = (BrokenFile, ConfigFile, Credential, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
+_BY_ITSELF = (BrokenFile, ConfigFile, Credential, Download, EnvironmentFile, FileMode, S3Secret, Unit, UnreadFile)
 """What checks look at as it was read."""
 
 

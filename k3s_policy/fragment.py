@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
-from k3s_policy.model import BrokenFile, Credential, FileMode, Form, Group, Subject, Unseen
+from k3s_policy.model import BrokenFile, Credential, Download, FileMode, Form, Group, Subject, Unseen
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
@@ -249,6 +249,7 @@ Fragment: TypeAlias = (
     | NotJudged
     | Credential
     | FileMode
+    | Download
     | BrokenFile
     | S3Secret
     | UnreadFile

@@ -27,6 +27,7 @@ __all__ = [
     "Cluster",
     "Credential",
     "DatabaseImage",
+    "Download",
     "Evidence",
     "FileMode",
     "Form",
@@ -344,6 +345,21 @@ class FileMode:
 
 
 @dataclass(frozen=True, eq=False)
+class Download:
+    """K3s itself is fetched, and nothing that was seen checks afterwards what came."""
+
+    what: str
+    """How a message calls what is fetched: `the install script`, `the program of K3s`."""
+    url: Text
+    unverified: tuple[Text, ...] = ()
+    """The options for which any certificate will do."""
+    secrets: tuple[Text, ...] = ()
+    """What the server is shown beside the URL, and no output may show."""
+    guarded: bool = False
+    """Whether an address without a scheme is not taken for http."""
+
+
+@dataclass(frozen=True, eq=False)
 class DatabaseImage:
     """The image of the database behind a datastore-endpoint, where the repository runs both."""
 
@@ -367,5 +383,5 @@ class BrokenFile:
     """Who refuses it: `K3s`, `systemd`."""
 
 
-Subject: TypeAlias = Invocation | Cluster | Credential | FileMode | DatabaseImage | BrokenFile
+Subject: TypeAlias = Invocation | Cluster | Credential | FileMode | Download | DatabaseImage | BrokenFile
 """What a check can judge."""

@@ -14,7 +14,7 @@ from k3s_policy import credential
 from k3s_policy.finding import Related
 from k3s_policy.flags import flags
 from k3s_policy.fragment import EnvironmentFile
-from k3s_policy.model import Credential, Invocation
+from k3s_policy.model import Credential, Download, Invocation
 from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.text import Span
 
@@ -103,6 +103,8 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
             yield from credential.misspelt(option.at, option.value, flags())
     elif isinstance(subject, Credential):
         yield subject.value
+    elif isinstance(subject, Download):
+        yield from subject.secrets
     elif isinstance(subject, EnvironmentFile):
         for variable in subject.variables:
             yield from credential.misspelt_variable(str(variable.name), variable.value, flags())
