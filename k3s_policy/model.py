@@ -75,6 +75,10 @@ class Form(Enum):
     CONTAINER = "container"
     COMPOSE = "compose service"
     VARIABLE = "shell variable"
+    IMAGE = "container image"
+    JOB = "job of a pipeline"
+    NIX = "NixOS module"
+    SERVICE = "OpenRC service"
     COMMENT = "comment"
 
 
@@ -342,6 +346,7 @@ class FileMode:
 
     path: Text
     mode: Text
+    form: Form = Form.COMMAND
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 _HELP = "remove it, and reset once by hand: `k3s server --cluster-reset`"
 
-_KEPT = frozenset({Form.CONFIG, Form.UNIT, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, Form.CONTAINER, Form.COMPOSE})
+_KEPT = frozenset(
+    {Form.CONFIG, Form.UNIT, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, Form.CONTAINER, Form.COMPOSE}
+    | {Form.IMAGE, Form.NIX, Form.SERVICE}
+)
 _ONE_SHOT = pattern(r"(?m)^[ \t]*Type[ \t]*=[ \t]*oneshot\b")
 _EDITED_OUT = pattern(r"\b(?:sed|awk|grep|perl|yq)\b.*cluster-reset")
 

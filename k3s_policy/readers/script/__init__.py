@@ -89,9 +89,14 @@ def is_template(path: str, content: str) -> bool:
     return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
-def read(text: Text, given: Sequence[Variable] = (), form: Form | None = None) -> Iterator[Fragment]:
-    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file."""
-    yield from _Reading(_host(text), tuple(given), form, 0).read(text)
+def read(
+    text: Text, given: Sequence[Variable] = (), form: Form | None = None, *, host: str | None = None
+) -> Iterator[Fragment]:
+    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
+
+    `host` names the host it runs on, as `Start.host` does, where other texts of its file say something of that host.
+    """
+    yield from _Reading(host or _host(text), tuple(given), form, 0).read(text)
 
 
 def _host(text: Text) -> str:
@@ -119,7 +124,7 @@ class _Reading:
 
     def read(self, text: Text) -> Iterator[Fragment]:
         """Read a script from its first to its last command."""
-        script = read_script(text)
+        script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given))
         for command in script.commands:
             call = unwrapped(command, self.given)
             if call is not None:
@@ -154,7 +159,7 @@ class _Reading:
         elif checks_a_sum(call):
             self.checks_sums = True
         elif call.name == "chmod":
-            self.found.extend(_modes(call))
+            self.found.extend(_modes(call, self.form or Form.COMMAND))
         elif call.name in DOWNLOADING_PROGRAMS:
             self._download(call)
         elif call.name in _PLACING_PROGRAMS:
@@ -301,7 +306,7 @@ def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:
     return ()
 
 
-def _modes(call: Call) -> Iterator[FileMode]:
+def _modes(call: Call, form: Form) -> Iterator[FileMode]:
     given = [word.text for word in call.words[1:] if not re.match(r"-[RcfvhHLP]+$|--", str(word.text))]
     if given and given[0].known:
-        yield from (FileMode(path, given[0]) for path in given[1:])
+        yield from (FileMode(path, given[0], form) for path in given[1:])
