@@ -49,8 +49,22 @@ class _Format(NamedTuple):
 _YAML_FORMATS = (
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
+    _Format("workflow", ("steps:", 'steps":')),
+    _Format("pipeline", ("script:", "commands:")),
+    _Format("taskfile", ("tasks:",)),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
+
+
+_TEXT_FORMATS = (
+    _Format("dockerfile", path=r"(?i)(?:^|/)(?:[^/]+\.)?(?:docker|container)file(?:[.-][^/]*)?$"),
+    _Format("makefile", path=r"(?i)(?:^|/)(?:gnu)?makefile(?:\.[^/]*)?$|\.mk$"),
+    _Format("justfile", path=r"(?i)(?:^|/)\.?justfile$|\.just$"),
+    _Format("vagrantfile", path=r"(?i)(?:^|/)vagrantfile[^/]*$"),
+    _Format("nix", path=r"\.nix$"),
+    _Format("openrc", ("openrc-run", "K3S_"), r"(?:^|/)(?:init|conf)\.d/k3s[^/]*$|\.(?:openrc|initd|confd)$"),
+)
+"""Other formats, known by their paths; a file of one of them is no script, whatever it looks like."""
 
 
 def read(source: Source) -> Iterator[Fragment]:
@@ -77,6 +91,8 @@ def _by_format(source: Source) -> Iterator[Fragment]:
     path, content = template.without_suffix(source.path), source.content
     if _YAML.search(path) or config.passed_over(path):
         yield from _yaml(source, path)
+    elif (format_ := next((one for one in _TEXT_FORMATS if one.may_be(path, content)), None)) is not None:
+        yield from _text(source, path, format_)
     elif _is_unit(path, content):
         from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
 
@@ -87,6 +103,14 @@ def _by_format(source: Source) -> Iterator[Fragment]:
         yield from hosts.read(source.text)
     elif _CLOUD_CONFIG.match(content) is None:
         yield from _script(source)
+
+
+def _text(source: Source, path: str, format_: _Format) -> Iterator[Fragment]:
+    if "k3s" not in source.content.lower() and "k3s" not in path.lower():
+        return
+    reader: Any = import_module(f"k3s_policy.readers.{format_.reader}")
+    syntax = template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
+    yield from reader.read(template.filled(source.text, syntax) if syntax else source.text, path)
 
 
 def _is_unit(path: str, content: str) -> bool:
@@ -112,7 +136,7 @@ def _script(source: Source) -> Iterator[Fragment]:
 def _yaml(source: Source, path: str) -> Iterator[Fragment]:
     """Read a YAML file; `path` is that of what it becomes where it is a template."""
     formats = [one for one in _YAML_FORMATS if one.may_be(path, source.content)]
-    if "k3s" not in path.lower() and config.may_be_skipped(source.content):
+    if "k3s" not in path.lower() and "K3S_" not in source.content and config.may_be_skipped(source.content):
         return
     text, document = _composed(source)
     for one in formats:

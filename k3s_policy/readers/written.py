@@ -23,6 +23,7 @@ __all__ = ["WrittenFile", "read"]
 
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
+_OPENRC = pattern(r"etc/(?:init|conf)\.d/k3s[^/]*$")
 _YAML = pattern(r"\.ya?ml$")
 
 
@@ -43,6 +44,10 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
         yield from unit.read(file.content, file.path, host)
     elif _ENVIRONMENT.search(file.path):
         yield from environment.read(file.content, file.path, host)
+    elif _OPENRC.search(file.path):
+        from k3s_policy.readers import openrc  # noqa: PLC0415  likewise
+
+        yield from openrc.read(file.content, file.path, host)
     elif _YAML.search(file.path):
         yield from _config(file, host)
 
