@@ -90,7 +90,7 @@ def is_config(root: Mapping, path: str) -> bool:
     known = exact | {name for name in names - exact if "-" in name and table.nearest(name)}
     telling = {name for name in known if "-" in name and name not in _SHARED_NAMES}
     unknown = names - known
-    if not telling:
+    if not telling or not exact:
         # Generic keys only, such as `server` and `token` of an agent: the name of the file or folder decides.
         named = re.search(r"(?i)k3s[^/]*(?:/[^/]*)?$", path) is not None
         shared = {name for name in known if "-" in name} | (known & {"token", "server"})

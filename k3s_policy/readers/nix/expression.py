@@ -122,6 +122,8 @@ _NUMBER = pattern(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![A-Za-z_])")
 _PATH = pattern(
     r"(?:~|\.{1,2})?(?:/[A-Za-z0-9._+-]+)+/?|\.{1,2}/|<[A-Za-z0-9._+/-]+>|[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)+"
 )
+_OPEN_PATH = pattern(r"(?:~|\.{1,2})?/(?=\$\{)")
+_REST_OF_PATH = pattern(r"[A-Za-z0-9._+/-]+")
 _URI = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9%/?:@&=+$,_.!~*'-]+")
 _OPERATOR = pattern(r"\+\+|//|->|==|!=|<=|>=|&&|\|\||\|>|<\||[+*/<>?-]")
 _LAMBDA = pattern(r"[A-Za-z_][A-Za-z0-9_'-]*(?:\s|#[^\n]*\n)*(?:@|:(?=\s))")
@@ -329,13 +331,35 @@ class _Parser:
         return self._literal_or_name(scope)
 
     def _literal_or_name(self, scope: Scope) -> Expression:
-        for wanted in (_NUMBER, _URI, _PATH):
+        for wanted in (_NUMBER, _URI):
             if (literal := self._matched(wanted)) is not None:
-                return String(literal.rstrip())
+                return String(literal)
+        if (path := _PATH.match(self.content, self.at) or _OPEN_PATH.match(self.content, self.at)) is not None:
+            return self._path(path, scope)
         name = self._matched(_IDENTIFIER)
         if name is None or str(name) in _KEYWORDS:
             raise UnfollowedError
         return scope.get(str(name), Name(name))
+
+    def _path(self, begun: re.Match[str], scope: Scope) -> String:
+        """Read a path, of which expressions may fill in parts."""
+        pieces: list[Run] = [*self.text.cut(begun).runs]
+        self.at = begun.end()
+        while self.content.startswith("${", self.at):
+            start = self.at
+            self.at += 2
+            self._skip()
+            inner = self.expression(scope)
+            if not self.content.startswith("}", self.at):
+                raise UnfollowedError
+            self.at += 1
+            pieces += _filled_in(self.text[start : self.at], inner).runs
+            rest = _REST_OF_PATH.match(self.content, self.at)
+            if rest is not None:
+                pieces += self.text.cut(rest).runs
+                self.at = rest.end()
+        self._skip()
+        return String(Text(pieces))
 
     def _bindings(self, scope: Scope, end: str) -> Iterator[Binding]:
         while not (self._word(end) if end == "in" else self._take(end)):
