@@ -6,6 +6,7 @@ nothing else is said (K3s package/Dockerfile). What a build writes stays in the 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,7 +94,7 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
 def _instructions(text: Text) -> Iterator[_Instruction]:
     """Yield the instructions: continued lines are put together, and comments between them left out."""
     escape = "`" if _ESCAPE.match(str(text)) else "\\"
-    lines = list(text.lines())
+    lines = deque(text.lines())
     while lines:
         logical = _logical_line(lines, escape)
         match = _INSTRUCTION.match(str(logical)) if logical is not None else None
@@ -101,16 +102,18 @@ def _instructions(text: Text) -> Iterator[_Instruction]:
             continue
         name, rest = match["name"].upper(), logical.cut(match, "rest").strip()
         options = []
-        while option := _OPTION.match(str(rest)):
+        position = 0
+        while option := _OPTION.match(str(rest), position):
             options.append(option[0].strip())
-            rest = rest[option.end() :]
+            position = option.end()
+        rest = rest[position:]
         documents = tuple(_documents(name, rest, lines))
         yield _Instruction(name, tuple(options), rest, documents)
 
 
-def _logical_line(lines: list[Text], escape: str) -> Text | None:
+def _logical_line(lines: deque[Text], escape: str) -> Text | None:
     """Take one line with all that continue it from the front of `lines`; None for a blank line or a comment."""
-    line = lines.pop(0)
+    line = lines.popleft()
     if str(line).lstrip()[:1] in ("", "#"):
         return None
     parts: list[Text] = []
@@ -120,20 +123,20 @@ def _logical_line(lines: list[Text], escape: str) -> Text | None:
             return Text(run for part in (*parts, line) for run in part.runs)
         parts.append(stripped[:-1])
         while lines and str(lines[0]).lstrip()[:1] in ("", "#"):
-            lines.pop(0)
+            lines.popleft()
         if not lines:
             return Text(run for part in parts for run in part.runs)
-        line = lines.pop(0)
+        line = lines.popleft()
 
 
-def _documents(name: str, rest: Text, lines: list[Text]) -> Iterator[_HereDocument]:
+def _documents(name: str, rest: Text, lines: deque[Text]) -> Iterator[_HereDocument]:
     """Take the here-documents of an instruction from the front of `lines`."""
     if name not in ("RUN", "COPY", "ADD"):
         return
     for match in _HERE_DOCUMENT.finditer(str(rest)):
         body = []
         while lines:
-            line = lines.pop(0)
+            line = lines.popleft()
             line = line.lstrip("\t") if match["tabs"] else line
             if str(line) == match["name"]:
                 break

@@ -32,7 +32,7 @@ _SETTING = pattern(r"set[ \t]+(?P<name>[\w-]+)(?:[ \t]*:=[ \t]*(?P<value>.*))?$"
 _RECIPE = pattern(r"@?(?P<name>[A-Za-z_][\w-]*)(?P<parameters>[^:=]*(?:=[^:]*)?):(?!=)")
 _SCRIPT = pattern(r"\[.*\bscript\b(?:\([ \t]*['\"](?P<program>[^'\"]+)['\"].*\))?")
 _SHEBANG = pattern(r"#![ \t]*(?P<words>.*)")
-_REFERENCE = pattern(r"(?s)\{\{\{\{|\{\{(?P<expression>.*?)\}\}")
+_REFERENCE = pattern(r"(?s)\{\{\{\{|\{\{(?P<expression>.{0,500}?)\}\}")
 _PREFIX = pattern(r"[@-]{1,2}")
 _POSIX = pattern(r"['\"/](?:ba|da|a|k|z)?sh['\"]")
 

@@ -29,7 +29,7 @@ __all__ = ["read"]
 _SETTINGS = pattern(r"(?:^|/)conf\.d/k3s[^/]*$|\.confd$")
 _ARGUMENTS = ("command_args", "command_args_background", "command_args_foreground")
 _OPTIONS = ("K3S_EXEC", "K3S_OPTS")
-_REDIRECTION = pattern(r"[ \t\n]*(?:\d|&)?>.*$|[ \t\n]*\d?<.*$")
+_REDIRECTION = pattern(r"[ \t\n]{0,100}(?:[\d&]?>|\d?<).*$")
 
 
 def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["claims", "expanded", "read_document", "variables"]
 
 _PATH = pattern(r"(?:^|/)(?:\.(?:github|gitea|forgejo)/workflows/[^/]+|action)\.ya?ml$")
-_EXPRESSION = pattern(r"(?s)\$\{\{.*?\}\}")
+_EXPRESSION = pattern(r"(?s)\$\{\{.{0,400}?\}\}")
 _POSIX = pattern(r"(?:\S*/)?(?:ba|da|a|k|z)?sh\b")
 
 

@@ -7,7 +7,6 @@ concluded from what is not said. What a string holds ends up in the Nix store, w
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from k3s_policy import template
@@ -63,8 +62,6 @@ _OPTIONS = {
     "nodeExternalIP": "--node-external-ip",
 }
 """Options of the module that hold values of flags, in the order of its command line."""
-_MOST = 1000
-"""Values of one option: names may stand for lists of names."""
 _SWITCHES = {"selinux": "--selinux", "clusterInit": "--cluster-init", "disableAgent": "--disable-agent"}
 
 
@@ -72,11 +69,11 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
     """Read each set of a file that configures K3s; the sets of a file are different hosts."""
     try:
         root = parse(text)
-    except UnfollowedError:
-        return
-    for one in _sets(root):
-        for host, bindings in _hosts(one):
-            yield from _host(host, bindings)
+        hosts = [found for one in _sets(root) for found in _hosts(one)]
+        fragments = [fragment for host, bindings in hosts for fragment in _host(host, bindings)]
+    except (UnfollowedError, RecursionError):
+        return  # names may stand for names that stand for names
+    yield from fragments
 
 
 def _sets(root: Expression) -> Iterator[Set]:
@@ -148,42 +145,56 @@ def _file(path: str, kind: str, binding: Binding, when: When, host: str) -> Iter
         yield Placed(value.text, path, host, value.text.span.source.path, when=when)
 
 
-def _flat(bindings: tuple[Binding, ...], when: When) -> Iterator[tuple[Binding, When]]:
-    """Yield bindings with those of the sets that are their values, by their whole paths.
+def _flat(
+    bindings: tuple[Binding, ...], when: When, seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[Binding, When]]:
+    """Yield bindings with those of the sets that are their values, by their whole paths, as far as they matter here.
 
-    `services.k3s` itself is given none of its own: what its options hold is theirs.
+    `services.k3s` itself is given none of its own: what its options hold is theirs. `seen` are the sets around it,
+    which a name may stand for again.
     """
     for binding in bindings:
         inside = False
-        if not _is_option(binding.path):
-            for inner, arms in _contents(binding.value, when):
+        if _leads_on(binding.path) and id(binding.value) not in seen:
+            within = seen | {id(binding.value)}
+            for inner, arms in _contents(binding.value, when, set()):
                 inside = True
                 whole = tuple(Binding((*binding.path, *one.path), one.at, one.value) for one in inner.bindings)
-                yield from _flat(whole, arms)
+                yield from _flat(whole, arms, within)
         if not inside:
             yield binding, when
 
 
-def _is_option(path: tuple[str, ...]) -> bool:
-    return path[:2] == ("services", "k3s") and len(path) > 2
+_LEADING = (("services", "k3s"), ("environment", "etc"), ("systemd", "services", "k3s", "environment"))
+"""The options that matter here."""
 
 
-def _contents(value: Expression, when: When) -> Iterator[tuple[Set, When]]:
-    """Yield the sets that a value is, or is merged of."""
+def _leads_on(path: tuple[str, ...]) -> bool:
+    """Whether something that matters may stand in the set at a path."""
+    if path[:2] == ("environment", "etc"):
+        return len(path) < 4
+    return any(path == names[: len(path)] for names in _LEADING)
+
+
+def _contents(value: Expression, when: When, seen: set[int]) -> Iterator[tuple[Set, When]]:
+    """Yield the sets that a value is, or is merged of, each once."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
     match value:
         case Set():
             yield value, when
         case Call() if _called(value) in _WRAPPERS:
-            yield from _contents(value.arguments[-1], when)
+            yield from _contents(value.arguments[-1], when, seen)
         case List():
             for item in value.items:
-                yield from _contents(item, when)
+                yield from _contents(item, when, seen)
         case Joined("//"):
             for operand in value.operands:
-                yield from _contents(operand, when)
+                yield from _contents(operand, when, seen)
         case Choice():
-            yield from _contents(value.one, (*when, _branch(value.at, 0)))
-            yield from _contents(value.other, (*when, _branch(value.at, 1)))
+            yield from _contents(value.one, (*when, _branch(value.at, 0)), seen)
+            yield from _contents(value.other, (*when, _branch(value.at, 1)), seen)
 
 
 def _called(call: Call) -> str:
@@ -254,7 +265,7 @@ def _arguments(settings: dict[str, list[tuple[Binding, When]]]) -> Iterator[Argu
     """Yield the command line in the order of the module's."""
     for option, flag in _OPTIONS.items():
         for binding, when in settings.get(option, []):
-            for text, arms in islice(_values(binding.value, when), _MOST):
+            for text, arms in _values(binding.value, when, set()):
                 if str(text):
                     yield Argument(binding.at.stand_in(flag), arms)
                     yield Argument(text, arms)
@@ -262,7 +273,7 @@ def _arguments(settings: dict[str, list[tuple[Binding, When]]]) -> Iterator[Argu
         for binding, when in settings.get(option, []):
             yield from _switch(binding, flag, when)
     for binding, when in settings.get("extraFlags", []):
-        for text, arms in islice(_values(binding.value, when), _MOST):
+        for text, arms in _values(binding.value, when, set()):
             words = split_words(text)
             yield from (Argument(word, arms) for word in ([text.unknown()] if words is None else words))
 
@@ -277,21 +288,28 @@ def _switch(binding: Binding, flag: str, when: When) -> Iterator[Argument]:
         yield Argument(at.stand_in(flag + "=") + at.stand_in("${…}", known=False), when)
 
 
-def _values(value: Expression, when: When) -> Iterator[tuple[Text, When]]:
-    """Yield the strings that a value is, or is made of; what is computed is not known."""
+def _values(value: Expression, when: When, seen: set[int]) -> Iterator[tuple[Text, When]]:
+    """Yield the strings that a value is, or is made of; what is computed is not known.
+
+    `seen` are lists and calls that were followed: names may stand for the same again and again.
+    """
+    if not isinstance(value, String | Name | Other):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
     match value:
         case String():
             yield value.text, when
         case List() | Joined("++"):
             for item in value.items if isinstance(value, List) else value.operands:
-                yield from _values(item, when)
+                yield from _values(item, when, seen)
         case Choice():
-            yield from _values(value.one, (*when, _branch(value.at, 0)))
-            yield from _values(value.other, (*when, _branch(value.at, 1)))
+            yield from _values(value.one, (*when, _branch(value.at, 0)), seen)
+            yield from _values(value.other, (*when, _branch(value.at, 1)), seen)
         case Call():
-            yield from _of_call(value, when)
+            yield from _of_call(value, when, seen)
         case Joined("+"):
-            yield from _sum(value, when)
+            yield from _sum(value, when, seen)
         case Name() | Other():
             yield from _computed(value, when)
 
@@ -302,24 +320,24 @@ def _computed(value: Name | Other, when: When) -> Iterator[tuple[Text, When]]:
         yield at.unknown(), when
 
 
-def _of_call(call: Call, when: When) -> Iterator[tuple[Text, When]]:
+def _of_call(call: Call, when: When, seen: set[int]) -> Iterator[tuple[Text, When]]:
     """Follow the functions that lists of flags are written with."""
     name = _called(call)
     last = call.arguments[-1]
     function = call.function
     if name in _WRAPPERS or name in _STRINGS:
-        yield from _values(last, when)
+        yield from _values(last, when, seen)
     elif (
         name in ("optional", "optionals", "optionalString") and len(call.arguments) == 2 and isinstance(function, Name)
     ):
-        yield from _values(last, (*when, _branch(function.text, 0)))
+        yield from _values(last, (*when, _branch(function.text, 0)), seen)
     elif isinstance(function, Name):
         yield function.text.unknown(), when
 
 
-def _sum(value: Joined, when: When) -> Iterator[tuple[Text, When]]:
+def _sum(value: Joined, when: When, seen: set[int]) -> Iterator[tuple[Text, When]]:
     """Follow `"--a " + b`: one string of several."""
-    parts = [found for operand in value.operands for found in _values(operand, when)]
+    parts = [found for operand in value.operands for found in _values(operand, when, seen)]
     if parts:
         whole = parts[0][0]
         for text, _ in parts[1:]:

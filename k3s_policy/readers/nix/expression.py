@@ -33,8 +33,8 @@ __all__ = [
     "parse",
 ]
 
-DEEPEST = 100
-"""How deeply expressions may nest; people stop at twenty."""
+DEEPEST = 120
+"""How deeply expressions and operands may nest; people stop at forty."""
 
 
 class UnfollowedError(Exception):
@@ -193,11 +193,14 @@ class _Parser:
 
     # --- expressions ---
 
-    def expression(self, scope: Scope) -> Expression:
-        """Read a whole expression."""
+    def _descend(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
             raise UnfollowedError
+
+    def expression(self, scope: Scope) -> Expression:
+        """Read a whole expression."""
+        self._descend()
         start = self.at
         if self._is_function():
             self._parameters(scope)
@@ -297,7 +300,9 @@ class _Parser:
     def _selected(self, scope: Scope) -> Expression:
         """Read an operand with the attributes that are taken of it: `a.b or c`."""
         start = self.at
+        self._descend()
         found = self._simple(scope)
+        self.depth -= 1
         taken = False
         end = self.at
         while self.content.startswith(".", self.at) and not self.content.startswith(("./", "../"), self.at):

@@ -6,6 +6,7 @@ https://www.gnu.org/software/wget/manual/wget.html).
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -146,9 +147,9 @@ def fetched(call: Call) -> Fetched | None:
 
 def _given(call: Call, *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
     """Yield each option by its long name, with its value and where it stands; an operand has no name."""
-    words = [word.text for word in call.words[1:]]
+    words = deque(word.text for word in call.words[1:])
     while words:
-        word = words.pop(0)
+        word = words.popleft()
         written = str(word)
         if written == "--":
             yield from (("", None, operand) for operand in words)
@@ -156,14 +157,14 @@ def _given(call: Call, *, is_curl: bool) -> Iterator[tuple[str, Text | None, Tex
         if written.startswith("--"):
             name, equals, value = word.partition("=")
             takes = str(name) in (_CURL_LONG if is_curl else _WGET_LONG)
-            yield str(name), value if equals else words.pop(0) if takes and words else None, word
+            yield str(name), value if equals else words.popleft() if takes and words else None, word
         elif written.startswith("-") and len(written) > 1:
             yield from _letters(word, words, is_curl=is_curl)
         else:
             yield "", None, word
 
 
-def _letters(word: Text, words: list[Text], *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
+def _letters(word: Text, words: deque[Text], *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
     """Yield the options of one word, `-sfLk`; the last may take the rest of the word, or the next one of `words`."""
     with_value = _CURL_VALUES if is_curl else _WGET_VALUES
     position = 1
@@ -173,7 +174,7 @@ def _letters(word: Text, words: list[Text], *, is_curl: bool) -> Iterator[tuple[
         if letter == "n" and not is_curl:  # -nc, -nv: two letters for one option
             position += 1
         elif letter in with_value:
-            value = word[position:] if position < len(word) else words.pop(0) if words else None
+            value = word[position:] if position < len(word) else words.popleft() if words else None
             long = _LETTERS.get(letter, letter) if is_curl else "--output-document" if letter == "O" else letter
             yield long, value, word
             return

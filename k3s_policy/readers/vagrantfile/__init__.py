@@ -31,7 +31,10 @@ _INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*$")
 _USED_INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*(?P<name>[$@]{0,2}[A-Za-z_]\w*)")
 _NO_SCRIPT = frozenset({"YAML", "YML", "JSON", "RUBY", "TOML", "XML", "INI", "MSG", "MESSAGE", "TEXT", "HELP", "USAGE"})
 _PAIR = pattern(r"[\"']?\b(?P<name>K3S_[A-Z_]+)[\"']?[ \t]*(?:=>|:|=)[ \t]*$")
-_PLUGIN = pattern(r"(?m)^[^\n#]*provision\b[^\n]*(?::k3s\b|['\"]k3s['\"])[^\n]*\bdo[ \t]*\|[ \t]*(?P<name>\w+)[ \t]*\|")
+_PLUGIN = pattern(
+    r"(?m)^[^\n#]{0,200}?provision\b[^\n]{0,200}?(?::k3s\b|['\"]k3s['\"])[^\n]{0,200}?\bdo[ \t]{0,9}"
+    r"\|[ \t]{0,9}(?P<name>\w+)"
+)
 _OPTION = pattern(r"\b(?P<name>\w+)\.(?P<option>args|env|config)[ \t]*=[ \t]*(?P<list>\[[^\]\n]*)?$")
 _ASSIGNMENT = pattern(r"(?P<name>[A-Z]\w*)=")
 

@@ -33,6 +33,10 @@ _CLOSING = {"[": "]", "(": ")", "{": "}", "<": ">"}
 _IN_DOUBLE = pattern(r'(?s)\\.|#\{|"')
 _IN_SINGLE = pattern(r"(?s)\\.|'")
 _PART = pattern(r"(?s)\\(?P<escaped>.)|\#\{(?P<expression>(?:[^{}]|\{[^{}]*\})*)\}")
+_FARTHEST = 200
+"""Characters of a line in front of a string that are looked at."""
+_PATIENCE = 20
+"""How often something without its end is searched for to the end of the file."""
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "s": " ", "0": "\0"}
 _ASSIGNED = pattern(r"(?m)(?:^|[;({ \t])(?P<name>[$@]{0,2}[A-Za-z_]\w*)[ \t]*=[ \t]*(?:\\\n[ \t]*)?$")
 
@@ -86,16 +90,19 @@ def _raw(text: Text) -> Iterator[Literal]:
     content = str(text)
     position = 0
     bodies = (len(content), len(content))
-    while (token := _TOKEN.search(content, position)) is not None:
+    unclosed = 0
+    while unclosed < _PATIENCE and (token := _TOKEN.search(content, position)) is not None:
         if token.start() >= bodies[0]:
             position, bodies = bodies[1], (len(content), len(content))
             continue
-        before = content[content.rfind("\n", 0, token.start()) + 1 : token.start()]
+        line = content.rfind("\n", max(token.start() - _FARTHEST, 0), token.start()) + 1
+        before = content[max(line, token.start() - _FARTHEST) : token.start()]
         position = token.end()
         if token["tag"]:
             line_end = bodies[1] if bodies[1] < len(content) else content.find("\n", position)
             closing = _closing_line(content, line_end, token) if line_end >= 0 else None
             if closing is None:
+                unclosed += 1
                 continue
             body = text[line_end + 1 : max(closing[0], line_end + 1)]
             bodies = (min(bodies[0], line_end), closing[1])
@@ -103,6 +110,7 @@ def _raw(text: Text) -> Iterator[Literal]:
         elif token["open"]:
             end = content.find(_CLOSING.get(token["open"], token["open"]), position)
             if end < 0:
+                unclosed += 1
                 continue
             inner = text[position:end]
             position = end + 1
@@ -111,6 +119,7 @@ def _raw(text: Text) -> Iterator[Literal]:
         elif token["mark"]:
             end = _end(content, position, token["mark"])
             if end < 0:
+                unclosed += 1
                 continue
             yield Literal(text[position:end], token.start(), before, "", None, end + 1)
             position = end + 1
