@@ -38,6 +38,7 @@ from k3s_policy.model import (
     Cluster,
     ClusterSecret,
     Credential,
+    Download,
     FileMode,
     Form,
     Invocation,
@@ -108,8 +109,8 @@ class _Started(NamedTuple):
 
 _Kind = TypeVar("_Kind")
 _BY_ITSELF = (
-    BrokenFile, Chart, ClusterSecret, ConfigFile, Credential, EnvironmentFile, FileMode, Registries, S3Secret, Unit,
-    UnreadFile, Upgrade,
+    BrokenFile, Chart, ClusterSecret, ConfigFile, Credential, Download, EnvironmentFile, FileMode, Registries, S3Secret,
+    Unit, UnreadFile, Upgrade,
 )  # fmt: skip
 """What checks look at as it was read."""
 

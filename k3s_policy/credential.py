@@ -66,7 +66,7 @@ _ENCRYPTED = pattern(
     r"|secretref:|sops:|age1|!vault|secret://|keyvault:|azurekeyvault:|gcpsecretmanager:)"
 )
 _PLACEHOLDER = pattern(
-    r"^(?:<[^>]*>|\[[^\]]*\]|__\w+__)$"
+    r"^(?:<[^>]*>|\[[^\]]*\]|\{\}|__\w+__)$"
     r"|^(?:x{3,}|X{3,}|\*{3,}|\.{2,}|-{3,}|_{3,}|#{3,}|\?{3,}|…)$|x{4,}$|\*{4,}"
     r"|(?i:^(?:<.*>)?your?[\W_a-z])|(?i:[\W_]your[\W_])|(?i:^(?:todo|tbd|redacted|replace|dummy|placeholder|masked|hidden|none|null)\b)"
     r"|(?i:replace[\W_]?(?:me|this|with))|(?i:^(?:insert|enter|put|add|set)[\W_].*(?:here|token|secret|password))"

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.branch import ALWAYS, When
-from k3s_policy.model import BrokenFile, ClusterSecret, Credential, FileMode, Form, Group, Release, Subject, Unseen
+from k3s_policy.model import (
+    BrokenFile,
+    ClusterSecret,
+    Credential,
+    Download,
+    FileMode,
+    Form,
+    Group,
+    Release,
+    Subject,
+    Unseen,
+)
 
 if TYPE_CHECKING:
     from k3s_policy.datastore import Datastore
@@ -333,6 +344,7 @@ Fragment: TypeAlias = (
     | Credential
     | ClusterSecret
     | FileMode
+    | Download
     | BrokenFile
     | S3Secret
     | UnreadFile

@@ -29,6 +29,7 @@ __all__ = [
     "Credential",
     "CredentialFile",
     "DatabaseImage",
+    "Download",
     "Evidence",
     "FileMode",
     "Form",
@@ -78,6 +79,10 @@ class Form(Enum):
     COMPOSE = "compose service"
     K3D = "k3d node"
     VARIABLE = "shell variable"
+    IMAGE = "container image"
+    JOB = "job of a pipeline"
+    NIX = "NixOS module"
+    SERVICE = "OpenRC service"
     COMMENT = "comment"
 
 
@@ -379,6 +384,7 @@ class FileMode:
     when: When = ALWAYS
     default: str = ""
     """Whose default it is, where nothing says the mode: `cloud-init`."""
+    form: Form = Form.COMMAND
 
 
 @dataclass(frozen=True, eq=False)
@@ -392,6 +398,21 @@ class CredentialFile:
     """What decides who may read it."""
     permissions: int
     """Those that result, as far as anything says them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Download:
+    """K3s itself is fetched, and nothing that was seen checks afterwards what came."""
+
+    what: str
+    """How a message calls what is fetched: `the install script`, `the program of K3s`."""
+    url: Text
+    unverified: tuple[Text, ...] = ()
+    """The options for which any certificate will do."""
+    secrets: tuple[Text, ...] = ()
+    """What the server is shown beside the URL, and no output may show."""
+    guarded: bool = False
+    """Whether an address without a scheme is not taken for http."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -419,6 +440,14 @@ class BrokenFile:
 
 
 Subject: TypeAlias = (
-    Invocation | Cluster | Credential | ClusterSecret | CredentialFile | FileMode | DatabaseImage | BrokenFile
+    Invocation
+    | Cluster
+    | Credential
+    | ClusterSecret
+    | CredentialFile
+    | FileMode
+    | Download
+    | DatabaseImage
+    | BrokenFile
 )
 """What a check can judge."""

@@ -14,7 +14,7 @@ from k3s_policy import credential
 from k3s_policy.finding import Related
 from k3s_policy.flags import flags
 from k3s_policy.fragment import EnvironmentFile, Registries
-from k3s_policy.model import ClusterSecret, Credential, Invocation
+from k3s_policy.model import ClusterSecret, Credential, Download, Invocation
 from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.text import Span
 
@@ -106,6 +106,8 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
     elif isinstance(subject, Registries):
         # Whatever a login is called: K3s drops it, and it is a credential all the same.
         yield from (one.value.written for one in subject.unknown if one.place == "auth" and not _is_user(one.key))
+    elif isinstance(subject, Download):
+        yield from subject.secrets
     elif isinstance(subject, EnvironmentFile):
         for variable in subject.variables:
             yield from credential.misspelt_variable(str(variable.name), variable.value, flags())

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 _HELP = "remove it, and reset once by hand: `k3s server --cluster-reset`"
 
 _CONTAINERS = frozenset({Form.CONTAINER, Form.COMPOSE, Form.K3D})
-_KEPT = frozenset({Form.CONFIG, Form.UNIT, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, *_CONTAINERS})
+_KEPT = _CONTAINERS | {
+    Form.CONFIG, Form.UNIT, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, Form.IMAGE, Form.NIX, Form.SERVICE,
+}  # fmt: skip
 _ONE_SHOT = pattern(r"(?m)^[ \t]*Type[ \t]*=[ \t]*oneshot\b")
 _EDITED_OUT = pattern(r"\b(?:sed|awk|grep|perl|yq)\b.*cluster-reset")
 

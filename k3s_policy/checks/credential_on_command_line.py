@@ -42,6 +42,10 @@ _EXPOSED = {
     Form.COMPOSE: "`docker inspect` and the process list of the host show it",
     Form.K3D: "`docker inspect` and the process list of the host show it",
     Form.COMMAND: "it shows in the process list and in shell history",
+    Form.IMAGE: "everyone who has the image can read it",
+    Form.JOB: "the process list of the runner shows it, and the log of the job may",
+    Form.NIX: "NixOS writes it into its store and a unit, which every local user can read",
+    Form.SERVICE: "every local user can read it in the service script and in the process list",
     Form.VARIABLE: "what ends up in the arguments of K3s shows in the process list and in its unit",
 }
 
@@ -81,6 +85,15 @@ def _problem(setting: Setting, secret: Text, *, literal: bool) -> Problem:
     )
 
 
+_UNITS = (Form.UNIT, Form.NIX)
+
+
+def _camel(option: str) -> str:
+    """Return what the NixOS module calls an option of K3s: `tokenFile`."""
+    first, *others = option.split("-")
+    return "".join((first, *(word.capitalize() for word in others)))
+
+
 def _advice(setting: Setting) -> str:
     flag = setting.flag
     variable = flag.environment[0] if flag.environment else ""
@@ -94,7 +107,9 @@ def _advice(setting: Setting) -> str:
         return f"take {variable} from a Secret with valueFrom" if variable else f"use --{alternative}"
     if setting.form is Form.K3D and flag.name == "token":
         return "leave it out, and k3d makes one"
-    place = "in an EnvironmentFile of mode 0600" if setting.form is Form.UNIT else "in the environment"
+    if setting.form is Form.NIX and alternative:
+        return f"name a file outside of the store with {_camel(alternative)}"
+    place = "in an EnvironmentFile of mode 0600" if setting.form in _UNITS else "in the environment"
     choices = [f"give {variable} {place}"] if variable else []
     if alternative:
         choices.append(f"use --{alternative}")

@@ -11,6 +11,9 @@ which they can even write.
 Keep 0600 and copy the file for those who need it, or give it to a group: mode 0640 with
 `write-kubeconfig-group`.
 
+In a job of a pipeline it is a finding of low severity and low confidence: the runner mostly lives no longer than the
+cluster, and has no other user.
+
 ```yaml wrong
 write-kubeconfig-mode: "0644"
 ```
@@ -26,12 +29,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import FileMode
+from k3s_policy.finding import Confidence, Severity
+from k3s_policy.model import FileMode, Form
 from k3s_policy.rule import Problem, rule
 
 if TYPE_CHECKING:
     from k3s_policy.model import Invocation
     from k3s_policy.rule import Problems
+    from k3s_policy.text import Text
 
 _HELP = 'write mode "0600", or "0640" with write-kubeconfig-group'
 
@@ -46,14 +51,21 @@ def check(subject: Invocation | FileMode) -> Problems:
     """Report modes with a bit for others, as K3s will really set them."""
     if isinstance(subject, FileMode):
         if _reaches(subject) and _opens(str(subject.mode)):
-            yield Problem(subject.mode, f"mode {subject.mode} gives the admin kubeconfig to every local user", _HELP)
+            yield _problem(subject.mode, f"mode {subject.mode}", subject.form)
         return
     for setting in subject.all("write-kubeconfig-mode"):
         written = str(setting.usual or "")
         mode = int(written, 8) if re.fullmatch(r"[0-7]{1,11}", written) else 0
         if mode & 0o007 and subject.last("write-kubeconfig-mode", setting.when) is setting:
-            given = f"mode {mode & 0o7777:04o}" if setting.known else f"the default mode {mode & 0o7777:04o}"
-            yield Problem(setting.place, f"{given} gives the admin kubeconfig to every local user", _HELP)
+            given = "mode" if setting.known else "the default mode"
+            yield _problem(setting.place, f"{given} {mode & 0o7777:04o}", setting.form)
+
+
+def _problem(at: Text, mode: str, form: Form) -> Problem:
+    message = f"{mode} gives the admin kubeconfig to every local user"
+    if form is Form.JOB:
+        return Problem(at, f"{message} of the runner", _HELP, Severity.LOW, Confidence.LOW)
+    return Problem(at, message, _HELP)
 
 
 def _reaches(change: FileMode) -> bool:

@@ -84,12 +84,13 @@ def is_config(root: Mapping, path: str) -> bool:
     if names & {"apiVersion", "kind"}:
         return False
     table = flags()
-    known = {name for name in names if len(name) > 1 and (table.get(name) or table.removed(name))}
-    # A slip of the pen makes no other program's file.
-    known |= {name for name in names - known if "-" in name and table.nearest(name)}
+    exact = {name for name in names if len(name) > 1 and (table.get(name) or table.removed(name))}
+    # A slip of the pen makes no other program's file; nor does it make another's file K3s's (crictl's has one key,
+    # `runtime-endpoint`).
+    known = exact | {name for name in names - exact if "-" in name and table.nearest(name)}
     telling = {name for name in known if "-" in name and name not in _SHARED_NAMES}
     unknown = names - known
-    if not telling:
+    if not telling or not exact:
         # Generic keys only, such as `server` and `token` of an agent: the name of the file or folder decides.
         named = re.search(r"(?i)k3s[^/]*(?:/(?!values)[^/]*)?$", path) is not None
         nested = any(isinstance(value, Mapping) for _, value in root.entries)

@@ -64,8 +64,22 @@ _YAML_FORMATS = (
     _Format("kairos", ("\nk3s:", "\nk3s-agent:", "\nstages:")),
     _Format("cloud_init", ("write_files:", "runcmd:", "bootcmd:", "late-commands:", '"write_files"', '"runcmd"')),
     _Format("hetzner_k3s", ("masters_pool",)),
+    _Format("workflow", ("steps:", 'steps":')),
+    _Format("pipeline", ("script:", "commands:")),
+    _Format("taskfile", ("tasks:",)),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
+
+
+_TEXT_FORMATS = (
+    _Format("dockerfile", path=r"(?i)(?:^|/)(?:[^/]+\.)?(?:docker|container)file(?:[.-][^/]*)?$"),
+    _Format("makefile", path=r"(?i)(?:^|/)(?:gnu)?makefile(?:\.[^/]*)?$|\.mk$"),
+    _Format("justfile", path=r"(?i)(?:^|/)\.?justfile$|\.just$"),
+    _Format("vagrantfile", path=r"(?i)(?:^|/)vagrantfile[^/]*$"),
+    _Format("nix", path=r"\.nix$"),
+    _Format("openrc", path=r"(?:^|/)(?:init|conf)\.d/k3s[^/]*$|\.(?:openrc|initd|confd)$"),
+)
+"""Other formats, known by their paths; a file of one of them is no script, whatever it looks like."""
 
 
 def read(source: Source) -> Iterator[Fragment]:
@@ -96,6 +110,8 @@ def _by_format(source: Source) -> Iterator[Fragment]:
     path, content = template.without_suffix(source.path), source.content
     if _YAML.search(path) or config.passed_over(path):
         yield from _yaml(source, path)
+    elif (format_ := next((one for one in _TEXT_FORMATS if one.may_be(path, content)), None)) is not None:
+        yield from _text(source, path, format_)
     elif _is_unit(path, content):
         from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
 
@@ -127,6 +143,14 @@ def _is_description(path: str, content: str) -> bool:
     return not content.startswith("#!") and bool(_ANY_NAME.search(path) and _DESCRIPTION.search(content))
 
 
+def _text(source: Source, path: str, format_: _Format) -> Iterator[Fragment]:
+    if "k3s" not in source.content.lower() and "k3s" not in path.lower():
+        return
+    reader: Any = import_module(f"k3s_policy.readers.{format_.reader}")
+    syntax = template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
+    yield from reader.read(template.filled(source.text, syntax) if syntax else source.text, path)
+
+
 def _is_unit(path: str, content: str) -> bool:
     if "service" not in path or ("[Service]" not in content and "[Unit]" not in content):
         return False
@@ -151,7 +175,7 @@ def _yaml(source: Source, path: str, *, may_be_config: bool = True) -> Iterator[
     """Read a YAML file; `path` is that of what it becomes where it is a template."""
     lines = "\n" + source.content.removeprefix("\ufeff")
     formats = [one for one in _YAML_FORMATS if one.may_be(path, lines)]
-    telling = "k3s" in path.lower() or any(one.telling for one in formats)
+    telling = "k3s" in path.lower() or "K3S_" in lines or any(one.telling for one in formats)
     if not telling and config.may_be_skipped(source.content):
         return
     text, document = _composed(source)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from k3s_policy.systemd import EnvironmentFile as SystemdFile
     from k3s_policy.text import Text
 
-__all__ = ["claims", "credentials", "read"]
+__all__ = ["claims", "credentials", "credentials_of_k3s", "read"]
 
 _PATH = pattern(r"(?:^|/)(?:[^/]*\.env|\.env(?:\.[^/]+)?|(?:default|sysconfig)/k3s[^/]*)$")
 _SYSTEMD = pattern(r"(?:^|/)(?:[^/]*\.service\.env|(?:default|sysconfig)/[^/]+)$")
@@ -60,6 +60,13 @@ def _exported(line: Text) -> Iterator[Variable]:
 
     if match := _EXPORT.match(str(line)):
         yield from _variables(systemd.environment_file(line[match.end() :]))
+
+
+def credentials_of_k3s(variables: Iterable[Variable]) -> Iterator[Credential]:
+    """Yield the credentials in variables that only K3s has, where other programs may read them too: of a pipeline."""
+    for one in variables:
+        if str(one.name).startswith("K3S_") and any(run.known for run in one.value.runs):
+            yield from credentials((one,))
 
 
 def credentials(variables: Iterable[Variable]) -> Iterator[Credential]:

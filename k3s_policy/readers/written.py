@@ -25,6 +25,7 @@ __all__ = ["WrittenFile", "read"]
 _UNIT = pattern(r"k3s[^/]*\.service(?:\.d/[^/]+\.conf)?$")
 _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$|rancher/k3s/[^/]*\.env$")
 _REGISTRIES = pattern(r"(?:^|/)registries\.ya?ml$")
+_OPENRC = pattern(r"etc/(?:init|conf)\.d/k3s[^/]*$")
 _YAML = pattern(r"\.(?:ya?ml|json)$")
 _USER_DATA = pattern(
     r"(?:##[^\n]*\n)?#cloud-config\b|variant:[ \t]*[a-z]|k3os:[ \t]*\n|MIME-Version:|Content-Type: multipart"
@@ -44,29 +45,42 @@ class WrittenFile:
 
 
 def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
-    """Read a written file as the format that its path tells."""
-    if _UNIT.search(file.path):
-        from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
-
-        yield from unit.read(file.content, file.path, host)
-    elif _ENVIRONMENT.search(file.path):
-        for fragment in environment.read(file.content, file.path, host):
-            if isinstance(fragment, EnvironmentFile):
-                variables = tuple(one._replace(when=(*file.when, *one.when)) for one in fragment.variables)
-                yield replace(fragment, variables=variables)
-            else:
-                yield fragment
-    elif _REGISTRIES.search(file.path):
-        yield from _registries(file, host)
+    """Read a written file as the format that its path tells, or else its content."""
+    by_path = next((reader for named, reader in _BY_PATH if named.search(file.path)), None)
+    if by_path is not None:
+        yield from by_path(file, host)
     elif _USER_DATA.match(str(file.content)):
-        from k3s_policy.readers import user_data  # noqa: PLC0415  likewise
+        from k3s_policy.readers import user_data  # noqa: PLC0415  few files hold any
 
         yield from user_data.read(file.content, file.path)
-    elif _YAML.search(file.path) and any(word in str(file.content) for word in _OBJECTS):
-        yield from _objects(file)
     elif _YAML.search(file.path):
-        yield from _config(file, host)
-    elif _TOKEN.search(file.path) and (token := file.content.strip()):
+        holds_objects = any(word in str(file.content) for word in _OBJECTS)
+        yield from _objects(file) if holds_objects else _config(file, host)
+
+
+def _unit(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
+
+    yield from unit.read(file.content, file.path, host)
+
+
+def _openrc(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import openrc  # noqa: PLC0415  likewise
+
+    yield from openrc.read(file.content, file.path, host)
+
+
+def _environment(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    for fragment in environment.read(file.content, file.path, host):
+        if isinstance(fragment, EnvironmentFile):
+            variables = tuple(one._replace(when=(*file.when, *one.when)) for one in fragment.variables)
+            yield replace(fragment, variables=variables)
+        else:
+            yield fragment
+
+
+def _token(file: WrittenFile, host: str) -> Iterator[Fragment]:
+    if token := file.content.strip():
         yield Credential(file.path, token, token, Form.CONFIG)
         yield HeldCredential("the token", token, file.path, host, file.when)
 
@@ -118,3 +132,13 @@ def _without_hidden_lines(content: Text) -> tuple[Text, tuple[Text, ...]]:
     hidden = tuple(line for line in lines if not all(run.known for run in line.lstrip().runs[:1]))
     shown = [line for line in lines if line not in hidden]
     return (join(shown, "\n") if shown else content[:0]), hidden
+
+
+_BY_PATH = (
+    (_UNIT, _unit),
+    (_ENVIRONMENT, _environment),
+    (_OPENRC, _openrc),
+    (_REGISTRIES, _registries),
+    (_TOKEN, _token),
+)
+"""Whose paths tell their format, whatever they hold."""

@@ -198,6 +198,12 @@ class Variables:
         self.bound[name] = bindings
         self._environment = None
 
+    def take(self, given: Iterable[tuple[str, Text, When]]) -> None:
+        """Bind variables that come from outside; they are in the environment of commands already."""
+        for name, value, when in given:
+            before = self.bound.get(name, ()) if when else ()
+            self.bind(name, (*before, Binding((Part(value),), when)))
+
     def forget(self, name: str) -> None:
         """Bind a variable to something that is not known."""
         self.bind(name, (Binding((), ALWAYS),))

@@ -64,16 +64,22 @@ class Script:
     broken: tuple[Text, ...]  # stretches that could not be understood
 
 
-def read_script(text: Text) -> Script:
-    """Read a shell script. Never fails: what cannot be understood is passed over and told in `broken`."""
+def read_script(text: Text, given: Iterable[tuple[str, Text, When]] = ()) -> Script:
+    """Read a shell script. Never fails: what cannot be understood is passed over and told in `broken`.
+
+    `given` are the variables it finds in its environment: name, value and arms. Of equal ones the last counts.
+    """
     text = text[1:] if text.startswith(_BYTE_ORDER_MARK) else text
     pages: dict[int, _Page] = {}
+    given = tuple(given)
     walk = _Walk(pages, {})
+    walk.variables.take(given)
     walk.script(text, _Place(), walk.variables)
     if walk.functions and walk.variables.bound:
         # A function is defined before it is called, and what it uses may be assigned in between.
         later = walk.variables.bound
         walk = _Walk(pages, later)
+        walk.variables.take(given)
         walk.script(text, _Place(), walk.variables)
     return Script(tuple(walk.commands), tuple(walk.assignments), tuple(walk.broken))
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import Start
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Download, Form, Unseen
 from k3s_policy.program import is_k3s, is_shell
 from k3s_policy.readers import written
 from k3s_policy.readers.script import permissions, placed, start, writing
@@ -20,13 +20,20 @@ from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
     fed,
-    options,
     shell_options,
     unwrapped,
     upstream_words,
     without_options,
 )
 from k3s_policy.readers.script.collected import TELLING_OPTION, collected
+from k3s_policy.readers.script.download import (
+    DOWNLOADING_PROGRAMS,
+    INSTALLER_URL,
+    THE_INSTALLER,
+    addresses_of_installer,
+    checks_a_sum,
+    fetched,
+)
 from k3s_policy.shell import read_script
 from k3s_policy.text import join
 
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.lower import Variable
+    from k3s_policy.readers.script.download import Fetched
     from k3s_policy.shell import Script, Word
     from k3s_policy.text import Text
 
@@ -46,9 +54,6 @@ _SHEBANG = re.compile(r"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)(?:ba|da|a|z|k)?sh\b")
 # Statements, and expressions that are a word by themselves: no shell has either. `--format '{{ .ID }}'` is common.
 _TEMPLATE = re.compile(
     r"%\{~?\s*(?:if|endif)\b|\{%-?\s*(?:if|endif|for)\b|(?m:(?:^|[ \t=])\{\{[ \t][^{}\n]*\}\}(?=[ \t]|$))"
-)
-_INSTALLER_URL = re.compile(
-    r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
 )
 # Scripts of other places may do more than K3s's, and choose a release themselves.
 _OWN_URL = re.compile(
@@ -63,7 +68,6 @@ _K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfi
 _REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
 _APPLYING = ("apply", "create", "replace")
 """Commands of kubectl that read objects."""
-_DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
 _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 # Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
 _PLACING_PROGRAMS = frozenset({"cp", "mv", "ln", "install", "scp", "rsync", "curl", "wget", "envsubst", "sed", "yq"})
@@ -130,13 +134,15 @@ class _Reading:
         self.standard_input: tuple[Text, ...] = ()
         self.places_files = False
         self.sourced: Text | None = None
-        self.downloaded: dict[str, Text | None] = {}
         self.own: frozenset[str] = frozenset()
         """Functions and scripts that are read by themselves, and are no install script by their names."""
+        self.downloads: list[Fetched] = []
+        self.installers: set[int] = set()
+        self.checks_sums = False
 
     def read(self, text: Text) -> Iterator[Fragment]:
         """Read a script from its first to its last command."""
-        script = read_script(text)
+        script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given))
         self.own |= {command.inside for command in script.commands if command.inside}
         for command in script.commands:
             call = unwrapped(command, self.given)
@@ -173,10 +179,12 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
+        elif checks_a_sum(call):
+            self.checks_sums = True
         elif call.name in ("chmod", "mkdir"):
-            self.found.extend(permissions.changed(call, self.host))
-        elif call.name in _DOWNLOADING_PROGRAMS and any(_INSTALLER_URL.search(str(word.text)) for word in call.words):
-            self.downloaded.update(dict.fromkeys(_download_targets(call), _own_url(call.words)))
+            self.found.extend(permissions.changed(call, self.host, self.form or Form.COMMAND))
+        elif call.name in DOWNLOADING_PROGRAMS:
+            self._download(call)
         elif call.name in _PLACING_PROGRAMS:
             fed = writing.installed_input(call)
             found = [] if fed else placed.placed(call, self.host, self.path)
@@ -184,6 +192,23 @@ class _Reading:
             self.found.extend(permissions.installed(call, self.host, found))
             if not (found or fed) and _may_place(call):
                 self.places_files = True
+
+    def _download(self, call: Call) -> None:
+        """Take note of a download, and of a file that it may put into the configuration of K3s."""
+        download = fetched(call)
+        if download is not None:
+            self.downloads.append(download)
+        if (download is None or download.part != THE_INSTALLER) and _may_place(call):
+            self.places_files = True
+
+    def _downloads(self) -> Iterator[Download]:
+        """Yield what was fetched of K3s and has not been checked."""
+        for one in self.downloads:
+            part = THE_INSTALLER if id(one.call.command) in self.installers else one.part
+            if part is None or (one.targets and self.checks_sums):
+                continue
+            for position, url in enumerate(one.urls):
+                yield Download(part, url, one.unverified if not position else (), one.secrets, one.guarded)
 
     def _finished(self, script: Script) -> Iterator[Fragment]:
         """Yield everything, with what the script writes and what it only collects in variables."""
@@ -193,6 +218,7 @@ class _Reading:
             else:
                 self.found.extend(written.read(file, self.host))
         self.found.extend(collected(script, self.found))
+        self.found.extend(self._downloads())
         unseen = []
         if self.places_files:
             unseen.append(Unseen("config", "the script puts a file into the K3s configuration"))
@@ -207,12 +233,12 @@ class _Reading:
     def _shell(self, call: Call) -> None:
         letters, operands, inline = shell_options(call.words[1:])
         if inline is not None:
-            if any(not run.known and _INSTALLER_URL.search(run.text) for run in inline.text.runs):
+            if any(not run.known and INSTALLER_URL.search(run.text) for run in inline.text.runs):
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
                 self._install(call, operands[1:], _own_url([inline]))
             else:
                 self._nested(inline.text, call.variables, here=True)
-        elif any(_INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
+        elif any(INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
             self._install(call, operands, _own_url(upstream_words(call.command)))
         elif operands and "s" not in letters and call.name != "su":
             if self._is_installer(str(operands[0].text), call):
@@ -227,18 +253,28 @@ class _Reading:
         """Whether a script that is run is the install script: by its name, its origin, or what it is given."""
         if program in self.own:
             return False
-        if _INSTALLER_FILE.search(program) or (program.startswith("<(") and _INSTALLER_URL.search(program)):
+        if _INSTALLER_FILE.search(program) or (program.startswith("<(") and INSTALLER_URL.search(program)):
             return True
-        if program.rpartition("/")[2] in self.downloaded:
+        name = program.rpartition("/")[2]
+        if any(one.part == THE_INSTALLER and one.writes(name) for one in self.downloads):
             return True
         own = any(str(assignment.name).startswith("INSTALL_K3S_") for assignment in call.command.assignments)
         return own or (_GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables))
 
     def _origin(self, script: Word) -> Text | None:
         """Return the address a script was downloaded from, where that is K3s's own."""
-        return self.downloaded.get(str(script.text).rpartition("/")[2]) or _own_url([script])
+        name = str(script.text).rpartition("/")[2]
+        words = (one.call.words for one in self.downloads if one.part == THE_INSTALLER and one.writes(name))
+        return next(filter(None, map(_own_url, words)), None) or _own_url([script])
 
     def _install(self, call: Call, operands: Sequence[Word], origin: Text | None) -> None:
+        upstream = call.command.upstream
+        while upstream is not None:
+            self.installers.add(id(upstream))
+            upstream = upstream.upstream
+        ran = [str(word.text).rpartition("/")[2] for word in call.words]
+        self.installers.update(id(one.call.command) for one in self.downloads if any(map(one.writes, ran)))
+        self.found.extend(addresses_of_installer(call))
         self.found.extend(start.installer(call, operands, self.host, self.form, origin))
 
     def _remote(self, call: Call) -> None:
@@ -295,7 +331,7 @@ def _may_place(call: Call) -> bool:
     targets = words
     if call.name in ("sed", "yq"):
         targets = words if any(_IN_PLACE.match(word) for word in words) else []
-    elif call.name not in _DOWNLOADING_PROGRAMS:
+    elif call.name not in DOWNLOADING_PROGRAMS:
         targets = words[-1:]
     written = (str(one.target.text) for one in call.command.redirects if one.target and one.operator.startswith(">"))
     return any(_K3S_FOLDER.search(word) and not _KUBECONFIG.search(word) for word in (*targets, *written))
@@ -316,14 +352,3 @@ def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:
         if is_shell(value):
             return words[position:]
     return ()
-
-
-def _download_targets(call: Call) -> Iterator[str]:
-    """Yield the base names of the files a download is written to."""
-    words = call.words[1:]
-    for name, value, _ in options(words):
-        if value is not None and re.fullmatch(r"-[a-zA-Z]*[oO]|--output(?:-document)?", str(name)):
-            yield str(value.text).rpartition("/")[2]
-    for redirect in call.command.redirects:
-        if redirect.target is not None and redirect.operator == ">":
-            yield str(redirect.target.text).rpartition("/")[2]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.fragment import Placed
+    from k3s_policy.model import Form
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
 
@@ -21,8 +22,8 @@ _OPTION_OF_CHMOD = pattern(r"-[RcfvhHLP]+$|--")
 _MODE = pattern(r"(?:-[A-Za-z]*m|--mode=)(?P<mode>.*)$")
 
 
-def changed(call: Call, host: str) -> Iterator[FileMode]:
-    """Yield what `chmod` changes, and the mode that `mkdir` gives a folder."""
+def changed(call: Call, host: str, form: Form) -> Iterator[FileMode]:
+    """Yield what `chmod` changes, and the mode that `mkdir` gives a folder; `form` is that of the script."""
     words = [word.text for word in call.words[1:]]
     if call.name == "chmod":
         given = [word for word in words if not _OPTION_OF_CHMOD.match(str(word))]
@@ -30,7 +31,7 @@ def changed(call: Call, host: str) -> Iterator[FileMode]:
     else:
         mode, paths = _mode(words), [word for word in words if not word.startswith("-")]
     if mode is not None and mode.known:
-        yield from (FileMode(path, mode, host, call.command.when) for path in paths)
+        yield from (FileMode(path, mode, host, call.command.when, form=form) for path in paths)
 
 
 def installed(call: Call, host: str, placed: Iterable[Placed]) -> Iterator[FileMode]:

@@ -57,7 +57,7 @@ def installer(
             words=_installed_words(at, role, rest),
             because=because,
             form=form or Form.INSTALLER,
-            variables=tuple(_of_k3s(call.variables)),
+            variables=tuple(_of_k3s(call.variables, form)),
             version=chosen.version,
             release=chosen.release,
             unseen=chosen.unseen,
@@ -148,12 +148,13 @@ def _escaped(arguments: Text) -> Text:
     return Text((*runs, *arguments[position:].runs))
 
 
-def _of_k3s(variables: Sequence[Variable]) -> Iterator[Variable]:
-    """Keep what K3s may read, of each name the one that counts."""
+def _of_k3s(variables: Sequence[Variable], form: Form | None) -> Iterator[Variable]:
+    """Keep what K3s may read, of each name the one that counts; all that a job of a pipeline gives is written there."""
     table = flags()
     names = {str(variable.name) for variable in variables}
     wanted = {name for name in names if name.startswith("K3S_") or table.by_environment(name)}
-    yield from _latest(variable for variable in variables if str(variable.name) in wanted)
+    for variable in _latest(variable for variable in variables if str(variable.name) in wanted):
+        yield variable._replace(form=form) if form is Form.JOB else variable
 
 
 def _latest(variables: Iterable[Variable]) -> list[Variable]:
@@ -222,7 +223,7 @@ def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
                 role=name,
                 arguments=rest,
                 form=form or Form.COMMAND,
-                variables=tuple(_of_k3s(call.variables)),
+                variables=tuple(_of_k3s(call.variables, form)),
                 host=host,
                 when=tuple(dict.fromkeys((*call.command.when, *head.when))),
                 words=(call.words[0].text, *(argument.text for argument in possible)),

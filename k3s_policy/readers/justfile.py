@@ -1,0 +1,138 @@
+"""Files of just: each line of a recipe is a command of its own, but for recipes that begin with `#!`.
+
+just fills in `{{ name }}` first (https://just.systems/man/en/). A variable that is assigned a string has that value;
+whatever else is filled in is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.lower import Variable
+from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
+from k3s_policy.program import is_shell
+from k3s_policy.readers import environment, script
+from k3s_policy.text import Text, join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Run
+
+__all__ = ["read"]
+
+_ASSIGNMENT = pattern(
+    r"(?P<export>(?:export[ \t]+)?)(?P<name>[A-Za-z_][\w-]*)[ \t]*:=[ \t]*"
+    r"(?:(?P<quote>['\"])(?P<value>[^'\"\\]*)(?P=quote)[ \t]*(?:#.*)?$)?"
+)
+_SETTING = pattern(r"set[ \t]+(?P<name>[\w-]+)(?:[ \t]*:=[ \t]*(?P<value>.*))?$")
+_RECIPE = pattern(r"@?(?P<name>[A-Za-z_][\w-]*)(?P<parameters>[^:=]*(?:=[^:]*)?):(?!=)")
+_SCRIPT = pattern(r"\[.*\bscript\b(?:\([ \t]*['\"](?P<program>[^'\"]+)['\"].*\))?")
+_SHEBANG = pattern(r"#![ \t]*(?P<words>.*)")
+_REFERENCE = pattern(r"(?s)\{\{\{\{|\{\{(?P<expression>.{0,500}?)\}\}")
+_PREFIX = pattern(r"[@-]{1,2}")
+_POSIX = pattern(r"['\"/](?:ba|da|a|k|z)?sh['\"]")
+
+
+class _Recipe(NamedTuple):
+    """The lines of a recipe, without their indentation."""
+
+    host: str
+    lines: list[Text]
+    program: str
+    """What runs all lines as one script; empty where each is a command of its own."""
+
+
+@dataclass
+class _Justfile:
+    """What a file says: its variables, which of them commands find in their environment, and its recipes."""
+
+    variables: list[Variable] = field(default_factory=list)
+    exported: set[str] = field(default_factory=set)
+    exports_all: bool = False
+    recipes: list[_Recipe] = field(default_factory=list)
+    program: str = ""
+    """What an attribute says that runs the next recipe."""
+    other_shell: bool = False
+
+
+def read(text: Text, _: str) -> Iterator[Fragment]:
+    """Read the recipes, and the credentials among the variables."""
+    file = _Justfile()
+    for line in text.lines():
+        _take(file, line)
+    if file.other_shell:
+        return
+    yield from environment.credentials_of_k3s(file.variables)
+    values = {str(one.name): one.value for one in file.variables}
+    given = [one for one in file.variables if file.exports_all or str(one.name) in file.exported]
+    for recipe in file.recipes:
+        for command in _commands(recipe):
+            if script.concerns_k3s(str(command)):
+                yield from script.read(_filled_in(command, values), given, host=recipe.host)
+
+
+def _take(file: _Justfile, line: Text) -> None:
+    written = str(line)
+    if written[:1] in ("", " ", "\t"):
+        if file.recipes:
+            file.recipes[-1].lines.append(line)
+    elif attribute := _SCRIPT.match(written):
+        file.program = attribute["program"] or "sh"
+    elif setting := _SETTING.match(written):
+        value = setting["value"] or "true"
+        file.other_shell = file.other_shell or (setting["name"] == "shell" and _POSIX.search(value) is None)
+        file.exports_all = file.exports_all or (setting["name"] == "export" and value != "false")
+    elif assignment := _ASSIGNMENT.match(written):
+        if assignment["value"] is not None:
+            name, value_text = line.cut(assignment, "name"), line.cut(assignment, "value")
+            file.variables.append(Variable(name, value_text, Form.VARIABLE))
+        if assignment["export"]:
+            file.exported.add(assignment["name"])
+    elif _RECIPE.match(written):
+        span = line.span
+        file.recipes.append(_Recipe(f"{span.source.path}#{span.start}", [], file.program))
+        file.program = ""
+
+
+def _commands(recipe: _Recipe) -> Iterator[Text]:
+    """Yield what is run by a shell."""
+    first = next((line for line in recipe.lines if line), None)
+    if first is None:
+        return
+    indent = len(first) - len(first.lstrip(" \t"))
+    lines = [line[min(indent, len(line) - len(line.lstrip(" \t"))) :] for line in recipe.lines]
+    shebang = _SHEBANG.match(str(first).lstrip())
+    program = recipe.program or (shebang["words"] if shebang else "")
+    if program:
+        if any(is_shell(word) for word in program.split()):
+            yield join(lines, "\n")
+        return
+    parts: list[Text] = []
+    for line in lines:
+        prefix = None if parts else _PREFIX.match(str(line))
+        parts.append(line[prefix.end() :] if prefix else line)
+        if not str(line).endswith("\\"):
+            yield join(parts, "\n")
+            parts = []
+    if parts:
+        yield join(parts, "\n")
+
+
+def _filled_in(text: Text, values: Mapping[str, Text]) -> Text:
+    """Return a command with the values of variables, and what else is filled in marked as not known."""
+    pieces: list[Run] = list(text[:0].runs)
+    position = 0
+    for match in _REFERENCE.finditer(str(text)):
+        pieces += text[position : match.start()].runs
+        position = match.end()
+        if match["expression"] is None:
+            pieces += text[match.start() : match.start() + 2].runs
+        elif (name := match["expression"].strip()) in values:
+            pieces += values[name].runs
+        else:
+            pieces += text.cut(match).unknown().runs
+    return Text((*pieces, *text[position:].runs))

@@ -1,0 +1,181 @@
+"""Makefiles: each line of a recipe is a command of its own for the shell.
+
+Make fills in `$(NAME)` and `${NAME}` first and turns `$$` into `$`
+(https://www.gnu.org/software/make/manual/html_node/Recipes.html). A variable that the file assigns once, outside of
+conditions, has that value; whatever else make fills in is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from k3s_policy.lower import Variable
+from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import environment, script
+from k3s_policy.text import Text, join
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Run
+
+__all__ = ["read"]
+
+_ASSIGNMENT = pattern(
+    r"[ ]*(?P<export>(?:(?:override|private|export)[ \t]+)*)(?P<name>[A-Za-z_][\w.-]*)[ \t]*"
+    r"(?P<operator>:::?=|[:?+!]?=)[ \t]*(?P<value>.*)"
+)
+_EXPORTED = pattern(r"[ ]*export[ \t]+(?P<names>[\w \t.-]+)$")
+_EXPORTS_ALL = pattern(r"[ ]*(?:export[ \t]*|\.EXPORT_ALL_VARIABLES[ \t]*:.*)$")
+_RULE = pattern(r"(?P<targets>[^\t#=:][^#=:]*|[^\t#=:]):(?![=:]*=)(?P<rest>[^;]*)(?:;(?P<recipe>.*))?$")
+_CONDITION = pattern(r"[ ]*(?P<word>ifeq|ifneq|ifdef|ifndef|endif)\b")
+_DEFINE = pattern(r"[ ]*(?:(?:override|export)[ \t]+)*define\b")
+_END = pattern(r"[ ]*endef\b")
+_ONE_SHELL = pattern(r"(?m)^\.ONESHELL[ \t]*:")
+_OTHER_SHELL = pattern(r"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[ \t]*(?!(?:\S*/)?(?:ba|da|a|k|z)?sh\b)\S")
+_REFERENCE = pattern(r"\$(?:\$|[({]|.)")
+_NAME = pattern(r"[A-Za-z_][\w.-]*")
+_PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
+
+
+@dataclass
+class _Makefile:
+    """What a makefile says outside of its recipes, and the recipes, by the places of their rules."""
+
+    values: dict[str, Text | None] = field(default_factory=dict)
+    """None for what has several, or depends on something."""
+    names: dict[str, Text] = field(default_factory=dict)
+    exported: set[str] = field(default_factory=set)
+    exports_all: bool = False
+    recipes: list[tuple[str, list[Text]]] = field(default_factory=list)
+
+
+def read(text: Text, _: str) -> Iterator[Fragment]:
+    """Read the recipes, and the credentials among the variables."""
+    if _OTHER_SHELL.search(str(text)):
+        return
+    makefile = _taken_apart(text)
+    known = {name: value for name, value in makefile.values.items() if value is not None}
+    variables = [Variable(makefile.names[name], value, Form.VARIABLE) for name, value in known.items()]
+    yield from environment.credentials_of_k3s(variables)
+    given = [one for one in variables if makefile.exports_all or str(one.name) in makefile.exported]
+    one_shell = _ONE_SHELL.search(str(text)) is not None
+    for host, lines in makefile.recipes:
+        commands = [expanded(_without_prefix(line), known) for line in lines]
+        if one_shell and commands:
+            commands = [join(commands, "\n")]
+        for command in commands:
+            if script.concerns_k3s(str(command)):
+                yield from script.read(command, given, host=host)
+
+
+def _taken_apart(text: Text) -> _Makefile:
+    """Go through the lines: assignments, rules, and what belongs to the rule above."""
+    makefile = _Makefile()
+    conditions, defines = 0, False
+    for line in _logical_lines(text):
+        written = str(line)
+        if defines:
+            defines = _END.match(written) is None
+        elif written.startswith("\t") and makefile.recipes:
+            makefile.recipes[-1][1].append(line[1:])
+        elif condition := _CONDITION.match(written):
+            conditions += -1 if condition["word"] == "endif" else 1
+        elif _DEFINE.match(written):
+            defines = True
+        elif _EXPORTS_ALL.match(written):
+            makefile.exports_all = True
+        elif found := _EXPORTED.match(written):
+            makefile.exported.update(found["names"].split())
+        elif found := _ASSIGNMENT.match(written):
+            _assign(makefile, line, found, sure=not conditions)
+        elif found := _RULE.match(written):
+            span = line.span
+            recipe = [line.cut(found, "recipe")] if found["recipe"] else []
+            makefile.recipes.append((f"{span.source.path}#{span.start}", recipe))
+    return makefile
+
+
+def _assign(makefile: _Makefile, line: Text, match: re.Match[str], *, sure: bool) -> None:
+    """Take note of an assignment; `sure` says that no condition decides about it."""
+    name, value = match["name"], line.cut(match, "value")
+    comment = str(value).find(" #")
+    value = (value if comment < 0 else value[:comment]).rstrip()
+    plain = sure and match["operator"] not in ("+=", "!=") and "$" not in str(value).replace("$$", "")
+    again = name in makefile.values
+    makefile.values[name] = expanded(value, {}) if plain and not again else None
+    makefile.names[name] = line.cut(match, "name")
+    if "export" in match["export"]:
+        makefile.exported.add(name)
+
+
+def _logical_lines(text: Text) -> Iterator[Text]:
+    """Yield lines with those that continue them; in a recipe the shell gets the backslash, and not the next tab."""
+    parts: list[Text] = []
+    for line in text.lines():
+        recipe = bool(parts) and parts[0].startswith("\t")
+        parts.append(line[1:] if recipe and line.startswith("\t") else line)
+        if str(line).endswith("\\"):
+            if not recipe and not line.startswith("\t"):
+                parts[-1] = Text((*line[:-1].runs, *line[-1:].stand_in(" ").runs))
+            continue
+        yield _joined(parts)
+        parts = []
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[Text]) -> Text:
+    if len(parts) == 1:
+        return parts[0]
+    if parts[0].startswith("\t"):
+        return join(parts, "\n")
+    return Text(run for part in parts for run in part.runs)
+
+
+def _without_prefix(line: Text) -> Text:
+    """Leave out `@`, `-` and `+`, which are for make."""
+    match = _PREFIX.match(str(line))
+    return line[match.end() :] if match else line
+
+
+def expanded(text: Text, values: Mapping[str, Text]) -> Text:
+    """Return what make hands to the shell: with the values of variables, and the rest marked as not known."""
+    if "$" not in str(text):
+        return text
+    return Text(_expanded(text, values))
+
+
+def _expanded(text: Text, values: Mapping[str, Text]) -> Iterable[Run]:
+    content = str(text)
+    pieces: list[Run] = list(text[:0].runs)
+    position = 0
+    while found := _REFERENCE.search(content, position):
+        pieces += text[position : found.start()].runs
+        end = _end(content, found)
+        name = content[found.end() : end - 1].strip()
+        if found[0] == "$$":
+            pieces += text[found.start() + 1 : end].runs
+        elif found[0] in ("$(", "${") and _NAME.fullmatch(name) and name in values:
+            pieces += values[name].runs
+        else:
+            pieces += text[found.start() : end].unknown().runs
+        position = end
+    return (*pieces, *text[position:].runs)
+
+
+def _end(content: str, match: re.Match[str]) -> int:
+    """Return where a reference ends: behind its closing parenthesis, of which it may hold others."""
+    if match[0] not in ("$(", "${"):
+        return match.end()
+    opening, closing = ("(", ")") if match[0] == "$(" else ("{", "}")
+    depth = 1
+    for position in range(match.end(), len(content)):
+        depth += (content[position] == opening) - (content[position] == closing)
+        if depth == 0:
+            return position + 1
+    return len(content)

@@ -1,0 +1,64 @@
+"""OpenRC: service scripts in `/etc/init.d`, and the variables that `/etc/conf.d` gives them.
+
+A service script is sourced by a shell, and starts `command` with `command_args`
+(https://github.com/OpenRC/openrc/blob/master/service-script-guide.md). The install script writes one on Alpine (K3s
+install.sh, create_openrc_service_file). Alpine's own package starts K3s with `${K3S_EXEC} ${K3S_OPTS}`, which its
+conf.d file sets (aports community/k3s). Every user can read either file; what is exported there reaches K3s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.lower import Variable
+from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import environment, script
+from k3s_policy.shell import read_script
+from k3s_policy.text import join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.shell import Assignment
+    from k3s_policy.text import Text
+
+__all__ = ["read"]
+
+_SETTINGS = pattern(r"(?:^|/)conf\.d/k3s[^/]*$|\.confd$")
+_ARGUMENTS = ("command_args", "command_args_background", "command_args_foreground")
+_OPTIONS = ("K3S_EXEC", "K3S_OPTS")
+_REDIRECTION = pattern(r"[ \t\n]{0,100}(?:[\d&]?>|\d?<).*$")
+
+
+def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
+    """Read a service script, or the variables for one."""
+    assignments = read_script(text).assignments
+    last = {str(one.name): one for one in assignments}
+    variables = [Variable(one.name, one.value, Form.SERVICE, one.when) for one in assignments if one.exported]
+    yield from environment.credentials_of_k3s(Variable(one.name, one.value, Form.SERVICE) for one in assignments)
+    words = list(_command(last, settings=_SETTINGS.search(path) is not None))
+    if words:
+        yield from script.read(join(words, " "), variables, Form.SERVICE, host=host or f"{path}#{text.span.start}")
+
+
+def _command(last: Mapping[str, Assignment], *, settings: bool) -> Iterator[Text]:
+    """Yield the parts of the command line."""
+    if settings:
+        given = [last[name].value for name in _OPTIONS if name in last]
+        if given:
+            yield given[0][:0].stand_in("k3s")
+        yield from given
+        return
+    command = last.get("command")
+    if command is None or "k3s" not in str(command.value):
+        return
+    yield command.value[:0].stand_in("k3s") if not command.value.known else command.value
+    yield from _without_redirections([last[name].value for name in _ARGUMENTS if name in last])
+
+
+def _without_redirections(several: Sequence[Text]) -> Iterator[Text]:
+    for one in several:
+        match = _REDIRECTION.search(str(one))
+        yield one[: match.start()] if match else one

@@ -1,0 +1,93 @@
+"""Pipelines of GitLab, Drone and Woodpecker: lists of lines that one shell runs.
+
+GitLab runs `before_script` and `script` of a job in one shell (https://docs.gitlab.com/ci/yaml/), Drone and Woodpecker
+the `commands` of a step (https://docs.drone.io/pipeline/overview/, https://woodpecker-ci.org/docs/usage/workflow-syntax).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.lower import Variable
+from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import environment
+from k3s_policy.readers.workflow import variables
+from k3s_policy.text import join
+from k3s_policy.tree import Mapping, Scalar, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document, Node
+
+__all__ = ["claims", "read_document"]
+
+_GITLAB = pattern(r"(?i)(?:^|/)(?:[^/]*\.)?gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/.*\.ya?ml$")
+_STEPS = pattern(r"(?:^|/)\.(?:drone|woodpecker)(?:\.ya?ml|/.*\.ya?ml)$")
+
+
+def claims(_: Document, path: str) -> bool:
+    """Whether a file is a pipeline, by its path."""
+    return _GITLAB.search(path) is not None or _STEPS.search(path) is not None
+
+
+def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+    """Read the jobs of GitLab, or the steps of the others."""
+    for root in document.roots:
+        if isinstance(root, Mapping):
+            yield from _gitlab(root, path) if _GITLAB.search(path) else _steps(root, path)
+
+
+def _gitlab(root: Mapping, path: str) -> Iterator[Fragment]:
+    given = tuple(_values(root.last("variables")))
+    shared = root.get("default", "before_script") or root.last("before_script")
+    for name, job in root.entries:
+        if not isinstance(job, Mapping):
+            continue
+        merged = job.merged()
+        before = merged.last("before_script") or shared
+        lines = [*_lines(before), *_lines(merged.last("script"))]
+        own = (*given, *_values(merged.last("variables")))
+        yield from environment.credentials_of_k3s(own)
+        yield from _script(lines, own, f"{path}#{name.text.span.start}")
+        yield from _script(list(_lines(merged.last("after_script"))), own, f"{path}#{name.text.span.start}")
+
+
+def _values(node: Node | None) -> Iterator[Variable]:
+    """Yield variables of GitLab, whose value may stand beside a description."""
+    for key, value in node.merged().entries if isinstance(node, Mapping) else ():
+        written = value.scalar("value") if isinstance(value, Mapping) else value
+        if isinstance(written, Scalar):
+            yield Variable(key.text, written.text, Form.JOB, tag=written.tag)
+
+
+def _steps(root: Mapping, path: str) -> Iterator[Fragment]:
+    given = tuple(variables(root.last("environment")))
+    for part in ("steps", "pipeline", "services"):
+        steps = root.last(part)
+        named = (step for _, step in steps.entries) if isinstance(steps, Mapping) else root.items(part)
+        for step in named:
+            if isinstance(step, Mapping):
+                own = (*given, *variables(step.last("environment")))
+                yield from environment.credentials_of_k3s(own)
+                lines = list(_lines(step.last("commands")))
+                yield from _script(lines, own, f"{path}#{step.written.span.start}")
+
+
+def _lines(node: Node | None) -> Iterator[Text]:
+    """Yield the lines of a script: one text, or a list that may hold further lists."""
+    if isinstance(node, Scalar):
+        yield node.text
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _lines(item)
+
+
+def _script(lines: list[Text], given: tuple[Variable, ...], host: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+    if any(script.concerns_k3s(str(line)) for line in lines):
+        yield from script.read(join(lines, "\n"), given, Form.JOB, host=host)

@@ -1,0 +1,207 @@
+"""Downloads by `curl` and `wget`: what they fetch, where they put it, and what they do not check.
+
+Letters and names of options as their manuals have them (https://curl.se/docs/manpage.html,
+https://www.gnu.org/software/wget/manual/wget.html).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from k3s_policy.model import Download
+from k3s_policy.pattern import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.readers.script.call import Call
+    from k3s_policy.text import Text
+
+__all__ = [
+    "DOWNLOADING_PROGRAMS",
+    "INSTALLER_URL",
+    "THE_INSTALLER",
+    "Fetched",
+    "addresses_of_installer",
+    "checks_a_sum",
+    "fetched",
+    "part_of_k3s",
+]
+
+DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
+INSTALLER_URL = pattern(
+    r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
+)
+"""What the addresses of K3s's install script have in common, its mirrors' included."""
+
+THE_INSTALLER = "the install script"
+_PARTS = (
+    (pattern(r"k3s-airgap-images|/k3s-images\.txt$|/k3s/agent/images/"), "images of K3s"),
+    (pattern(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$"), "the program of K3s"),
+    (pattern(r"github\.com/(?:k3s-io|rancher)/k3s/releases/"), "a release of K3s"),
+)
+
+
+def part_of_k3s(name: str) -> str | None:
+    """Say what of K3s an address, or the file that a download is written to, names; None where it is nothing."""
+    if INSTALLER_URL.search(name):
+        return THE_INSTALLER
+    path = name.partition("?")[0]
+    return next((part for names, part in _PARTS if names.search(path)), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Fetched:
+    """One download: the addresses, and the files they are written to."""
+
+    call: Call
+    urls: tuple[Text, ...]
+    targets: tuple[str, ...]
+    """Empty where it is printed, as for a pipe."""
+    unverified: tuple[Text, ...]
+    """The options for which any certificate will do."""
+    secrets: tuple[Text, ...]
+    """Values of the options that hold credentials."""
+    guarded: bool
+    """Whether an option keeps curl from taking an address without a scheme for http."""
+
+    def writes(self, name: str) -> bool:
+        """Whether a file of this name is written, in whatever folder."""
+        return any(target.rpartition("/")[2] == name for target in self.targets)
+
+    @property
+    def part(self) -> str | None:
+        """What of K3s it fetches, as far as its own words tell."""
+        names = (*(str(url) for url in self.urls), *self.targets)
+        return next((part for name in names if (part := part_of_k3s(name))), None)
+
+
+# Letters of the options that take a value.
+_CURL_VALUES = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
+_WGET_VALUES = "aABDeiIlOoPQRtTUwX"
+_CURL_LONG = frozenset(
+    {
+        "--cacert", "--capath", "--cert", "--cert-type", "--ciphers", "--config", "--connect-timeout", "--connect-to",
+        "--cookie", "--cookie-jar", "--dump-header", "--header", "--interface", "--key", "--limit-rate", "--max-redirs",
+        "--max-time", "--netrc-file", "--noproxy", "--output", "--output-dir", "--pinnedpubkey", "--proto",
+        "--proto-default", "--proto-redir", "--proxy", "--proxy-cacert", "--proxy-user", "--range", "--referer",
+        "--request", "--resolve", "--retry", "--retry-delay", "--retry-max-time", "--speed-limit", "--speed-time",
+        "--stderr", "--time-cond", "--tls-max", "--unix-socket", "--url", "--user", "--user-agent", "--write-out",
+    }
+)  # fmt: skip
+_WGET_LONG = frozenset(
+    {
+        "--append-output", "--ca-certificate", "--ca-directory", "--certificate", "--directory-prefix", "--header",
+        "--http-password", "--http-user", "--input-file", "--output-document", "--output-file", "--password",
+        "--private-key", "--timeout", "--tries", "--user", "--user-agent", "--wait", "--waitretry",
+    }
+)  # fmt: skip
+_LETTERS = {
+    "k": "--insecure", "o": "--output", "O": "--remote-name", "u": "--user", "H": "--header", "d": "--data",
+    "F": "--form", "T": "--upload-file", "I": "--head", "X": "--request", "U": "--proxy-user",
+}  # fmt: skip
+_UNVERIFIED = frozenset({"--insecure", "--no-check-certificate"})
+_TARGETS = frozenset({"--output", "--output-document"})
+_SECRETS = frozenset({"--user", "--header", "--password", "--http-password", "--proxy-user"})
+_NO_DOWNLOAD = frozenset(
+    {"--data", "--data-raw", "--data-binary", "--data-urlencode", "--json", "--form", "--upload-file", "--head",
+     "--spider", "--post-data", "--post-file", "--unix-socket"}
+)  # fmt: skip
+
+
+def fetched(call: Call) -> Fetched | None:
+    """Read a command of curl or wget; None where it fetches nothing that is kept, as a poll does."""
+    is_curl = call.name == "curl"
+    urls: list[Text] = []
+    targets: list[str] = []
+    unverified: list[Text] = []
+    secrets: list[Text] = []
+    keeps_name = not is_curl
+    guarded = False
+    for name, value, at in _given(call, is_curl=is_curl):
+        if not name or name == "--url":
+            urls.append(at if value is None else value)
+        elif name in _NO_DOWNLOAD or (name == "--request" and str(value) not in ("GET", "None")):
+            return None
+        elif name in _UNVERIFIED:
+            unverified.append(at)
+        elif name in _TARGETS and value is not None:
+            keeps_name = False
+            targets.append(str(value))
+        elif name == "--remote-name":
+            keeps_name = True
+        elif name in _SECRETS and value is not None:
+            secrets.append(value)
+        guarded = guarded or name in ("--proto", "--proto-default")
+    if keeps_name:
+        targets += [str(url).partition("?")[0].rpartition("/")[2] for url in urls]
+    redirects = (one for one in call.command.redirects if one.target is not None and one.operator in (">", ">|", ">>"))
+    targets += [str(one.target.text) for one in redirects if one.target is not None]
+    if "/dev/null" in targets:
+        return None
+    kept = tuple(target for target in targets if target not in ("-", "/dev/stdout"))
+    return Fetched(call, tuple(urls), kept, tuple(unverified), tuple(secrets), guarded)
+
+
+def _given(call: Call, *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
+    """Yield each option by its long name, with its value and where it stands; an operand has no name."""
+    words = deque(word.text for word in call.words[1:])
+    while words:
+        word = words.popleft()
+        written = str(word)
+        if written == "--":
+            yield from (("", None, operand) for operand in words)
+            return
+        if written.startswith("--"):
+            name, equals, value = word.partition("=")
+            takes = str(name) in (_CURL_LONG if is_curl else _WGET_LONG)
+            yield str(name), value if equals else words.popleft() if takes and words else None, word
+        elif written.startswith("-") and len(written) > 1:
+            yield from _letters(word, words, is_curl=is_curl)
+        else:
+            yield "", None, word
+
+
+def _letters(word: Text, words: deque[Text], *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
+    """Yield the options of one word, `-sfLk`; the last may take the rest of the word, or the next one of `words`."""
+    with_value = _CURL_VALUES if is_curl else _WGET_VALUES
+    position = 1
+    while position < len(word):
+        letter = str(word[position])
+        position += 1
+        if letter == "n" and not is_curl:  # -nc, -nv: two letters for one option
+            position += 1
+        elif letter in with_value:
+            value = word[position:] if position < len(word) else words.popleft() if words else None
+            long = _LETTERS.get(letter, letter) if is_curl else "--output-document" if letter == "O" else letter
+            yield long, value, word
+            return
+        elif is_curl and letter in _LETTERS:
+            yield _LETTERS[letter], None, word
+
+
+_ADDRESSES = frozenset({"INSTALL_K3S_ARTIFACT_URL", "INSTALL_K3S_CHANNEL_URL", "GITHUB_URL"})
+"""Variables that say where the install script fetches K3s (K3s install.sh; GITHUB_URL until its release of 2025)."""
+
+
+def addresses_of_installer(call: Call) -> Iterator[Download]:
+    """Yield the addresses that the install script is given to fetch K3s from; it checks a sum that it fetches there."""
+    given = {str(variable.name): variable.value for variable in call.variables}
+    for name, value in given.items():
+        if name in _ADDRESSES and value:
+            yield Download("the program of K3s", value, guarded=True)
+
+
+_SUM_PROGRAMS = frozenset({"sha256sum", "sha512sum", "shasum", "sha1sum", "md5sum", "gpg", "cosign", "openssl"})
+
+
+def checks_a_sum(call: Call) -> bool:
+    """Whether a command checks what was downloaded, by its sum or a signature."""
+    words = {str(word.text) for word in call.words[1:]}
+    if call.name in _SUM_PROGRAMS - {"gpg", "cosign", "openssl"}:
+        return any(
+            word in ("--check", "--status") or (word[:1] == "-" and word[1:2] != "-" and "c" in word) for word in words
+        )
+    return call.name in _SUM_PROGRAMS and not words.isdisjoint({"--verify", "verify-blob", "dgst"})

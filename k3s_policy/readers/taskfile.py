@@ -1,0 +1,77 @@
+"""Taskfiles: the commands of tasks, each for a shell of its own (https://taskfile.dev/reference/schema/).
+
+Of what Go's templates fill in, `{{.NAME}}`, nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy import template
+from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import environment
+from k3s_policy.readers.workflow import variables
+from k3s_policy.tree import Mapping, Scalar, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.lower import Variable
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document, Node
+
+__all__ = ["claims", "read_document"]
+
+_PATH = pattern(r"(?i)(?:^|/)[^/]*taskfile[^/]*\.ya?ml$|(?:^|/)\.?taskfiles?/")
+
+
+def claims(document: Document, path: str) -> bool:
+    """Whether a file is a Taskfile: by its path and its tasks."""
+    root = document.root
+    return _PATH.search(path) is not None and isinstance(root, Mapping) and isinstance(root.last("tasks"), Mapping)
+
+
+def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+    """Read the commands of each task."""
+    root = document.root
+    tasks = root.last("tasks") if isinstance(root, Mapping) else None
+    if not isinstance(root, Mapping) or not isinstance(tasks, Mapping):
+        return
+    given = tuple(_variables(root))
+    for name, task in tasks.entries:
+        own = (*given, *_variables(task)) if isinstance(task, Mapping) else given
+        yield from environment.credentials_of_k3s(own)
+        for command in _commands(task):
+            yield from _script(command, own, f"{path}#{name.text.span.start}")
+
+
+def _variables(node: Mapping) -> Iterator[Variable]:
+    for one in variables(node.last("env")):
+        yield one._replace(value=_filled(one.value), form=Form.VARIABLE)
+
+
+def _filled(text: Text) -> Text:
+    return template.filled(text, template.JINJA) if "{{" in str(text) else text
+
+
+def _commands(node: Node) -> Iterator[Text]:
+    """Yield commands: a task may be one, or a list, or hold `cmd` or `cmds`, of texts or mappings with a `cmd`."""
+    if isinstance(node, Scalar):
+        yield node.text
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _commands(item)
+    elif isinstance(node, Mapping):
+        for key in ("cmds", "cmd"):
+            inner = node.last(key)
+            if inner is not None:
+                yield from _commands(inner)
+
+
+def _script(command: Text, given: tuple[Variable, ...], host: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+    if script.concerns_k3s(str(command)):
+        yield from script.read(_filled(command), given, host=host)

@@ -1,0 +1,105 @@
+"""Vagrantfiles: the scripts that provision machines, and what the plugin vagrant-k3s is told.
+
+A shell provisioner runs its `inline` script on the machine
+(https://developer.hashicorp.com/vagrant/docs/provisioning/shell).
+The plugin vagrant-k3s runs the install script with its `args` and `env`, and writes `config` to the config file of K3s
+(k3s-io/vagrant-k3s README).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.fragment import Start
+from k3s_policy.lower import Variable
+from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import environment, script, written
+from k3s_policy.readers.vagrantfile.ruby import literals
+from k3s_policy.shell import command_line
+from k3s_policy.text import Text, join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.readers.vagrantfile.ruby import Literal
+
+__all__ = ["read"]
+
+_INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*$")
+_USED_INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*(?P<name>[$@]{0,2}[A-Za-z_]\w*)")
+_NO_SCRIPT = frozenset({"YAML", "YML", "JSON", "RUBY", "TOML", "XML", "INI", "MSG", "MESSAGE", "TEXT", "HELP", "USAGE"})
+_PAIR = pattern(r"[\"']?\b(?P<name>K3S_[A-Z_]+)[\"']?[ \t]*(?:=>|:|=)[ \t]*$")
+_PLUGIN = pattern(
+    r"(?m)^[^\n#]{0,200}?provision\b[^\n]{0,200}?(?::k3s\b|['\"]k3s['\"])[^\n]{0,200}?\bdo[ \t]{0,9}"
+    r"\|[ \t]{0,9}(?P<name>\w+)"
+)
+_OPTION = pattern(r"\b(?P<name>\w+)\.(?P<option>args|env|config)[ \t]*=[ \t]*(?P<list>\[[^\]\n]*)?$")
+_ASSIGNMENT = pattern(r"(?P<name>[A-Z]\w*)=")
+
+
+def read(text: Text, path: str) -> Iterator[Fragment]:
+    """Read the scripts that stand in the file, and what the plugin is told."""
+    content = str(text)
+    found = literals(text)
+    inline = {match["name"] for match in _USED_INLINE.finditer(content)}
+    for one in found:
+        if _is_script(one, inline) and script.concerns_k3s(str(one.text)):
+            yield from script.read(one.text)
+        elif pair := _PAIR.search(one.before):
+            start = one.start - len(one.before)
+            name = text[start + pair.start("name") : start + pair.end("name")]
+            yield from environment.credentials_of_k3s((Variable(name, one.text, Form.VARIABLE),))
+    blocks = list(_PLUGIN.finditer(content))
+    for number, block in enumerate(blocks):
+        end = blocks[number + 1].start() if number + 1 < len(blocks) else len(content)
+        own = [one for one in found if block.end() <= one.start < end]
+        yield from _plugin(own, block["name"], f"{path}#{block.start()}")
+
+
+def _is_script(literal: Literal, inline: set[str]) -> bool:
+    """Whether a shell is given a string: where it stands, or by the variable that it is assigned to."""
+    if literal.tag.upper() in _NO_SCRIPT:
+        return False
+    return _INLINE.search(literal.before) is not None or bool(literal.assigned and literal.assigned in inline)
+
+
+def _plugin(own: Sequence[Literal], block: str, host: str) -> Iterator[Fragment]:
+    """Read what one block of vagrant-k3s says."""
+    given: dict[str, list[Literal]] = {"args": [], "env": [], "config": []}
+    for literal in own:
+        option = _OPTION.search(literal.before)
+        if option is not None and option["name"] == block:
+            given[option["option"]].append(literal)
+    for config in given["config"][:1]:
+        yield from written.read(written.WrittenFile("/etc/rancher/k3s/config.yaml", config.text), host)
+    if not given["args"] and not given["env"]:
+        return
+    at = (given["args"] or given["env"])[0].text[:0]
+    variables = [
+        Variable(word.cut(match), word[match.end() + 1 :], Form.INSTALLER)
+        for word in _words(given["env"])
+        if (match := pattern(r"[A-Za-z_]\w*(?==)").match(str(word)))
+    ]
+    command = join([at.stand_in("curl -sfL https://get.k3s.io | sh -s -"), *_arguments(given["args"])], " ")
+    for fragment in script.read(command, variables, host=host):
+        if isinstance(fragment, Start):
+            yield fragment
+
+
+def _words(several: Sequence[Literal]) -> Iterator[Text]:
+    for literal in several:
+        if literal.words is not None:
+            yield from literal.words
+        else:
+            yield literal.text
+
+
+def _arguments(several: Sequence[Literal]) -> Iterator[Text]:
+    """Yield arguments as a shell takes them: a string is split, the items of a list are not."""
+    for literal in several:
+        if literal.words is None and not literal.before.rstrip().endswith(("[", ",")):
+            yield literal.text
+        else:
+            yield command_line(literal.words or (literal.text,))

@@ -1,0 +1,183 @@
+r"""Strings of Ruby in quotes, in `%w[]` and in here-documents, with what stands in front of them.
+
+No parser of Ruby: it goes from one string or comment to the next, and fills in `#{NAME}` where NAME is assigned a
+string, once in the file (https://docs.ruby-lang.org/en/master/syntax/literals_rdoc.html). What else Ruby fills in is
+not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from k3s_policy import template
+from k3s_policy.pattern import pattern
+from k3s_policy.text import Text, join
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator, Mapping
+
+    from k3s_policy.text import Run
+
+__all__ = ["Literal", "literals"]
+
+_TOKEN = pattern(
+    r"(?ms)^=begin\b.*?^=end\b"
+    r"|(?<![^\s;({\[])\#(?!\{)[^\n]*"
+    r"|<<(?P<kind>[-~]?)(?P<quote>['\"`]?)(?P<tag>[A-Z_a-z][A-Za-z0-9_]*)(?P=quote)(?=[\s,.;)\]}]|$)"
+    r"|%(?P<letter>[wWiIqQ])(?P<open>[\[({<|!])"
+    r"|(?<![\w$])(?P<mark>['\"])"
+)
+_CLOSING = {"[": "]", "(": ")", "{": "}", "<": ">"}
+_IN_DOUBLE = pattern(r'(?s)\\.|#\{|"')
+_IN_SINGLE = pattern(r"(?s)\\.|'")
+_PART = pattern(r"(?s)\\(?P<escaped>.)|\#\{(?P<expression>(?:[^{}]|\{[^{}]*\})*)\}")
+_FARTHEST = 200
+"""Characters of a line in front of a string that are looked at."""
+_PATIENCE = 20
+"""How often something without its end is searched for to the end of the file."""
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "s": " ", "0": "\0"}
+_ASSIGNED = pattern(r"(?m)(?:^|[;({ \t])(?P<name>[$@]{0,2}[A-Za-z_]\w*)[ \t]*=[ \t]*(?:\\\n[ \t]*)?$")
+
+
+@dataclass(frozen=True, eq=False)
+class Literal:
+    """A string: its characters, those that Ruby fills in marked as not known."""
+
+    text: Text
+    start: int
+    """Where it, or the operator of its here-document, begins in the text."""
+    before: str
+    """What stands in front of it in its line."""
+    tag: str = ""
+    """What its here-document is closed by."""
+    words: tuple[Text, ...] | None = None
+    """Those of `%w[]`."""
+    end: int = 0
+    """Where the line goes on behind it."""
+
+    @property
+    def assigned(self) -> str:
+        """The variable that it is assigned to; empty where it is none."""
+        match = _ASSIGNED.search(self.before)
+        return match["name"] if match else ""
+
+
+def literals(text: Text) -> list[Literal]:
+    """Return the strings of a file, with the values of variables filled in that are assigned once."""
+    found = list(_raw(text))
+    values: dict[str, Text | None] = {}
+    for one in found:
+        if one.assigned:
+            values[one.assigned] = None if one.assigned in values else _filled_in(one.text, {}, one)
+    known = {name: value for name, value in values.items() if value is not None and value.known}
+    return [
+        Literal(
+            _outdented(_filled_in(one.text, known, one), one),
+            one.start,
+            one.before,
+            one.tag,
+            None if one.words is None else tuple(_filled_in(word, known, one) for word in one.words),
+            one.end,
+        )
+        for one in found
+    ]
+
+
+def _raw(text: Text) -> Iterator[Literal]:
+    """Yield strings as they are written."""
+    content = str(text)
+    position = 0
+    bodies = (len(content), len(content))
+    unclosed = 0
+    while unclosed < _PATIENCE and (token := _TOKEN.search(content, position)) is not None:
+        if token.start() >= bodies[0]:
+            position, bodies = bodies[1], (len(content), len(content))
+            continue
+        line = content.rfind("\n", max(token.start() - _FARTHEST, 0), token.start()) + 1
+        before = content[max(line, token.start() - _FARTHEST) : token.start()]
+        position = token.end()
+        if token["tag"]:
+            line_end = bodies[1] if bodies[1] < len(content) else content.find("\n", position)
+            closing = _closing_line(content, line_end, token) if line_end >= 0 else None
+            if closing is None:
+                unclosed += 1
+                continue
+            body = text[line_end + 1 : max(closing[0], line_end + 1)]
+            bodies = (min(bodies[0], line_end), closing[1])
+            yield Literal(body, token.start(), before, token["tag"], None, token.end())
+        elif token["open"]:
+            end = content.find(_CLOSING.get(token["open"], token["open"]), position)
+            if end < 0:
+                unclosed += 1
+                continue
+            inner = text[position:end]
+            position = end + 1
+            words = tuple(_words(inner)) if token["letter"] in "wWiI" else None
+            yield Literal(inner, token.start(), before, "", words, position)
+        elif token["mark"]:
+            end = _end(content, position, token["mark"])
+            if end < 0:
+                unclosed += 1
+                continue
+            yield Literal(text[position:end], token.start(), before, "", None, end + 1)
+            position = end + 1
+
+
+def _closing_line(content: str, line_end: int, token: re.Match[str]) -> tuple[int, int] | None:
+    """Return where the body of a here-document ends, and where its closing line does."""
+    blanks = r"[ \t]*" if token["kind"] else ""
+    closing = pattern(rf"(?m)^{blanks}{token['tag']}[ \t]*\r?$").search(content, line_end + 1)
+    return (max(closing.start() - 1, 0), closing.end()) if closing else None
+
+
+def _end(content: str, position: int, mark: str) -> int:
+    """Return where a string in quotes ends; less than 0 where it does not."""
+    inside = _IN_DOUBLE if mark == '"' else _IN_SINGLE
+    while (found := inside.search(content, position)) is not None:
+        if found[0] == mark:
+            return found.start()
+        position = found.end()
+        if found[0] == "#{":
+            part = _PART.match(content, found.start())
+            position = part.end() if part else position
+    return -1
+
+
+def _words(inner: Text) -> Iterator[Text]:
+    for match in pattern(r"(?:#\{[^}]*\}|\S)+").finditer(str(inner)):
+        yield inner.cut(match)
+
+
+def _filled_in(text: Text, values: Mapping[str, Text], literal: Literal) -> Text:
+    """Make the escapes of a string and fill in what is known; a raw one has none."""
+    span = literal.text.span
+    opening = span.source.content[max(span.start - 1, 0) : span.start]
+    operator = span.source.content[literal.start : literal.end] if literal.tag else ""
+    if operator.endswith("'") or (not literal.tag and opening == "'"):
+        return text
+    pieces: list[Run] = list(text[:0].runs)
+    position = 0
+    for match in _PART.finditer(str(text)):
+        pieces += text[position : match.start()].runs
+        position = match.end()
+        part = text.cut(match)
+        if match["escaped"] == "\n":
+            pieces += part.runs  # a shell goes on with the next line too
+        elif match["escaped"] is not None:
+            pieces += part.stand_in(_ESCAPES.get(match["escaped"], match["escaped"])).runs
+        else:
+            value = values.get(match["expression"].strip())
+            pieces += (template.opaque(part.unknown()) if value is None else value).runs
+    return Text((*pieces, *text[position:].runs))
+
+
+def _outdented(text: Text, literal: Literal) -> Text:
+    """Take away what all lines of a `<<~` begin with."""
+    if not literal.tag or literal.text.span.source.content[literal.start : literal.start + 3] != "<<~":
+        return text
+    lines = list(text.lines())
+    blanks = [len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()]
+    indent = min(blanks, default=0)
+    return join([line[min(indent, len(line)) :] for line in lines], "\n") if lines else text

@@ -1,0 +1,107 @@
+"""GitHub workflows and composite actions: the steps that run a shell.
+
+Each job has a host of its own; `env:` stands at the workflow, the job and the step, the nearest wins
+(https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax). Of `${{ }}` nothing is known. A
+step for another shell, or on Windows without a word about the shell, is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.lower import Variable
+from k3s_policy.model import Form
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import environment
+from k3s_policy.text import Text
+from k3s_policy.tree import Mapping, Scalar, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Run
+    from k3s_policy.tree import Document
+
+__all__ = ["claims", "expanded", "read_document", "variables"]
+
+_PATH = pattern(r"(?:^|/)(?:\.(?:github|gitea|forgejo)/workflows/[^/]+|action)\.ya?ml$")
+_EXPRESSION = pattern(r"(?s)\$\{\{.{0,400}?\}\}")
+_POSIX = pattern(r"(?:\S*/)?(?:ba|da|a|k|z)?sh\b")
+
+
+def claims(document: Document, path: str) -> bool:
+    """Whether a file is a workflow or a composite action, by its path and its jobs or steps."""
+    root = document.root
+    if not isinstance(root, Mapping):
+        return False
+    if isinstance(root.get("runs", "steps"), Sequence):
+        return True
+    jobs = root.last("jobs")
+    if _PATH.search(path) is None or not isinstance(jobs, Mapping):
+        return False
+    return any(isinstance(job, Mapping) and job.last("steps") is not None for _, job in jobs.entries)
+
+
+def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+    """Read the steps of each job."""
+    root = document.root
+    if not isinstance(root, Mapping):
+        return
+    given = tuple(variables(root.last("env")))
+    yield from environment.credentials_of_k3s(given)
+    runs = root.last("runs")
+    if isinstance(runs, Mapping):
+        yield from _job(runs, given, f"{path}#0", None)
+    jobs = root.last("jobs")
+    for name, job in jobs.entries if isinstance(jobs, Mapping) else ():
+        if isinstance(job, Mapping):
+            shell = root.scalar("defaults", "run", "shell")
+            yield from _job(job, given, f"{path}#{name.text.span.start}", shell)
+
+
+def _job(job: Mapping, given: tuple[Variable, ...], host: str, shell: Scalar | None) -> Iterator[Fragment]:
+    own = tuple(variables(job.last("env")))
+    yield from environment.credentials_of_k3s(own)
+    given = (*given, *own)
+    shell = job.scalar("defaults", "run", "shell") or shell
+    runner = job.last("runs-on")
+    windows = runner is not None and "windows" in str(runner.written).lower()
+    for step in job.items("steps"):
+        script = step.scalar("run") if isinstance(step, Mapping) else None
+        if script is None or not isinstance(step, Mapping):
+            continue
+        named = step.scalar("shell") or shell
+        if windows if named is None else _POSIX.match(str(named)) is None:
+            continue
+        own = tuple(variables(step.last("env")))
+        yield from environment.credentials_of_k3s(own)
+        yield from _step(script, (*given, *own), host)
+
+
+def _step(content: Scalar, given: tuple[Variable, ...], host: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+    if script.concerns_k3s(str(content)) or any(str(one.name).startswith("INSTALL_K3S_") for one in given):
+        yield from script.read(expanded(content.text), given, Form.JOB, host=host)
+
+
+def variables(node: object) -> Iterator[Variable]:
+    """Yield the variables of a mapping; one whose value is no scalar comes from outside."""
+    for key, value in node.merged().entries if isinstance(node, Mapping) else ():
+        if isinstance(value, Scalar):
+            yield Variable(key.text, expanded(value.text), Form.JOB, tag=value.tag)
+        else:
+            yield Variable(key.text, value.written.stand_in(f"${{{key}}}", known=False), Form.JOB)
+
+
+def expanded(text: Text) -> Text:
+    """Return a text in which `${{ }}` is marked as not known."""
+    if "${{" not in str(text):
+        return text
+    pieces: list[Run] = list(text[:0].runs)
+    position = 0
+    for match in _EXPRESSION.finditer(str(text)):
+        pieces += (*text[position : match.start()].runs, *text.cut(match).unknown().runs)
+        position = match.end()
+    return Text((*pieces, *text[position:].runs))
