@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from k3s_policy.systemd import EnvironmentFile as SystemdFile
     from k3s_policy.systemd import UnitFile
     from k3s_policy.text import Text
+    from k3s_policy.tree import Entry
     from k3s_policy.version import Version
 
 __all__ = [
@@ -25,7 +26,11 @@ __all__ = [
     "Database",
     "EnvironmentFile",
     "Fragment",
+    "HeldCredential",
+    "HostGroup",
     "HostName",
+    "HostVariables",
+    "Inventory",
     "Judged",
     "LooseOptions",
     "NotJudged",
@@ -56,6 +61,19 @@ class ConfigFile:
     when: When = ALWAYS
     error: BrokenFile | None = None
     """Why K3s cannot read it."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldCredential:
+    """A credential in a file on a host of which nothing else is read: a token file."""
+
+    what: str
+    """How a message calls it."""
+    at: Text
+    path: str
+    """Where the host has the file."""
+    host: str
+    when: When = ALWAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +171,38 @@ class Placed:
     when: When = ALWAYS
     folder: bool = False
     """Whether a folder is put at `path`, with all that is in it."""
+    folders: tuple[str, ...] = ()
+    """Where in the repository the source is looked for before it is beside the script: a role's `templates`."""
+
+
+@dataclass(frozen=True, eq=False)
+class HostGroup:
+    """A group of an inventory of Ansible."""
+
+    name: str
+    hosts: tuple[Text, ...] = ()
+    children: tuple[str, ...] = ()
+    variables: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Inventory:
+    """An inventory of Ansible: groups of hosts, and what they are given."""
+
+    at: Text
+    path: str
+    groups: tuple[HostGroup, ...]
+    """A group may stand here several times, each time with a part of it; `all` and `ungrouped` are like others."""
+    hosts: tuple[tuple[str, tuple[Entry, ...]], ...] = ()
+    """The variables that stand with a host, by its name."""
+
+
+@dataclass(frozen=True, eq=False)
+class HostVariables:
+    """A file of `group_vars` or `host_vars`: what hosts of inventories beside it are given."""
+
+    path: str
+    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +258,7 @@ class LooseOptions:
 
     at: Text
     arguments: tuple[Argument, ...]
+    version: Version | None = None
 
 
 @dataclass(frozen=True)
@@ -256,6 +307,9 @@ Fragment: TypeAlias = (
     | Database
     | HostName
     | Placed
+    | HeldCredential
+    | Inventory
+    | HostVariables
 )
 
 

@@ -74,6 +74,7 @@ class Form(Enum):
     CONTAINER = "container"
     COMPOSE = "compose service"
     VARIABLE = "shell variable"
+    ANSIBLE = "Ansible variable"
     COMMENT = "comment"
 
 
@@ -337,10 +338,16 @@ class Credential:
 
 @dataclass(frozen=True, eq=False)
 class FileMode:
-    """A command that gives a file its permissions."""
+    """Something that gives a file its permissions: a command, or what describes a host."""
 
     path: Text
     mode: Text
+    """As `chmod` takes it. Where a default applies, it stands in for the path."""
+    host: str | None = None
+    """What names the host, as for the files that are written there; None where nothing does."""
+    when: When = ALWAYS
+    default: str = ""
+    """Whose default it is, where nothing says the mode: `cloud-init`."""
 
 
 @dataclass(frozen=True, eq=False)

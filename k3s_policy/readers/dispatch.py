@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
-from k3s_policy.fragment import Database, HostName, Note, NotJudged
+from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, Note, NotJudged
 from k3s_policy.readers import config, environment, hosts
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "read_named"]
 
-_NOT_OF_K3S = (Note, NotJudged, HostName, Database)
+_NOT_OF_K3S = (Note, NotJudged, HostName, Database, Inventory, HostVariables)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
+_INVENTORY = re.compile(
+    r"(?i)\.ini$|(?:^|/)[^/.]*(?:hosts|inventory)[^/.]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$"
+)
 _CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
 
 
@@ -49,6 +52,11 @@ class _Format(NamedTuple):
 _YAML_FORMATS = (
     _Format("manifest", ("apiVersion",)),
     _Format("compose", ("services:", '"services"')),
+    _Format("ansible", path=r"(?:^|/)(?:group_vars|host_vars|vars|defaults|tasks|handlers|molecule)/"),
+    _Format(
+        "ansible",
+        ("hosts:", "children:", "ansible.builtin.", "_playbook:", "tasks:", "_args:", "_config_yaml:", "k3s_"),
+    ),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 
@@ -67,7 +75,8 @@ def read_named(source: Source, kind: str) -> Iterator[Fragment]:
     `kind` is `config` or `environment`.
     """
     if kind == "config":
-        yield from config.read(source.text, source.path)
+        text, document = _composed(source)
+        yield from config.read_document(text, document, template.without_suffix(source.path), claimed=True)
     else:
         yield from environment.read(source.text, source.path)
     yield from comments.read(source.text)
@@ -85,6 +94,11 @@ def _by_format(source: Source) -> Iterator[Fragment]:
         yield from environment.read(source.text, path)
     elif hosts.claims(path, content):
         yield from hosts.read(source.text)
+    elif "[" in content and _INVENTORY.search(path):
+        from k3s_policy.readers.ansible import inventory  # noqa: PLC0415  loaded when an inventory may be met
+
+        if inventory.claims(path, content):
+            yield from inventory.read(source.text, path)
     elif _CLOUD_CONFIG.match(content) is None:
         yield from _script(source)
 

@@ -1,0 +1,137 @@
+"""Playbooks and lists of tasks: their variables, and what their tasks run and write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.branch import ALWAYS, Branch
+from k3s_policy.pattern import pattern
+from k3s_policy.readers.ansible import tasks, variables
+from k3s_policy.tree import Mapping, Scalar, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.branch import When
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.lower import Variable
+    from k3s_policy.tree import Node
+
+__all__ = ["is_playbook", "is_task_list", "read"]
+
+_TASKS_PATH = pattern(r"(?:^|/)(?:tasks|handlers)/")
+_LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
+_BLOCKS = ("block", "rescue", "always")
+_SIMPLE = pattern(r"(?!.*\b(?:and|or)\b).*$")
+_DEEPEST = 20
+
+
+def is_playbook(root: Sequence) -> bool:
+    """Whether a list is one of plays."""
+    plays = [item for item in root.items if isinstance(item, Mapping)]
+    return any(
+        play.last("import_playbook") is not None
+        or play.last("ansible.builtin.import_playbook") is not None
+        or (play.last("hosts") is not None and any(play.last(key) for key in (*_LISTS, "roles", "vars", "vars_files")))
+        for play in plays
+    )
+
+
+def is_task_list(root: Sequence, path: str) -> bool:
+    """Whether a list is one of tasks: it lies in a folder of tasks, or its items call a module that is read."""
+    items = [item for item in root.items if isinstance(item, Mapping)]
+    if _TASKS_PATH.search(path):
+        return bool(items)
+    return any(
+        tasks.module(item) is not None and (item.last("name") is not None or item.last("when") is not None)
+        for item in items
+    ) or any(isinstance(item.last("block"), Sequence) for item in items)
+
+
+class _Around(NamedTuple):
+    """What plays and blocks give the tasks in them."""
+
+    environment: tuple[Variable, ...] = ()
+    when: When = ALWAYS
+
+
+def read(root: Sequence, path: str) -> Iterator[Fragment]:
+    """Yield what a playbook, or a list of tasks, gives K3s."""
+    found: list[tasks.Task] = []
+    playbook = is_playbook(root)
+    for item in root.items:
+        if isinstance(item, Mapping) and playbook:
+            yield from _of_play(item, path, found)
+        elif isinstance(item, Mapping):
+            yield from _of_task(item, path, _Around(), found, 0)
+    yield from tasks.read(found, path)
+
+
+def _of_play(play: Mapping, path: str, found: list[tasks.Task]) -> Iterator[Fragment]:
+    """Yield what the variables of a play hold, and collect its tasks."""
+    yield from _variables(play.last("vars"), path)
+    for role in play.items("roles"):
+        if isinstance(role, Mapping):
+            yield from _variables(role.last("vars"), path)
+            # Parameters of a role may stand beside its name.
+            own = tuple(
+                entry for entry in role.entries if str(entry.key) not in ("role", "name", "vars", "when", "tags")
+            )
+            yield from variables.lowered(own, path)
+    around = _Around(tuple(variables.environment(play.last("environment"))))
+    for part in _LISTS:
+        for task in play.items(part):
+            if isinstance(task, Mapping):
+                yield from _of_task(task, path, around, found, 0)
+
+
+def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task], depth: int) -> Iterator[Fragment]:
+    """Yield what the variables of a task hold, and collect it, or those of its block."""
+    if depth > _DEEPEST:
+        return
+    own = task.merged()
+    yield from _variables(own.last("vars"), path)
+    environment = (*around.environment, *variables.environment(own.last("environment")))
+    inner = _Around(environment, tuple(dict.fromkeys((*around.when, *_arms(own.last("when"))))))
+    blocks = [block for part in _BLOCKS for block in own.items(part)]
+    for block in blocks:
+        if isinstance(block, Mapping):
+            yield from _of_task(block, path, inner, found, depth + 1)
+    called = tasks.module(own)
+    if called is None:
+        return
+    if called.name == "set_fact":
+        yield from _variables(called.value, path)
+    found.append(tasks.Task(called.name, called.value, own, environment, inner.when))
+
+
+def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
+    if isinstance(node, Mapping):
+        yield from variables.lowered(node.merged().entries, path)
+
+
+# --- conditions -------------------------------------------------------------------------------------------
+
+
+def _arms(node: Node | None) -> Iterator[Branch]:
+    """Yield the arms that conditions are: `when: x` and `when: not x` never hold together.
+
+    A condition is named by where its words stand first in the file, so that those of two tasks are known as one.
+    """
+    for item in node.items if isinstance(node, Sequence) else (node,):
+        if isinstance(item, Scalar) and _SIMPLE.fullmatch(str(item).strip()):
+            condition, arm = _condition(str(item).strip())
+            source = item.text.span.source
+            place = source.content.find(condition.partition(" == ")[0])
+            if condition and place >= 0:
+                # Two conditions that begin alike have one place: their words tell them apart.
+                yield Branch(f"{source.path}: {condition}", place, arm)
+
+
+def _condition(written: str) -> tuple[str, int]:
+    """Return a condition without what turns it around, and which of the two it is."""
+    if written.startswith("not "):
+        return written.removeprefix("not ").strip().strip("()"), 1
+    if " != " in written:
+        return written.replace(" != ", " == ", 1), 1
+    return written.strip("()"), 0
