@@ -114,7 +114,7 @@ def _is_counted(node: Node) -> bool:
         return False
     if any(unseen.at is not None and unseen.kind != "version" for unseen in invocation.unseen):
         return False
-    if is_scripted(invocation):
+    if is_scripted(invocation) or node.group is not None:
         return _is_named(node)
     return all(setting.known or setting.flag.sensitive for setting in invocation.settings)
 
@@ -135,7 +135,7 @@ def _copies(node: Node) -> int:
 
 def _confidence(cluster: Cluster) -> Confidence | None:
     """Say how sure it is that there are no further servers; None where nobody can tell."""
-    if cluster.ground is Ground.DECLARED:
+    if cluster.ground in (Ground.DECLARED, Ground.FILE):
         return Confidence.HIGH
     if cluster.ground is not Ground.JOINED:
         return None

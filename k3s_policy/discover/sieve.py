@@ -84,7 +84,7 @@ def promising(path: str) -> bool:
     """Whether a path alone makes a file worth reading."""
     lower = path.lower()
     name = lower[lower.rfind("/") + 1 :]
-    known = name == "hosts" or name in _REGISTRIES or name.startswith("docker-compose")
+    known = name in _REGISTRIES or name.startswith(("docker-compose", "hosts", "inventory"))
     return known or "k3s" in lower or "rancher" in lower
 
 

@@ -52,8 +52,6 @@ class Node:
     variables: Variables
     added: tuple[Text, ...] = ()
     """Arguments that the role adds by itself."""
-    fetches_token: bool = False
-    """Whether the role brings the token of the first server where none is given."""
 
     def fragments(self) -> Iterator[Fragment]:
         """Yield the start, and the config it reads."""
@@ -104,7 +102,8 @@ class Node:
         if key is not None and value is not None:
             tag = key.value.tag
             yield Variable(key.key.text.stand_in("K3S_TOKEN"), without_templates(value), Form.ANSIBLE, tag=tag)
-        elif self.fetches_token:
+        else:
+            # The roles fetch the token that the first server made.
             at = self.host.name
             yield Variable(at.stand_in("K3S_TOKEN"), at.stand_in("fetched", known=False), Form.ANSIBLE)
 

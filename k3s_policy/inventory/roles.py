@@ -57,10 +57,10 @@ def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         added = [] if endpoint is None else [endpoint.stand_in("--tls-san"), endpoint]
         if several:
             added.append(_first_or_joining(host, first, endpoint))
-        found.append(Node(host, "server", group, _SERVER, tuple(added), fetches_token=host is not first))
+        found.append(Node(host, "server", group, _SERVER, tuple(added)))
     for host in agents:
         url = joining_url(host.name, host.text("api_endpoint"), first)
-        found.append(Node(host, "agent", group, _AGENT, (url,), fetches_token=True))
+        found.append(Node(host, "agent", group, _AGENT, (url,)))
     return found
 
 
@@ -140,5 +140,5 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         elif embedded:
             added = (_first_or_joining(host, first, address),)
         role, variables = ("server", _CONTROL_NODE) if kind else ("agent", _OTHER_NODE)
-        found.append(Node(host, role, group, variables, added, fetches_token=host is not first))
+        found.append(Node(host, role, group, variables, added))
     return found

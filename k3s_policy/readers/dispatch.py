@@ -26,9 +26,7 @@ __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database, Inventory, HostVariables)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
-_INVENTORY = re.compile(
-    r"(?i)\.ini$|(?:^|/)[^/.]*(?:hosts|inventory)[^/.]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$"
-)
+_INVENTORY = re.compile(r"(?i)\.ini$|(?:^|/)(?:hosts|inventory)[^/]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$")
 _CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
 
 
@@ -126,7 +124,7 @@ def _script(source: Source) -> Iterator[Fragment]:
 def _yaml(source: Source, path: str) -> Iterator[Fragment]:
     """Read a YAML file; `path` is that of what it becomes where it is a template."""
     formats = [one for one in _YAML_FORMATS if one.may_be(path, source.content)]
-    if "k3s" not in path.lower() and config.may_be_skipped(source.content):
+    if "k3s" not in path.lower() and config.may_be_skipped(source.content) and not _INVENTORY.search(path):
         return
     text, document = _composed(source)
     for one in formats:

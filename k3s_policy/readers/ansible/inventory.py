@@ -85,10 +85,8 @@ def _entries(node: Node | None) -> tuple[Entry, ...]:
 
 
 def claims(path: str, content: str) -> bool:
-    """Whether a file is an inventory in ini format that has to do with K3s: it has groups, and a fitting name."""
-    if _PATH.search(path) is None or "k3s" not in f"{path}\n{content}".lower():
-        return False
-    return any(_SECTION.match(line.strip()) for line in content.splitlines())
+    """Whether a file is an inventory in ini format: it has groups, and a fitting name."""
+    return _PATH.search(path) is not None and any(_SECTION.match(line.strip()) for line in content.splitlines())
 
 
 def read(text: Text, path: str) -> Iterator[Inventory]:

@@ -35,6 +35,7 @@ __all__ = ["Task", "module", "read"]
 
 _COMMANDS = frozenset({"shell", "command", "raw"})
 _FILES = frozenset({"copy", "template", "blockinfile", "lineinfile", "file"})
+_DOWNLOADS = frozenset({"get_url", "uri"})
 _NAMESPACES = ("ansible.builtin.", "ansible.legacy.")
 _PARAMETER = pattern(
     r"(?:^|(?<=\s))(?:creates|removes|chdir|executable|warn|stdin|strip_empty_ends)=(?:'[^'\n]*'|\"[^\"\n]*\"|\S+)"
@@ -53,6 +54,7 @@ _COMBINED = pattern(r"\{[^{}]*['\"](?P<key>[a-z][a-z0-9-]+)['\"]\s*:")
 _NAME = pattern(r"[A-Za-z_]\w*")
 
 
+_READ = _COMMANDS | _FILES | _DOWNLOADS | {"set_fact"}
 _ON_HOST = (ConfigFile, EnvironmentFile, FileMode, HeldCredential, Placed, Unit)
 
 
@@ -79,10 +81,8 @@ def module(task: Mapping) -> Called | None:
         name = str(key)
         for namespace in _NAMESPACES:
             name = name.removeprefix(namespace)
-        if name in _COMMANDS or name in _FILES or name == "set_fact":
+        if name in _READ:
             return Called(name, value)
-        if name in ("action", "local_action") and isinstance(value, Scalar):
-            return None
     return None
 
 
@@ -113,6 +113,8 @@ def _read(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> It
         yield from _command(task)
     elif task.module in _FILES:
         yield from _file(task, path, facts)
+    elif task.module in _DOWNLOADS:
+        yield from _download(task)
     yield from _credentials(task.environment)
 
 
@@ -135,10 +137,20 @@ def _command(task: Task) -> Iterator[Fragment]:
     from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
     for fragment in script.read(without_templates(text), task.environment):
-        if isinstance(fragment, Start | ConfigFile):
-            yield replace(fragment, when=(*task.when, *fragment.when))
-        else:
-            yield fragment
+        yield _within(fragment, task.when) if task.when else fragment
+
+
+def _within(fragment: Fragment, when: When) -> Fragment:
+    """Add the conditions of a task to those of what it starts and writes."""
+    match fragment:
+        case Start():
+            words = tuple(one._replace(when=(*when, *one.when)) for one in fragment.arguments)
+            given = tuple(one._replace(when=(*when, *one.when)) for one in fragment.variables)
+            return replace(fragment, arguments=words, variables=given, when=(*when, *fragment.when))
+        case ConfigFile():
+            entries = tuple(one._replace(when=(*when, *one.when)) for one in fragment.entries)
+            return replace(fragment, entries=entries, when=(*when, *fragment.when))
+    return fragment
 
 
 def _command_text(task: Task) -> Text | None:
@@ -171,6 +183,23 @@ def _without_parameters(text: Text) -> Text:
         kept.append(text[position : match.start()])
         position = match.end()
     return join([*kept, text[position:]], "") if position else text
+
+
+def _download(task: Task) -> Iterator[Fragment]:
+    """Read a download as the `curl` that does the same; what is checked against a sum needs no other check."""
+    given = _parameters(task.value)
+    url, target = given.get("url"), given.get("dest")
+    if not isinstance(url, Scalar) or not isinstance(target, Scalar) or "checksum" in given:
+        return
+    if "k3s" not in f"{url} {target}":
+        return
+    from k3s_policy.readers import script  # noqa: PLC0415  likewise
+
+    checked = given.get("validate_certs")
+    words = [url.text.stand_in("curl"), url.text.stand_in("-o"), target.text, url.text]
+    if isinstance(checked, Scalar) and str(checked).lower() in ("false", "no", "off", "0"):
+        words.insert(1, checked.text.stand_in("--insecure"))
+    yield from script.read(command_line(without_templates(word) for word in words))
 
 
 # --- files ------------------------------------------------------------------------------------------------
