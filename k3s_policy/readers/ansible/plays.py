@@ -23,6 +23,7 @@ _TASKS_PATH = pattern(r"(?:^|/)(?:tasks|handlers)/")
 _LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 _BLOCKS = ("block", "rescue", "always")
 _SIMPLE = pattern(r"(?!.*\b(?:and|or)\b).*$")
+_BEGINNING = pattern(r" == | is defined")
 _DEEPEST = 20
 
 
@@ -53,36 +54,41 @@ class _Around(NamedTuple):
 
     environment: tuple[Variable, ...] = ()
     when: When = ALWAYS
+    conditions: frozenset[str] = frozenset()
 
 
 def read(root: Sequence, path: str) -> Iterator[Fragment]:
-    """Yield what a playbook, or a list of tasks, gives K3s."""
-    found: list[tasks.Task] = []
-    playbook = is_playbook(root)
-    for item in root.items:
-        if isinstance(item, Mapping) and playbook:
-            yield from _of_play(item, path, found)
-        elif isinstance(item, Mapping):
-            yield from _of_task(item, path, _Around(), found, 0)
-    yield from tasks.read(found, path)
+    """Yield what a playbook, or a list of tasks, gives K3s; each play has hosts of its own."""
+    items = [item for item in root.items if isinstance(item, Mapping)]
+    if is_playbook(root):
+        for play in items:
+            yield from _of_play(play, path)
+    else:
+        yield from _of_tasks(items, path, _Around())
 
 
-def _of_play(play: Mapping, path: str, found: list[tasks.Task]) -> Iterator[Fragment]:
-    """Yield what the variables of a play hold, and collect its tasks."""
+def _of_play(play: Mapping, path: str) -> Iterator[Fragment]:
     yield from _variables(play.last("vars"), path)
     for role in play.items("roles"):
         if isinstance(role, Mapping):
             yield from _variables(role.last("vars"), path)
             # Parameters of a role may stand beside its name.
-            own = tuple(
-                entry for entry in role.entries if str(entry.key) not in ("role", "name", "vars", "when", "tags")
-            )
+            own = tuple(entry for entry in role.entries if str(entry.key) not in _OF_A_ROLE)
             yield from variables.lowered(own, path)
     around = _Around(tuple(variables.environment(play.last("environment"))))
-    for part in _LISTS:
-        for task in play.items(part):
-            if isinstance(task, Mapping):
-                yield from _of_task(task, path, around, found, 0)
+    items = [task for part in _LISTS for task in play.items(part) if isinstance(task, Mapping)]
+    yield from _of_tasks(items, path, around)
+
+
+_OF_A_ROLE = ("role", "name", "vars", "when", "tags", "become")
+
+
+def _of_tasks(items: list[Mapping], path: str, around: _Around) -> Iterator[Fragment]:
+    """Yield what the variables of tasks hold, and what the tasks do for one host."""
+    found: list[tasks.Task] = []
+    for item in items:
+        yield from _of_task(item, path, around, found, 0)
+    yield from tasks.read(found, path)
 
 
 def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task], depth: int) -> Iterator[Fragment]:
@@ -91,10 +97,13 @@ def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task],
         return
     own = task.merged()
     yield from _variables(own.last("vars"), path)
-    environment = (*around.environment, *variables.environment(own.last("environment")))
-    inner = _Around(environment, tuple(dict.fromkeys((*around.when, *_arms(own.last("when"))))))
-    blocks = [block for part in _BLOCKS for block in own.items(part)]
-    for block in blocks:
+    conditions = own.last("when")
+    inner = _Around(
+        (*around.environment, *variables.environment(own.last("environment"))),
+        tuple(dict.fromkeys((*around.when, *_arms(conditions)))),
+        around.conditions | {str(one) for one in _listed(conditions) if isinstance(one, Scalar)},
+    )
+    for block in (block for part in _BLOCKS for block in own.items(part)):
         if isinstance(block, Mapping):
             yield from _of_task(block, path, inner, found, depth + 1)
     called = tasks.module(own)
@@ -102,7 +111,11 @@ def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task],
         return
     if called.name == "set_fact":
         yield from _variables(called.value, path)
-    found.append(tasks.Task(called.name, called.value, own, environment, inner.when))
+    found.append(tasks.Task(called.name, called.value, own, *inner))
+
+
+def _listed(node: Node | None) -> tuple[Node | None, ...]:
+    return node.items if isinstance(node, Sequence) else (node,)
 
 
 def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
@@ -118,11 +131,11 @@ def _arms(node: Node | None) -> Iterator[Branch]:
 
     A condition is named by where its words stand first in the file, so that those of two tasks are known as one.
     """
-    for item in node.items if isinstance(node, Sequence) else (node,):
+    for item in _listed(node):
         if isinstance(item, Scalar) and _SIMPLE.fullmatch(str(item).strip()):
             condition, arm = _condition(str(item).strip())
             source = item.text.span.source
-            place = source.content.find(condition.partition(" == ")[0])
+            place = source.content.find(_BEGINNING.split(condition, maxsplit=1)[0])
             if condition and place >= 0:
                 # Two conditions that begin alike have one place: their words tell them apart.
                 yield Branch(f"{source.path}: {condition}", place, arm)
@@ -132,6 +145,7 @@ def _condition(written: str) -> tuple[str, int]:
     """Return a condition without what turns it around, and which of the two it is."""
     if written.startswith("not "):
         return written.removeprefix("not ").strip().strip("()"), 1
-    if " != " in written:
-        return written.replace(" != ", " == ", 1), 1
+    for turned, plain in ((" != ", " == "), (" is not defined", " is defined"), (" is undefined", " is defined")):
+        if turned in written:
+            return written.replace(turned, plain, 1), 1
     return written.strip("()"), 0

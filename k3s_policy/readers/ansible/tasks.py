@@ -73,6 +73,8 @@ class Task(NamedTuple):
     node: Mapping
     environment: tuple[Variable, ...]
     when: When
+    conditions: frozenset[str]
+    """All of them, in their own words."""
 
 
 def module(task: Mapping) -> Called | None:
@@ -87,25 +89,31 @@ def module(task: Mapping) -> Called | None:
 
 
 def read(tasks: Iterable[Task], path: str) -> Iterator[Fragment]:
-    """Yield what tasks of one file run and write.
+    """Yield what tasks for one host run and write.
 
-    A file that is written belongs to the one command of the file that starts K3s; of several nobody knows which.
+    A file that is written belongs to the one command that starts K3s, if that runs wherever the file is written; of
+    several commands nobody knows which reads it.
     """
     every = list(tasks)
     facts = _facts(every)
-    found = [fragment for task in every for fragment in _read(task, path, facts)]
-    starts = [fragment for fragment in found if isinstance(fragment, Start) and not fragment.alone]
-    host = starts[0].host if len(starts) == 1 else None
-    writes = any(isinstance(fragment, ConfigFile | Placed | Unit) for fragment in found)
-    for fragment in found:
-        if isinstance(fragment, Start):
-            why = "a task writes the config" if writes else "another task may write the config"
-            unseen = (*fragment.unseen, Unseen("config", why, fragment.at))
-            yield fragment if writes and host is not None else replace(fragment, unseen=unseen)
-        elif host is not None and isinstance(fragment, _ON_HOST) and fragment.host is not None:
+    found = [(task, fragment) for task in every for fragment in _read(task, path, facts)]
+    starts = [(task, one.host) for task, one in found if isinstance(one, Start) and not one.alone]
+    starting, host = starts[0] if len(starts) == 1 else (None, None)
+    written = [task for task, fragment in found if isinstance(fragment, ConfigFile | Placed | Unit)]
+    every_file = bool(written) and all(_runs_wherever(starting, one) for one in written)
+    for task, fragment in found:
+        if isinstance(fragment, Start) and not every_file:
+            why = "a task writes the config" if written else "another task may write the config"
+            yield replace(fragment, unseen=(*fragment.unseen, Unseen("config", why, fragment.at)))
+        elif host is not None and isinstance(fragment, _ON_HOST) and fragment.host and _runs_wherever(starting, task):
             yield replace(fragment, host=host)
         else:
             yield fragment
+
+
+def _runs_wherever(starting: Task | None, other: Task) -> bool:
+    """Whether a task runs on no host but those on which another one does."""
+    return starting is not None and other.conditions <= starting.conditions
 
 
 def _read(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[Fragment]:
