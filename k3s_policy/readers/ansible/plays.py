@@ -23,7 +23,6 @@ _TASKS_PATH = pattern(r"(?:^|/)(?:tasks|handlers)/")
 _LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 _BLOCKS = ("block", "rescue", "always")
 _SIMPLE = pattern(r"(?!.*\b(?:and|or)\b).*$")
-_BEGINNING = pattern(r" == | is defined")
 _DEEPEST = 20
 
 
@@ -126,26 +125,30 @@ def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
 # --- conditions -------------------------------------------------------------------------------------------
 
 
+_TURNED = ((" != ", " == "), (" is not defined", " is defined"), (" is undefined", " is defined"))
+
+
 def _arms(node: Node | None) -> Iterator[Branch]:
     """Yield the arms that conditions are: `when: x` and `when: not x` never hold together.
 
-    A condition is named by where its words stand first in the file, so that those of two tasks are known as one.
+    A condition is named by where it stands first in the file, so that those of two tasks are known as one.
     """
     for item in _listed(node):
         if isinstance(item, Scalar) and _SIMPLE.fullmatch(str(item).strip()):
             condition, arm = _condition(str(item).strip())
             source = item.text.span.source
-            place = source.content.find(_BEGINNING.split(condition, maxsplit=1)[0])
-            if condition and place >= 0:
-                # Two conditions that begin alike have one place: their words tell them apart.
-                yield Branch(f"{source.path}: {condition}", place, arm)
+            spelled = (condition, *(condition.replace(plain, turned, 1) for turned, plain in _TURNED))
+            places = [place for one in spelled if (place := source.content.find(one)) >= 0]
+            if condition and places:
+                # One condition may be the beginning of another: the words tell them apart.
+                yield Branch(f"{source.path}: {condition}", min(places), arm)
 
 
 def _condition(written: str) -> tuple[str, int]:
     """Return a condition without what turns it around, and which of the two it is."""
     if written.startswith("not "):
         return written.removeprefix("not ").strip().strip("()"), 1
-    for turned, plain in ((" != ", " == "), (" is not defined", " is defined"), (" is undefined", " is defined")):
+    for turned, plain in _TURNED:
         if turned in written:
             return written.replace(turned, plain, 1), 1
     return written.strip("()"), 0
