@@ -3,9 +3,10 @@
 - k3s-io/k3s-ansible, roles/k3s_server/tasks/main.yml and roles/k3s_agent/tasks/main.yml: `server_config_yaml` and
   `agent_config_yaml` are texts of K3s's config, `extra_server_args` and `extra_agent_args` go to the install script,
   `extra_service_envs` into the environment file of the unit, `token` into the config of servers and the environment
-  file of agents.
+  file of agents; `registries_config_yaml` becomes registries.yaml.
 - techno-tim/k3s-ansible, after itwars/k3s-ansible, roles/k3s_server/defaults/main.yml and roles/*/templates:
-  `server_init_args`, `extra_server_args` and `extra_agent_args` stand on the command lines of units.
+  `server_init_args`, `extra_server_args` and `extra_agent_args` stand on the command lines of units; role
+  k3s_custom_registries writes `custom_registries_yaml`.
 - PyratLabs/ansible-role-k3s (xanmanning.k3s), vars/main.yml, k3s_runtime_config: `k3s_server` and `k3s_agent` are
   mappings of K3s's config; a server gets both, an agent only `k3s_agent`. `k3s_control_token` is written to a file.
 - khuedoan/homelab, metal/roles/k3s/templates/config.yaml.j2: `k3s_server_config` is the config of servers.
@@ -36,6 +37,8 @@ class Use(Enum):
     ENVIRONMENT = "environment"
     """Environment variables: a mapping, or a list of `NAME=value`."""
     CREDENTIAL = "credential"
+    REGISTRIES = "registries"
+    """A text that becomes `/etc/rancher/k3s/registries.yaml`."""
 
 
 class Meaning(NamedTuple):
@@ -62,6 +65,8 @@ _MEANINGS = {
     "extra_install_envs": Meaning(Use.ENVIRONMENT),
     "k3s_service_env_vars": Meaning(Use.ENVIRONMENT),
     "k3s_env_variables": Meaning(Use.ENVIRONMENT),
+    "registries_config_yaml": Meaning(Use.REGISTRIES),
+    "custom_registries_yaml": Meaning(Use.REGISTRIES),
 }
 _ARGUMENTS = pattern(
     r"k3s_(?:(?P<role>server|agent)_)?(?!\w*(?:kubectl|helm|curl|wget|ssh))(?:\w+_)?(?:args|arguments|flags|opts|options|exec)$"

@@ -14,9 +14,10 @@ from k3s_policy.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start
 from k3s_policy.lower import Argument, Variable, config_entries
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.pattern import pattern
-from k3s_policy.readers import config
+from k3s_policy.readers import config, written
 from k3s_policy.readers.ansible import roles
 from k3s_policy.readers.ansible.roles import Meaning, Use
+from k3s_policy.readers.written import WrittenFile
 from k3s_policy.shell import split_words
 from k3s_policy.template import JINJA, filled, fills_in, masked
 from k3s_policy.tree import Entry, Mapping, Scalar, Sequence, read_yaml
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["arguments", "configuration", "environment", "lowered", "release", "without_templates"]
 
 _CONFIG_PATH = "/etc/rancher/k3s/config.yaml"
+_REGISTRIES_PATH = "/etc/rancher/k3s/registries.yaml"
 _KEYS = pattern(r"(?m)^[ \t]*[a-z][a-z0-9]*(?:-[a-z0-9]+)+\+?:")
 _INSTALLED = pattern(r"get\.k3s\.io[^\n]*(?:\||\)\")|-c[^\n]*get\.k3s\.io")
 _TOKEN_KEY = pattern(r"(?:(?:cluster|server|agent|node|join)_)?token$")
@@ -72,6 +74,9 @@ def _lowered(entry: Entry, known: Meaning | None, path: str, pinned: Version | N
                 yield LooseOptions(key.text, words, pinned)
         case Meaning(Use.CREDENTIAL) if isinstance(value, Scalar):
             yield from _credential(key, value)
+        case Meaning(Use.REGISTRIES) if isinstance(value, Scalar):
+            host = f"{path}#{key.text.span.start}"
+            yield from written.read(WrittenFile(_REGISTRIES_PATH, without_templates(value.text)), host)
         case Meaning(Use.ENVIRONMENT):
             yield from _environment_file(value, path)
         case Meaning(Use.CONFIG | Use.ARGUMENTS, role) if (
