@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
 from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, Note, NotJudged
+from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment, hosts
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ __all__ = ["read", "read_named"]
 
 _NOT_OF_K3S = (Note, NotJudged, HostName, Database, Inventory, HostVariables)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json)$")
-_INVENTORY = re.compile(r"(?i)\.ini$|(?:^|/)(?:hosts|inventory)[^/]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$")
+_INVENTORY = pattern(r"(?i)\.ini$|(?:^|/)(?:hosts|inventory)[^/]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$")
 _CLOUD_CONFIG = re.compile(r"\ufeff?(?:##[^\n]*\n)?#cloud-config\b")
 
 
