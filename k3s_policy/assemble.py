@@ -19,6 +19,8 @@ from k3s_policy.fragment import (
     Database,
     EnvironmentFile,
     HostName,
+    HostVariables,
+    Inventory,
     LooseOptions,
     NotJudged,
     OfRke2,
@@ -117,7 +119,7 @@ _BY_ITSELF = (
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     """Make nodes and clusters of fragments, and collect what stands by itself."""
-    placed = _placed(list(fragments))
+    placed = _placed(_of_inventories(list(fragments)))
     every = placed.fragments
 
     def of(kind: type[_Kind]) -> list[_Kind]:
@@ -172,6 +174,14 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
 
 
 # What few repositories have is loaded where it is met: a hook on one config file has no cluster.
+
+
+def _of_inventories(fragments: list[Fragment]) -> list[Fragment]:
+    if not any(isinstance(fragment, Inventory | HostVariables) for fragment in fragments):
+        return fragments
+    from k3s_policy.inventory import described  # noqa: PLC0415
+
+    return described(fragments)
 
 
 def _placed(fragments: list[Fragment]) -> PlacedFiles:
@@ -490,7 +500,7 @@ def _loose(loose: LooseOptions, scope: Scope) -> Invocation:
     """Lower options that stand in a variable: those of K3s count, the rest may be another program's."""
     path = loose.at.span.source.path
     words = [argument for argument in loose.arguments if str(argument.text) not in ("server", "agent", "k3s")]
-    version = scope.version_of((path,))
+    version = scope.version_of((path,), loose.version)
     lowered = lower.from_arguments(words, None, flags().as_of(version), Form.VARIABLE)
     unseen = (Unseen(kind, "nothing seen uses this variable") for kind in ("arguments", "config"))
     return Invocation(loose.at, tuple(lowered.settings), (), (*loose.unseen, *unseen), version, files=(path,))

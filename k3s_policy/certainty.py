@@ -100,6 +100,11 @@ def some_may_be_one_host(nodes: Iterable[Node]) -> bool:
 
 
 def called(node: Node, at: Text) -> str:
-    """Say which node is meant: by its file, and by its line where what is reported stands in the same file."""
+    """Say which node is meant: by its file, and by its line where what is reported stands in the same file.
+
+    A host of an inventory is called as it is there, since its file is that of all.
+    """
+    if node.group is not None and node.addresses:
+        return str(node.addresses[0])
     span = node.invocation.at.span
     return f"{node.name}:{span.line}" if at.span.source is span.source else node.name

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from k3s_policy.systemd import EnvironmentFile as SystemdFile
     from k3s_policy.systemd import UnitFile
     from k3s_policy.text import Text
+    from k3s_policy.tree import Entry
     from k3s_policy.version import Version
 
 __all__ = [
@@ -39,7 +40,10 @@ __all__ = [
     "EnvironmentFile",
     "Fragment",
     "HeldCredential",
+    "HostGroup",
     "HostName",
+    "HostVariables",
+    "Inventory",
     "Judged",
     "LooseOptions",
     "NotJudged",
@@ -182,6 +186,38 @@ class Placed:
     when: When = ALWAYS
     folder: bool = False
     """Whether a folder is put at `path`, with all that is in it."""
+    folders: tuple[str, ...] = ()
+    """Where in the repository the source is looked for before it is beside the script: a role's `templates`."""
+
+
+@dataclass(frozen=True, eq=False)
+class HostGroup:
+    """A group of an inventory of Ansible."""
+
+    name: str
+    hosts: tuple[Text, ...] = ()
+    children: tuple[str, ...] = ()
+    variables: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Inventory:
+    """An inventory of Ansible: groups of hosts, and what they are given."""
+
+    at: Text
+    path: str
+    groups: tuple[HostGroup, ...]
+    """A group may stand here several times, each time with a part of it; `all` and `ungrouped` are like others."""
+    hosts: tuple[tuple[str, tuple[Entry, ...]], ...] = ()
+    """The variables that stand with a host, by its name."""
+
+
+@dataclass(frozen=True, eq=False)
+class HostVariables:
+    """A file of `group_vars` or `host_vars`: what hosts of inventories beside it are given."""
+
+    path: str
+    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,6 +277,7 @@ class LooseOptions:
     arguments: tuple[Argument, ...]
     unseen: tuple[Unseen, ...] = ()
     """Where more may be added that was not seen."""
+    version: Version | None = None
 
 
 @dataclass(frozen=True)
@@ -355,6 +392,8 @@ Fragment: TypeAlias = (
     | Placed
     | Registries
     | HeldCredential
+    | Inventory
+    | HostVariables
 )
 
 

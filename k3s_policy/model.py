@@ -83,6 +83,7 @@ class Form(Enum):
     JOB = "job of a pipeline"
     NIX = "NixOS module"
     SERVICE = "OpenRC service"
+    ANSIBLE = "Ansible variable"
     COMMENT = "comment"
 
 

@@ -15,6 +15,7 @@ from k3s_policy.branch import exclusive
 from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Registries, Unit
 from k3s_policy.model import Unseen
 from k3s_policy.place import PlacedFiles, Wanted, folder_of, root_of, same_file
+from k3s_policy.template import without_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -118,8 +119,10 @@ def _paths(command: Placed) -> Iterator[str]:
     named = str(source).removeprefix("/vagrant/")
     if not named or named.startswith("/"):
         return
-    for start in dict.fromkeys((folder, "")):
-        yield posixpath.normpath(posixpath.join(start, named))
+    for start in dict.fromkeys((*command.folders, folder, "")):
+        path = posixpath.normpath(posixpath.join(start, named))
+        # A template is called as what it becomes; one whose ending tells no format is still looked for.
+        yield from dict.fromkeys((without_suffix(path), path))
 
 
 def _at(file: _File, path: str, command: Placed) -> Fragment:

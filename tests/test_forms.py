@@ -189,6 +189,18 @@ def butane(role: str, given_: Sequence[Given]) -> dict[str, str]:
     return {"host.bu": f"variant: fcos\nstorage:\n  files:\n{file}{content}systemd:\n  units:\n{unit}"}
 
 
+def task(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    content = "".join(f"      {line}" for line in _yaml(given_).splitlines(keepends=True))
+    file = f"- name: Config\n  copy:\n    dest: /etc/rancher/k3s/config.yaml\n    content: |\n{content}"
+    return {"roles/k3s/tasks/main.yml": f"{file}- name: K3s\n  command: k3s {role}\n"}
+
+
+def command_of_task(role: str, given_: Sequence[Given]) -> dict[str, str]:
+    written = {"dest": "/etc/rancher/k3s/config.yaml", "content": ""}
+    start = {"name": "K3s", "ansible.builtin.command": {"argv": ["k3s", role, *_words(given_)]}}
+    return {"roles/k3s/tasks/main.yml": json.dumps([{"name": "Config", "copy": written}, start])}
+
+
 def install_exec(role: str, given_: Sequence[Given]) -> dict[str, str]:
     arguments = shlex.quote(" ".join((role, *_words(given_))))
     return {"install.sh": f"curl -sfL https://get.k3s.io | INSTALL_K3S_EXEC={arguments} sh -\n"}
@@ -220,6 +232,7 @@ QUOTING = (
     drop_in, unit_arguments, unit_drop_in, unit_environment, environment_file, command, command_with_variables,
     here_document, install_script, container, compose, compose_environment,
     cloud_init, command_of_cloud_init, butane,
+    task, command_of_task,
 )  # fmt: skip
 """Forms in which every character can be written."""
 

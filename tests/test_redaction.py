@@ -786,6 +786,49 @@ FORMS: dict[str, Form] = {
         path="kairos.yaml",
     ),
     "nested shell": script("sudo bash -c 'K3S_TOKEN=\"{}\" k3s server --write-kubeconfig-mode 644'", "@:/?%=,", str),
+    # Ansible
+    "inventory": config(
+        "k3s_cluster:\n  children: {server: {hosts: {a: , b: }}}\n"
+        "  vars:\n    k3s_version: v1.33.4+k3s1\n    api_endpoint: a\n    token: {}\n    server_config_yaml: |\n"
+        "      token: {}\n      write-kubeconfig-mode: '0644'\n",
+        PLAIN,
+        path="inventory.yml",
+    ),
+    "inventory in ini format": config(
+        "[master]\na k3s_token={}\nb\n[k3s_cluster:children]\nmaster\n[k3s_cluster:vars]\napiserver_endpoint=a\n"
+        "k3s_token={}x\nextra_server_args=--write-kubeconfig-mode 644\n",
+        "@:/?%=,",
+        path="hosts.ini",
+    ),
+    "variables of a role": config(
+        'k3s_version: v1.33.4+k3s1\ntoken: {}\nextra_server_args: "--token {} --write-kubeconfig-mode 644"\n',
+        "@:/?%=,",
+        path="group_vars/all.yml",
+    ),
+    "config in a variable": config(
+        "k3s_server: {datastore-endpoint: 'mysql://k3s:{}@tcp(db)/k3s?tls=skip-verify', disable: [flannel]}\n"
+        "k3s_control_token: {}\n",
+        "@:/?%=,",
+        path="host_vars/a.yml",
+    ),
+    "other variables": config(
+        "k3s: {token: {}}\nour: {env: {K3S_TOKEN: {}, K3S_KUBECONFIG_MODE: '644'}}\n",
+        EVERY,
+        in_double_quotes,
+        path="group_vars/k3s.yml",
+    ),
+    "tasks": config(
+        "- name: K3s\n  shell: k3s server --write-kubeconfig-mode 644 --token '{}' creates=/x\n"
+        "  environment: {K3S_TOKEN: '{}'}\n"
+        "- name: File\n  lineinfile: {path: /etc/rancher/k3s/config.yaml, line: 'token: {}'}\n",
+        "@:/?%=,",
+        path="roles/k3s/tasks/main.yml",
+    ),
+    "task of words": config(
+        "- name: K3s\n  command: k3s server --write-kubeconfig-mode=644 --token={} creates=/x\n",
+        "@:/?%=,",
+        path="roles/k3s/tasks/main.yml",
+    ),
 }
 
 SILENT = {

@@ -61,8 +61,15 @@ def check(subject: Invocation | Credential) -> Problems:
         for secret in credential.secrets(setting.flag, setting.value):
             written = credential.literal(secret, setting.tag)
             if written is not None:
-                name = str(setting.at) if written is secret else f"{setting.at} by default"
+                name = _name(setting) if written is secret else f"{_name(setting)} by default"
                 yield _problem(name, written, setting.at, _alternative(setting), setting.form, whole=_is_whole(setting))
+
+
+def _name(setting: Setting) -> str:
+    """Return what the file calls a setting: a role makes K3S_TOKEN of a variable with another name."""
+    written = setting.at.span
+    of_role = setting.form is Form.ANSIBLE
+    return written.source.content[written.start : written.end] if of_role else str(setting.at)
 
 
 def _is_whole(setting: Setting) -> bool:
@@ -83,6 +90,8 @@ def _advice(alternative: str | None, form: Form) -> str:
         return "take it from a Secret with valueFrom"
     if form is Form.K3D:
         return "write a variable such as ${K3S_TOKEN}, which k3d fills in"
+    if form is Form.ANSIBLE:
+        return "encrypt it with ansible-vault"
     if alternative is None:
         return "fill it in from a secret store"
     # etcd-s3-config-secret names a Secret of the cluster, the others a file of the host.

@@ -116,10 +116,10 @@ def promising(path: str) -> bool:
     lower = path.lower()
     name = lower[lower.rfind("/") + 1 :]
     known = (
-        name in ("hosts", "node-token")
+        name in _REGISTRIES
+        or name == "node-token"
+        or name.startswith(("docker-compose", "hosts", "inventory"))
         or "server/tls/" in lower
-        or name in _REGISTRIES
-        or name.startswith("docker-compose")
     )
     return known or "k3s" in lower or "rancher" in lower
 

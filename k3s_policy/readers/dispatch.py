@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
-from k3s_policy.fragment import Database, HostName, NotJudged, OfRke2
+from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, NotJudged, OfRke2
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment, hosts
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "read_named"]
 
-_NOT_OF_K3S = (OfRke2, NotJudged, HostName, Database)
+_NOT_OF_K3S = (OfRke2, NotJudged, HostName, Database, Inventory, HostVariables)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json|bu|butane|fcc|ign|ignition)$")
 _CLUSTER_MADE = re.compile(r"\s*(?:K10[0-9a-f]{8}|-----BEGIN )")
 _CLOUD_CONFIG = re.compile(r"\ufeff?\s*(?:##[^\n]*\n)?#[ \t]?cloud-config\b")
@@ -34,6 +34,7 @@ _JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")
 # Descriptions of hosts have any name, and not all of them begin as cloud-init wants it.
 _DESCRIPTION = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$")
 _ANY_NAME = pattern(r"(?i)(?:^|/)[^./]+$|\.(?:cfg|cloud-config|conf|hcl|init|txt|user-?data)$")
+_INVENTORY = pattern(r"(?i)\.ini$|(?:^|/)(?:hosts|inventory)[^/]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$")
 
 
 class _Format(NamedTuple):
@@ -67,6 +68,11 @@ _YAML_FORMATS = (
     _Format("workflow", ("steps:", 'steps":')),
     _Format("pipeline", ("script:", "commands:")),
     _Format("taskfile", ("tasks:",)),
+    _Format("ansible", path=r"(?:^|/)(?:group_vars|host_vars|vars|defaults|tasks|handlers|molecule)/"),
+    _Format(
+        "ansible",
+        ("hosts:", "children:", "ansible.builtin.", "_playbook:", "tasks:", "_args:", "_config_yaml:", "k3s_"),
+    ),
 )
 """YAML and JSON; the first reader that claims a file has it. What none claims may be a config of K3s's."""
 
@@ -96,7 +102,8 @@ def read_named(source: Source, kind: str) -> Iterator[Fragment]:
     `kind` is `config`, `environment` or `registries`.
     """
     if kind == "config":
-        yield from config.read(source.text, source.path)
+        text, document = _composed(source)
+        yield from config.read_document(text, document, template.without_suffix(source.path), claimed=True)
     elif kind == "registries":
         from k3s_policy.readers import registries  # noqa: PLC0415  loaded when one is named
 
@@ -110,30 +117,79 @@ def _by_format(source: Source) -> Iterator[Fragment]:
     path, content = template.without_suffix(source.path), source.content
     if _YAML.search(path) or config.passed_over(path):
         yield from _yaml(source, path)
-    elif (format_ := next((one for one in _TEXT_FORMATS if one.may_be(path, content)), None)) is not None:
-        yield from _text(source, path, format_)
-    elif _is_unit(path, content):
-        from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
+        return
+    by_path = next((one for one in _TEXT_FORMATS if one.may_be(path, "")), None)
+    if by_path is not None:
+        yield from _text(source, path, by_path)
+        return
+    read_it = next((reader for claims, reader in _CLAIMS if claims(path, content)), _script)
+    yield from read_it(source, path)
 
-        yield from unit.read(source.text, source.path)
-    elif environment.claims(path, content):
-        yield from environment.read(source.text, path)
-    elif hosts.claims(path, content):
-        yield from hosts.read(source.text)
-    elif _CLUSTER_MADE.match(content):
-        from k3s_policy.readers import data_folder  # noqa: PLC0415  hardly a repository has such a file
 
-        if data_folder.claims(path, content):
-            yield from data_folder.read(source.text, path)
-    elif content.startswith(_MULTIPART):
-        from k3s_policy.readers import user_data  # noqa: PLC0415  rare
+def _text(source: Source, path: str, format_: _Format) -> Iterator[Fragment]:
+    if "k3s" in source.content.lower() or "k3s" in path.lower():
+        reader: Any = import_module(f"k3s_policy.readers.{format_.reader}")
+        syntax = template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
+        yield from reader.read(template.filled(source.text, syntax) if syntax else source.text, path)
 
-        syntax = template.syntax_of(source.path, content) if template.is_template(source.path) else None
-        yield from user_data.read(template.masked(source.text, syntax).text if syntax else source.text, path)
-    elif _is_description(path, content):
-        yield from _yaml(source, path, may_be_config=False)
-    else:
-        yield from _script(source)
+
+# --- what a path alone does not tell ------------------------------------------------------------------------
+
+
+def _is_unit(path: str, content: str) -> bool:
+    if "service" not in path or ("[Service]" not in content and "[Unit]" not in content):
+        return False
+    from k3s_policy.readers import unit  # noqa: PLC0415  loaded when a unit is met
+
+    return unit.claims(path, content)
+
+
+def _unit(source: Source, _: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import unit  # noqa: PLC0415  likewise
+
+    yield from unit.read(source.text, source.path)
+
+
+def _environment(source: Source, path: str) -> Iterator[Fragment]:
+    yield from environment.read(source.text, path)
+
+
+def _hosts(source: Source, _: str) -> Iterator[Fragment]:
+    yield from hosts.read(source.text)
+
+
+def _is_inventory(path: str, content: str) -> bool:
+    return "[" in content and _INVENTORY.search(path) is not None
+
+
+def _inventory(source: Source, path: str) -> Iterator[Fragment]:
+    from k3s_policy.readers.ansible import inventory  # noqa: PLC0415  loaded when an inventory may be met
+
+    if inventory.claims(path, source.content):
+        yield from inventory.read(source.text, path)
+
+
+def _is_made_by_a_cluster(_: str, content: str) -> bool:
+    return _CLUSTER_MADE.match(content) is not None
+
+
+def _made_by_a_cluster(source: Source, path: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import data_folder  # noqa: PLC0415  hardly a repository has such a file
+
+    if data_folder.claims(path, source.content):
+        yield from data_folder.read(source.text, path)
+
+
+def _is_message(_: str, content: str) -> bool:
+    return content.startswith(_MULTIPART)
+
+
+def _message(source: Source, path: str) -> Iterator[Fragment]:
+    """Read user-data of several parts."""
+    from k3s_policy.readers import user_data  # noqa: PLC0415  rare
+
+    syntax = template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
+    yield from user_data.read(template.masked(source.text, syntax).text if syntax else source.text, path)
 
 
 def _is_description(path: str, content: str) -> bool:
@@ -143,29 +199,29 @@ def _is_description(path: str, content: str) -> bool:
     return not content.startswith("#!") and bool(_ANY_NAME.search(path) and _DESCRIPTION.search(content))
 
 
-def _text(source: Source, path: str, format_: _Format) -> Iterator[Fragment]:
-    if "k3s" not in source.content.lower() and "k3s" not in path.lower():
-        return
-    reader: Any = import_module(f"k3s_policy.readers.{format_.reader}")
-    syntax = template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
-    yield from reader.read(template.filled(source.text, syntax) if syntax else source.text, path)
+def _description(source: Source, path: str) -> Iterator[Fragment]:
+    yield from _yaml(source, path, may_be_config=False)
 
 
-def _is_unit(path: str, content: str) -> bool:
-    if "service" not in path or ("[Service]" not in content and "[Unit]" not in content):
-        return False
-    from k3s_policy.readers import unit  # noqa: PLC0415  likewise
-
-    return unit.claims(path, content)
-
-
-def _script(source: Source) -> Iterator[Fragment]:
-    from k3s_policy.readers import script  # noqa: PLC0415  likewise
+def _script(source: Source, _: str) -> Iterator[Fragment]:
+    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
     path, content = source.path, source.content
     if script.claims(path, content) and script.concerns_k3s(content):
         syntax = template.syntax_of(path, content) if script.is_template(path, content) else None
         yield from script.read(template.filled(source.text, syntax) if syntax else source.text)
+
+
+_CLAIMS = (
+    (_is_unit, _unit),
+    (environment.claims, _environment),
+    (hosts.claims, _hosts),
+    (_is_inventory, _inventory),
+    (_is_made_by_a_cluster, _made_by_a_cluster),
+    (_is_message, _message),
+    (_is_description, _description),
+)
+"""What else a file can be, and who reads it then; the first that claims a file has it, and a script is the last."""
 
 
 # --- YAML -------------------------------------------------------------------------------------------------
@@ -176,6 +232,7 @@ def _yaml(source: Source, path: str, *, may_be_config: bool = True) -> Iterator[
     lines = "\n" + source.content.removeprefix("\ufeff")
     formats = [one for one in _YAML_FORMATS if one.may_be(path, lines)]
     telling = "k3s" in path.lower() or "K3S_" in lines or any(one.telling for one in formats)
+    telling = telling or _INVENTORY.search(path) is not None
     if not telling and config.may_be_skipped(source.content):
         return
     text, document = _composed(source)

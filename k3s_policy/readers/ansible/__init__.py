@@ -1,0 +1,66 @@
+"""Ansible: inventories, files of variables, playbooks and tasks, in YAML; inventories in ini format as well.
+
+Where most people keep what K3s is given: in variables of a role that installs it, or in tasks of their own. What they
+mean for a host is told where inventories are put together with the variables beside them (`k3s_policy.inventory`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k3s_policy.fragment import HostVariables
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import config
+from k3s_policy.readers.ansible import inventory, plays, roles, variables
+from k3s_policy.tree import Mapping, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document
+
+__all__ = ["claims", "read_document"]
+
+_OF_HOSTS = pattern(r"(?:^|/)(?:group_vars|host_vars)/")
+_OF_ROLES = pattern(r"(?:^|/)(?:vars|defaults)/[^/]+\.ya?ml$|(?:^|/)molecule/.*/(?:overrides|vars)\.ya?ml$")
+_MOLECULE = pattern(r"(?:^|/)molecule\.ya?ml$")
+
+
+def claims(document: Document, path: str) -> bool:
+    """Whether a file is one of Ansible's, by its shape, by the folder it lies in, or by variables of a known role."""
+    root = document.root
+    if isinstance(root, Sequence):
+        return plays.is_playbook(root) or plays.is_task_list(root, path)
+    if not isinstance(root, Mapping):
+        return False
+    if inventory.is_inventory(root) or _MOLECULE.search(path):
+        return True
+    if config.is_config(root, path) or config.path_claims(path):
+        return False
+    return bool(_OF_HOSTS.search(path) or _OF_ROLES.search(path)) or roles.tells([str(key) for key, _ in root.entries])
+
+
+def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+    """Yield what a file gives K3s, or, of an inventory and what belongs to one, what has to be put together first."""
+    root = document.root
+    if isinstance(root, Sequence):
+        yield from plays.read(root, path)
+    elif isinstance(root, Mapping) and inventory.is_inventory(root):
+        yield inventory.of_mapping(root, path)
+    elif isinstance(root, Mapping) and _MOLECULE.search(path):
+        yield from _molecule(root, path)
+    elif isinstance(root, Mapping) and _OF_HOSTS.search(path):
+        yield HostVariables(path, root.merged().entries)
+    elif isinstance(root, Mapping):
+        yield from variables.lowered(root.merged().entries, path)
+
+
+def _molecule(root: Mapping, path: str) -> Iterator[Fragment]:
+    """Read the variables that a test scenario of Molecule gives its hosts (molecule.yml, provisioner.inventory)."""
+    for part in ("group_vars", "host_vars"):
+        given = root.get("provisioner", "inventory", part)
+        for _, value in given.entries if isinstance(given, Mapping) else ():
+            if isinstance(value, Mapping):
+                yield from variables.lowered(value.merged().entries, path)

@@ -1,0 +1,154 @@
+"""Playbooks and lists of tasks: their variables, and what their tasks run and write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.branch import ALWAYS, Branch
+from k3s_policy.pattern import pattern
+from k3s_policy.readers.ansible import tasks, variables
+from k3s_policy.tree import Mapping, Scalar, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.branch import When
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.lower import Variable
+    from k3s_policy.tree import Node
+
+__all__ = ["is_playbook", "is_task_list", "read"]
+
+_TASKS_PATH = pattern(r"(?:^|/)(?:tasks|handlers)/")
+_LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
+_BLOCKS = ("block", "rescue", "always")
+_SIMPLE = pattern(r"(?!.*\b(?:and|or)\b).*$")
+_DEEPEST = 20
+
+
+def is_playbook(root: Sequence) -> bool:
+    """Whether a list is one of plays."""
+    plays = [item for item in root.items if isinstance(item, Mapping)]
+    return any(
+        play.last("import_playbook") is not None
+        or play.last("ansible.builtin.import_playbook") is not None
+        or (play.last("hosts") is not None and any(play.last(key) for key in (*_LISTS, "roles", "vars", "vars_files")))
+        for play in plays
+    )
+
+
+def is_task_list(root: Sequence, path: str) -> bool:
+    """Whether a list is one of tasks: it lies in a folder of tasks, or its items call a module that is read."""
+    items = [item for item in root.items if isinstance(item, Mapping)]
+    if _TASKS_PATH.search(path):
+        return bool(items)
+    return any(
+        tasks.module(item) is not None and (item.last("name") is not None or item.last("when") is not None)
+        for item in items
+    ) or any(isinstance(item.last("block"), Sequence) for item in items)
+
+
+class _Around(NamedTuple):
+    """What plays and blocks give the tasks in them."""
+
+    environment: tuple[Variable, ...] = ()
+    when: When = ALWAYS
+    conditions: frozenset[str] = frozenset()
+
+
+def read(root: Sequence, path: str) -> Iterator[Fragment]:
+    """Yield what a playbook, or a list of tasks, gives K3s; each play has hosts of its own."""
+    items = [item for item in root.items if isinstance(item, Mapping)]
+    if is_playbook(root):
+        for play in items:
+            yield from _of_play(play, path)
+    else:
+        yield from _of_tasks(items, path, _Around())
+
+
+def _of_play(play: Mapping, path: str) -> Iterator[Fragment]:
+    yield from _variables(play.last("vars"), path)
+    for role in play.items("roles"):
+        if isinstance(role, Mapping):
+            yield from _variables(role.last("vars"), path)
+            # Parameters of a role may stand beside its name.
+            own = tuple(entry for entry in role.entries if str(entry.key) not in _OF_A_ROLE)
+            yield from variables.lowered(own, path)
+    around = _Around(tuple(variables.environment(play.last("environment"))))
+    items = [task for part in _LISTS for task in play.items(part) if isinstance(task, Mapping)]
+    yield from _of_tasks(items, path, around)
+
+
+_OF_A_ROLE = ("role", "name", "vars", "when", "tags", "become")
+
+
+def _of_tasks(items: list[Mapping], path: str, around: _Around) -> Iterator[Fragment]:
+    """Yield what the variables of tasks hold, and what the tasks do for one host."""
+    found: list[tasks.Task] = []
+    for item in items:
+        yield from _of_task(item, path, around, found, 0)
+    yield from tasks.read(found, path)
+
+
+def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task], depth: int) -> Iterator[Fragment]:
+    """Yield what the variables of a task hold, and collect it, or those of its block."""
+    if depth > _DEEPEST:
+        return
+    own = task.merged()
+    yield from _variables(own.last("vars"), path)
+    conditions = own.last("when")
+    inner = _Around(
+        (*around.environment, *variables.environment(own.last("environment"))),
+        tuple(dict.fromkeys((*around.when, *_arms(conditions)))),
+        around.conditions | {str(one) for one in _listed(conditions) if isinstance(one, Scalar)},
+    )
+    for block in (block for part in _BLOCKS for block in own.items(part)):
+        if isinstance(block, Mapping):
+            yield from _of_task(block, path, inner, found, depth + 1)
+    called = tasks.module(own)
+    if called is None:
+        return
+    if called.name == "set_fact":
+        yield from _variables(called.value, path)
+    found.append(tasks.Task(called.name, called.value, own, *inner))
+
+
+def _listed(node: Node | None) -> tuple[Node | None, ...]:
+    return node.items if isinstance(node, Sequence) else (node,)
+
+
+def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
+    if isinstance(node, Mapping):
+        yield from variables.lowered(node.merged().entries, path)
+
+
+# --- conditions -------------------------------------------------------------------------------------------
+
+
+_TURNED = ((" != ", " == "), (" is not defined", " is defined"), (" is undefined", " is defined"))
+
+
+def _arms(node: Node | None) -> Iterator[Branch]:
+    """Yield the arms that conditions are: `when: x` and `when: not x` never hold together.
+
+    A condition is named by where it stands first in the file, so that those of two tasks are known as one.
+    """
+    for item in _listed(node):
+        if isinstance(item, Scalar) and _SIMPLE.fullmatch(str(item).strip()):
+            condition, arm = _condition(str(item).strip())
+            source = item.text.span.source
+            spelled = (condition, *(condition.replace(plain, turned, 1) for turned, plain in _TURNED))
+            places = [place for one in spelled if (place := source.content.find(one)) >= 0]
+            if condition and places:
+                # One condition may be the beginning of another: the words tell them apart.
+                yield Branch(f"{source.path}: {condition}", min(places), arm)
+
+
+def _condition(written: str) -> tuple[str, int]:
+    """Return a condition without what turns it around, and which of the two it is."""
+    if written.startswith("not "):
+        return written.removeprefix("not ").strip().strip("()"), 1
+    for turned, plain in _TURNED:
+        if turned in written:
+            return written.replace(turned, plain, 1), 1
+    return written.strip("()"), 0

@@ -1,0 +1,310 @@
+"""Tasks of Ansible: commands they run, files they write, permissions they give.
+
+As the modules of `ansible.builtin` take their parameters (https://docs.ansible.com/ansible/latest/collections/ansible/builtin/):
+a mapping, or one text of `name=value` words, in which the command of `shell`, `command` and `raw` stands free.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from k3s_policy.flags import flags
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential, Placed, Start, Unit
+from k3s_policy.model import Credential, FileMode, Unseen
+from k3s_policy.pattern import pattern
+from k3s_policy.readers import config, written
+from k3s_policy.readers.ansible.variables import configuration, without_templates
+from k3s_policy.readers.written import WrittenFile
+from k3s_policy.shell import command_line, split_words
+from k3s_policy.text import join
+from k3s_policy.tree import Mapping, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence as List
+
+    from k3s_policy.branch import When
+    from k3s_policy.fragment import Fragment
+    from k3s_policy.lower import Variable
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Node
+
+__all__ = ["Task", "module", "read"]
+
+_COMMANDS = frozenset({"shell", "command", "raw"})
+_FILES = frozenset({"copy", "template", "blockinfile", "lineinfile", "file"})
+_DOWNLOADS = frozenset({"get_url", "uri"})
+_NAMESPACES = ("ansible.builtin.", "ansible.legacy.")
+_PARAMETER = pattern(
+    r"(?:^|(?<=\s))(?:creates|removes|chdir|executable|warn|stdin|strip_empty_ends)=(?:'[^'\n]*'|\"[^\"\n]*\"|\S+)"
+)
+_WORD = pattern(r"(?P<name>[a-z_]+)=(?P<value>.*)$")
+_K3S_FILE = pattern(
+    r"rancher/k3s/(?:[^/]+/)*[^/]+$|/(?:default|sysconfig)/k3s[^/]*$|(?:^|/)k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?$"
+)
+# registries.yaml is read by itself; what lies in the folder besides is no configuration.
+_PLACED = pattern(
+    r"rancher/k3s/config\.ya?ml(?:\.d/[^/]+)?$|/(?:default|sysconfig)/k3s[^/]*$"
+    r"|(?:^|/)k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?$"
+)
+_MODE = pattern(r"0?o?[0-7]{3,4}|[ugoa]*[-+=][rwxXst,ugoa+=-]*")
+_COMBINED = pattern(r"\{[^{}]*['\"](?P<key>[a-z][a-z0-9-]+)['\"]\s*:")
+_NAME = pattern(r"[A-Za-z_]\w*")
+
+
+_READ = _COMMANDS | _FILES | _DOWNLOADS | {"set_fact"}
+_ON_HOST = (ConfigFile, EnvironmentFile, FileMode, HeldCredential, Placed, Unit)
+
+
+class Called(NamedTuple):
+    """The module that a task calls, without its collection."""
+
+    name: str
+    value: Node
+
+
+class Task(NamedTuple):
+    """A task, with what the plays and blocks around it give it."""
+
+    module: str
+    value: Node
+    node: Mapping
+    environment: tuple[Variable, ...]
+    when: When
+    conditions: frozenset[str]
+    """All of them, in their own words."""
+
+
+def module(task: Mapping) -> Called | None:
+    """Return which module a task calls; None where it is none that is read."""
+    for key, value in task.entries:
+        name = str(key)
+        for namespace in _NAMESPACES:
+            name = name.removeprefix(namespace)
+        if name in _READ:
+            return Called(name, value)
+    return None
+
+
+def read(tasks: Iterable[Task], path: str) -> Iterator[Fragment]:
+    """Yield what tasks for one host run and write.
+
+    A file that is written belongs to the one command that starts K3s, if that runs wherever the file is written; of
+    several commands nobody knows which reads it.
+    """
+    every = list(tasks)
+    facts = _facts(every)
+    found = [(task, fragment) for task in every for fragment in _read(task, path, facts)]
+    starts = [(task, one.host) for task, one in found if isinstance(one, Start) and not one.alone]
+    starting, host = starts[0] if len(starts) == 1 else (None, None)
+    written = [task for task, fragment in found if isinstance(fragment, ConfigFile | Placed | Unit)]
+    every_file = bool(written) and all(_runs_wherever(starting, one) for one in written)
+    for task, fragment in found:
+        if isinstance(fragment, Start) and not every_file:
+            why = "a task writes the config" if written else "another task may write the config"
+            yield replace(fragment, unseen=(*fragment.unseen, Unseen("config", why, fragment.at)))
+        elif host is not None and isinstance(fragment, _ON_HOST) and fragment.host and _runs_wherever(starting, task):
+            yield replace(fragment, host=host)
+        else:
+            yield fragment
+
+
+def _runs_wherever(starting: Task | None, other: Task) -> bool:
+    """Whether a task runs on no host but those on which another one does."""
+    return starting is not None and other.conditions <= starting.conditions
+
+
+def _read(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[Fragment]:
+    if task.module in _COMMANDS:
+        yield from _command(task)
+    elif task.module in _FILES:
+        yield from _file(task, path, facts)
+    elif task.module in _DOWNLOADS:
+        yield from _download(task)
+    yield from _credentials(task.environment)
+
+
+def _credentials(given: Iterable[Variable]) -> Iterator[Credential]:
+    """Yield the credentials among the variables of a task: of K3s by their names, whatever the task runs."""
+    for variable in given:
+        name = str(variable.name)
+        if name.startswith("K3S_") and any(flag.sensitive for flag in flags().by_environment(name)):
+            yield Credential(name, variable.name, variable.value, variable.form, variable.tag)
+
+
+# --- commands ---------------------------------------------------------------------------------------------
+
+
+def _command(task: Task) -> Iterator[Fragment]:
+    """Read what a command runs as a shell script; `command` knows no pipes, which nobody writes there."""
+    text = _command_text(task)
+    if text is None or "k3s" not in f"{text}{' '.join(str(one.name) for one in task.environment)}".lower():
+        return
+    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+
+    for fragment in script.read(without_templates(text), task.environment):
+        yield _within(fragment, task.when) if task.when else fragment
+
+
+def _within(fragment: Fragment, when: When) -> Fragment:
+    """Add the conditions of a task to those of what it starts and writes."""
+    match fragment:
+        case Start():
+            words = tuple(one._replace(when=(*when, *one.when)) for one in fragment.arguments)
+            given = tuple(one._replace(when=(*when, *one.when)) for one in fragment.variables)
+            return replace(fragment, arguments=words, variables=given, when=(*when, *fragment.when))
+        case ConfigFile():
+            entries = tuple(one._replace(when=(*when, *one.when)) for one in fragment.entries)
+            return replace(fragment, entries=entries, when=(*when, *fragment.when))
+    return fragment
+
+
+def _command_text(task: Task) -> Text | None:
+    value = task.value
+    if isinstance(value, Scalar):
+        return _without_parameters(value.text) if value.text else _of_args(task)
+    if isinstance(value, Mapping):
+        return _of_mapping(value)
+    return None
+
+
+def _of_args(task: Task) -> Text | None:
+    given = task.node.last("args")
+    return _of_mapping(given) if isinstance(given, Mapping) else None
+
+
+def _of_mapping(value: Mapping) -> Text | None:
+    command = value.scalar("cmd") or value.scalar("_raw_params")
+    if command is not None:
+        return command.text
+    words = [item.text for item in value.items("argv") if isinstance(item, Scalar)]
+    return command_line(words) if words else None
+
+
+def _without_parameters(text: Text) -> Text:
+    """Leave out what is for the module: `creates=/usr/local/bin/k3s`."""
+    position = 0
+    kept = []
+    for match in _PARAMETER.finditer(str(text)):
+        kept.append(text[position : match.start()])
+        position = match.end()
+    return join([*kept, text[position:]], "") if position else text
+
+
+def _download(task: Task) -> Iterator[Fragment]:
+    """Read a download as the `curl` that does the same; what is checked against a sum needs no other check."""
+    given = _parameters(task.value)
+    url, target = given.get("url"), given.get("dest")
+    if not isinstance(url, Scalar) or not isinstance(target, Scalar) or "checksum" in given:
+        return
+    if "k3s" not in f"{url} {target}":
+        return
+    from k3s_policy.readers import script  # noqa: PLC0415  likewise
+
+    checked = given.get("validate_certs")
+    words = [url.text.stand_in("curl"), url.text.stand_in("-o"), target.text, url.text]
+    if isinstance(checked, Scalar) and str(checked).lower() in ("false", "no", "off", "0"):
+        words.insert(1, checked.text.stand_in("--insecure"))
+    yield from script.read(command_line(without_templates(word) for word in words))
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[Fragment]:
+    given = _parameters(task.value)
+    target = given.get("dest") or given.get("path") or given.get("name")
+    if not isinstance(target, Scalar):
+        return
+    place = without_templates(target.text)
+    if not _K3S_FILE.search(str(place)):
+        return
+    host = f"{path}#{target.text.span.start}"
+    mode = given.get("mode")
+    if isinstance(mode, Scalar) and _MODE.fullmatch(str(mode)) and _is_kept(given):
+        yield FileMode(place, mode.text, host, task.when)
+    if task.module == "file" or str(given.get("state", "")) == "absent":
+        return
+    content = given.get("content") or given.get("block") or given.get("line")
+    if content is not None:
+        yield from _written(content, str(place), host, task.when)
+        yield from _held(content, str(place), host, task.when, facts)
+    elif isinstance(source := given.get("src"), Scalar) and not _is_on(given.get("remote_src")):
+        yield from _placed(task, source.text, place, host, path)
+
+
+def _parameters(value: Node) -> dict[str, Node]:
+    """Return the parameters of a module, a mapping or words of `name=value`."""
+    if isinstance(value, Mapping):
+        return {str(key): one for key, one in value.merged().entries}
+    found: dict[str, Node] = {}
+    for word in split_words(value.text) or () if isinstance(value, Scalar) else ():
+        if match := _WORD.match(str(word)):
+            given = word.cut(match, "value")
+            found[match["name"]] = Scalar(given, given, plain=True)
+    return found
+
+
+def _is_kept(given: dict[str, Node]) -> bool:
+    return str(given.get("state", "file")) not in ("directory", "absent", "link")
+
+
+def _is_on(node: Node | None) -> bool:
+    return isinstance(node, Scalar) and str(node).lower() in ("true", "yes", "on", "1")
+
+
+def _written(content: Node, place: str, host: str, when: When) -> Iterator[Fragment]:
+    if isinstance(content, Scalar):
+        if (content.tag or "").startswith("!"):
+            return
+        yield from written.read(WrittenFile(place, without_templates(content.text), when), host)
+    elif config.path_claims(place) and (file := configuration(content, place, claimed=True)) is not None:
+        entries = tuple(entry._replace(when=when) for entry in file.entries)
+        yield replace(file, path=place, host=host, entries=entries, when=when)
+
+
+def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Iterator[Placed]:
+    """Yield where a file of the repository is put: from the role's `templates` or `files`, or from beside the playbook.
+
+    As Ansible looks for it (https://docs.ansible.com/ansible/latest/playbook_guide/playbook_pathing.html).
+    """
+    target = str(place)
+    source = without_templates(source)
+    if target.endswith("/"):
+        target = posixpath.join(target, posixpath.basename(str(source)))
+    if not _PLACED.search(target):
+        return
+    kind = "templates" if task.module == "template" else "files"
+    root, tasks, _ = f"/{path}".rpartition("/tasks/")
+    if not tasks:
+        root, _, _ = f"/{path}".rpartition("/handlers/") if "/handlers/" in f"/{path}" else f"/{path}".rpartition("/")
+    folders = (posixpath.join(root, kind).lstrip("/"), root.lstrip("/"))
+    yield Placed(source, target, host, path, when=task.when, folders=folders)
+
+
+# --- credentials in what templates make -----------------------------------------------------------------------
+
+
+def _facts(every: List[Task]) -> dict[str, list[tuple[str, Text]]]:
+    """Return the credentials that tasks put into variables: `{{ config | combine({'token': token}) }}`."""
+    found: dict[str, list[tuple[str, Text]]] = {}
+    for task in every:
+        for key, value in task.value.entries if task.module == "set_fact" and isinstance(task.value, Mapping) else ():
+            for match in _COMBINED.finditer(str(value.text)) if isinstance(value, Scalar) else ():
+                flag = flags().get(match["key"])
+                if flag is not None and flag.sensitive and isinstance(value, Scalar):
+                    found.setdefault(str(key), []).append((match["key"], value.text.cut(match, "key")))
+    return found
+
+
+def _held(
+    content: Node, place: str, host: str, when: When, facts: dict[str, list[tuple[str, Text]]]
+) -> Iterator[HeldCredential]:
+    """Yield the credentials that a file holds by a variable that was made in the same tasks."""
+    if not isinstance(content, Scalar) or "{{" not in str(content):
+        return
+    for name in dict.fromkeys(_NAME.findall(str(content))):
+        for what, at in facts.get(name, ())[:1]:
+            yield HeldCredential(what, at, place, host, when)
