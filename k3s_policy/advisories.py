@@ -66,13 +66,11 @@ def _since(first: str, version: Version) -> bool:
     return start is None or version >= start
 
 
-def _serves(invocation: Invocation) -> Exposure | None:
-    """Whether it is a server: each of them answers on the supervisor's port."""
-    return Exposure() if isinstance(invocation, Server) else None
-
-
 def _grows_its_certificate(invocation: Invocation) -> Exposure | None:
-    """Whether a server has the fix of CVE-2023-32187 and leaves it off, as is the default up to v1.27."""
+    """Whether a server has the fix of CVE-2023-32187 and leaves it off, as is the default up to v1.27.
+
+    Older releases have no fix, whatever is configured: they are the matter of whoever looks for outdated software.
+    """
     if not isinstance(invocation, Server):
         return None
     given = invocation.last("tls-san-security")
@@ -123,20 +121,6 @@ def _by_absence(invocation: Invocation) -> Confidence:
 _ADVISORIES = (
     Advisory(
         "CVE-2023-32187",  # GHSA-m4hf-6vgr-75r2
-        Severity.HIGH,
-        (
-            ("", "v1.24.17"),
-            ("v1.25.0-alpha", "v1.25.13"),
-            ("v1.26.0-alpha", "v1.26.8"),
-            ("v1.27.0-alpha", "v1.27.5"),
-            ("v1.28.0-alpha", "v1.28.1"),
-        ),
-        "whoever reaches port 6443 can make the server's certificate too long for its clients",
-        "upgrade to v1.28.1 or newer",
-        _serves,
-    ),
-    Advisory(
-        "CVE-2023-32187",
         Severity.HIGH,
         (
             ("v1.24.17", "v1.25.0-alpha"),

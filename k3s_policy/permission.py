@@ -14,7 +14,7 @@ from k3s_policy import credential
 from k3s_policy.branch import ALWAYS, exclusive
 from k3s_policy.credential import Nature
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential, Registries
 from k3s_policy.model import CredentialFile, FileMode
 from k3s_policy.pattern import pattern
 from k3s_policy.tree import Scalar
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from k3s_policy.branch import When
     from k3s_policy.flags import Flag
     from k3s_policy.fragment import Fragment
+    from k3s_policy.registries import Given
     from k3s_policy.text import Text
 
 __all__ = ["credential_files"]
 
-_File: TypeAlias = ConfigFile | EnvironmentFile | HeldCredential
+_File: TypeAlias = ConfigFile | EnvironmentFile | HeldCredential | Registries
 
 _OCTAL = pattern(r"0?o?[0-7]{1,5}")
 _CLAUSE = pattern(r"(?P<who>[ugoa]*)(?P<change>(?:[-+=][rwxXst]*)+)")
@@ -80,7 +81,7 @@ class _Changes:
 def _when(file: _File) -> When:
     if isinstance(file, EnvironmentFile):
         return file.variables[0].when if file.variables else ALWAYS
-    return file.when
+    return ALWAYS if isinstance(file, Registries) else file.when
 
 
 def _held(file: _File) -> Iterator[tuple[str, Text]]:
@@ -88,6 +89,9 @@ def _held(file: _File) -> Iterator[tuple[str, Text]]:
     table = flags()
     if isinstance(file, HeldCredential):
         yield file.what, file.at
+    elif isinstance(file, Registries):
+        for config in file.configs:
+            yield from ((f"auth.{given.key}", given.key) for given in config.auth if _is_secret(given))
     elif isinstance(file, ConfigFile):
         for entry in file.entries:
             flag = table.get(str(entry.key)) or table.removed(str(entry.key))
@@ -98,6 +102,10 @@ def _held(file: _File) -> Iterator[tuple[str, Text]]:
             name = str(variable.name)
             if any(_is_credential(flag, variable.value, variable.tag) for flag in table.by_environment(name)):
                 yield name, variable.name
+
+
+def _is_secret(given: Given) -> bool:
+    return str(given.key) != "username" and credential.nature(given.value) not in _NONE
 
 
 _NONE = frozenset({Nature.EMPTY, Nature.ENCRYPTED})

@@ -15,12 +15,10 @@ ALL = advisories._ADVISORIES  # noqa: SLF001  the table itself
 @pytest.mark.parametrize(
     ("name", "affected", "mended"),
     [
-        ("CVE-2023-32187", "v1.0.0", "v1.28.1+k3s1"),
-        ("CVE-2023-32187", "v1.24.16+k3s1", "v1.28.1+k3s1"),
-        # Mended, and switched off.
-        ("CVE-2023-32187", "v1.24.17+k3s1", "v1.29.0+k3s1"),
+        # What is mended, and switched off.
+        ("CVE-2023-32187", "v1.24.17+k3s1", "v1.24.16+k3s1"),
+        ("CVE-2023-32187", "v1.27.5+k3s1", "v1.28.0+k3s1"),
         ("CVE-2023-32187", "v1.27", "v1.28"),
-        ("CVE-2023-32187", "v1.28.0+k3s1", "v1.28.2+k3s1"),
         ("CVE-2025-46599", "v1.32.0+k3s1", "v1.31.14+k3s1"),
         ("CVE-2025-46599", "v1.32.0-rc1+k3s1", "v1.32.4-rc1+k3s1"),
         ("CVE-2025-46599", "v1.32.3+k3s1", "v1.32"),

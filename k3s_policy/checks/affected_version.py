@@ -2,9 +2,9 @@
 
 Whether these vulnerabilities can be used shows in the configuration:
 
-- CVE-2023-32187: up to v1.24.16, v1.25.12, v1.26.7, v1.27.4 and v1.28.0 whoever reaches port 6443 of a server can make
-  its certificate so long that no client takes it any more. Later releases up to v1.27 have the fix and leave it off:
-  they need `tls-san-security: true`.
+- CVE-2023-32187: from v1.24.17, v1.25.13, v1.26.8 and v1.27.5 up to the last v1.27 a server has the fix, and leaves it
+  off without `tls-san-security: true`: whoever reaches port 6443 can make its certificate so long that no client takes
+  it any more. Releases before have it in any configuration.
 - CVE-2025-46599: v1.32.0 to v1.32.3 open the kubelet's read-only port 10255, on servers and agents, unless
   `kubelet-arg: read-only-port=0` shuts it.
 - CVE-2021-32001: up to v1.19.12, v1.20.8 and v1.21.2 a server without a token encrypts what it keeps in the datastore

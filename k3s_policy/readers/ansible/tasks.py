@@ -44,9 +44,9 @@ _WORD = pattern(r"(?P<name>[a-z_]+)=(?P<value>.*)$")
 _K3S_FILE = pattern(
     r"rancher/k3s/(?:[^/]+/)*[^/]+$|/(?:default|sysconfig)/k3s[^/]*$|(?:^|/)k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?$"
 )
-# registries.yaml is read by itself; what lies in the folder besides is no configuration.
+# What lies in the folder besides is no configuration.
 _PLACED = pattern(
-    r"rancher/k3s/config\.ya?ml(?:\.d/[^/]+)?$|/(?:default|sysconfig)/k3s[^/]*$"
+    r"rancher/k3s/(?:registries\.ya?ml|config\.ya?ml(?:\.d/[^/]+)?)$|/(?:default|sysconfig)/k3s[^/]*$"
     r"|(?:^|/)k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?$"
 )
 _MODE = pattern(r"0?o?[0-7]{3,4}|[ugoa]*[-+=][rwxXst,ugoa+=-]*")
