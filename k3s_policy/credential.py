@@ -120,7 +120,7 @@ def literal(secret: Text, tag: str | None = None) -> Text | None:
     return secret if kind is Nature.LITERAL else None
 
 
-def is_well_known(value: Text) -> bool:
+def is_well_known(value: Text | str) -> bool:
     """Whether the value is an example that documentation and tutorials print."""
     return str(value).strip().rpartition(":")[2].lower() in _WELL_KNOWN
 

@@ -47,7 +47,8 @@ def redact(
     for source, spans in secrets.items():
         # What only looks like a credential is hidden in frames, and so it is in words.
         looking = (source.content[span.start : span.end] for span in spans)
-        values[source] = values.get(source, frozenset()) | {text for text in looking if len(text) >= _TELLING}
+        telling = {text for text in looking if len(text) >= _TELLING and not credential.is_well_known(text)}
+        values[source] = values.get(source, frozenset()) | telling
     told = [_told_without(values.get(finding.span.source, ()), finding) for finding in findings]
     return tuple(_fingerprinted(told, secrets)), secrets
 

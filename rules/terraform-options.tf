@@ -15,3 +15,8 @@ variable "flags" {
   # ok: terraform-options
   description = "Options such as --cluster-init"
 }
+
+output "options_of_the_next_server" {
+  # ok: terraform-options
+  value = "--cluster-init --disable traefik"
+}

@@ -29,3 +29,8 @@ locals {
   # ok: terraform-script
   hello = "curl https://example.com"
 }
+
+output "how_to_join" {
+  # ok: terraform-script
+  value = "curl -sfL https://get.k3s.io | K3S_URL=https://10.0.0.1:6443 K3S_TOKEN=$TOKEN sh -"
+}
