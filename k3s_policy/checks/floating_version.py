@@ -1,9 +1,12 @@
-"""K3s is installed without saying which release.
+"""K3s, or a chart that it installs, is installed without saying which release.
 
 Without `INSTALL_K3S_VERSION` the install script takes what the channel `stable` has that day (K3s `install.sh`,
 get_release_version); so does `k3sup` without `--k3s-version`, and an image without a tag, or with `latest`, is another
 one next month. The hosts of one cluster then run the releases of the days they were set up on, a server that is set up
 anew may be a minor release ahead of the others, and what was tested is not what runs.
+
+A Plan of the system-upgrade controller that names a channel and no version upgrades whenever the channel moves, and a
+HelmChart of a repository without `version` takes the newest chart when it is first installed.
 
 Scripts that download nothing, install a commit, or take the release from a variable are not reported, nor are install
 scripts of other places than K3s's own: they may choose one.
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.fragment import Chart, Upgrade
 from k3s_policy.membership import speaks_of
 from k3s_policy.rule import Problem, rule
 
@@ -37,12 +41,23 @@ if TYPE_CHECKING:
     see=("https://docs.k3s.io/installation/configuration", "https://docs.k3s.io/upgrades/manual"),
     fields=("release",),
 )
-def check(invocation: Invocation) -> Problems:
+def check(subject: Invocation | Chart | Upgrade) -> Problems:
     """Report what chooses the release, where that is another one with time."""
-    release = invocation.release
-    if release is None or not release.floating or _may_be_pinned(invocation):
-        return
-    yield Problem(release.at, f"{release.floating}: what is set up later runs another release", "pin one release")
+    if isinstance(subject, Chart):
+        yield from _of_chart(subject)
+    elif isinstance(subject, Upgrade):
+        if subject.channel is not None and subject.version is None:
+            yield Problem(subject.channel, "K3s is upgraded whenever this channel moves", "name one release as version")
+    elif subject.release is not None and subject.release.floating and not _may_be_pinned(subject):
+        message = f"{subject.release.floating}: what is set up later runs another release"
+        yield Problem(subject.release.at, message, "pin one release")
+
+
+def _of_chart(chart: Chart) -> Problems:
+    """Report a chart of a repository without a version; an archive has the one it was packed with."""
+    of_registry = chart.chart is not None and chart.chart.startswith("oci://")
+    if chart.version is None and not chart.packed and (chart.repository is not None or of_registry):
+        yield Problem(chart.at, "this chart has no version: the newest one is installed", "pin its version")
 
 
 def _may_be_pinned(invocation: Invocation) -> bool:
