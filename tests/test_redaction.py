@@ -214,6 +214,10 @@ def base64_of(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def for_compose(value: str) -> str:
+    return in_double_quotes(value.replace("$", "$$"))
+
+
 def indented(text: str, width: int) -> str:
     return "".join(" " * width + line for line in text.splitlines(keepends=True))
 
@@ -317,6 +321,8 @@ OPEN_MODE = '\nwrite-kubeconfig-mode: "0644"\n'
 HEX = "0123456789abcdef" * 4
 BODY = 'token: {}\nwrite-kubeconfig-mode: "0644"\ntls-san: k3s.example.com\n'
 
+COMPOSE = "services:\n  k3s:\n    image: rancher/k3s:v1.33.4-k3s1\n"
+KUBECONFIG = "apiVersion: v1\nkind: Config\nusers:\n  - {name: default, user: {client-key-data: {}}}\n"
 K3D = "apiVersion: k3d.io/v1alpha5\nkind: Simple\nservers: 2\n"
 PLAN = (
     "apiVersion: upgrade.cattle.io/v1\nkind: Plan\nmetadata: {name: k3s}\nspec:\n  upgrade:\n    image: k3s-upgrade\n"
@@ -626,6 +632,26 @@ FORMS: dict[str, Form] = {
         )
     },
     # what other tools read
+    "compose, list": config(COMPOSE + "    environment: ['K3S_TOKEN={}']\n", "@:/?#&()%!", path="compose.yaml"),
+    "compose, mapping": config(COMPOSE + "    environment: {K3S_TOKEN: {}}\n", EVERY, for_compose, "compose.yaml"),
+    "compose, command": config(COMPOSE + "    command: [server, --token, {}]\n", EVERY, for_compose, "compose.yaml"),
+    "compose, default": config(
+        COMPOSE + "    environment: ['K3S_TOKEN=${K3S_TOKEN:-{}}']\n", "@:/?#&()%!", path="compose.yaml"
+    ),
+    "image": config("FROM rancher/k3s\nENV K3S_TOKEN={}\nCMD [server]\n", "@:/?&()%!", path="Containerfile"),
+    "job": config(
+        "env: {K3S_TOKEN: {}}\njobs: {a: {steps: [{run: 'k3s server --write-kubeconfig-mode 644'}]}}\n",
+        EVERY,
+        in_double_quotes,
+        ".github/workflows/a.yml",
+    ),
+    "makefile": config("k3s:\n\tk3s server --token {}\n", "@:/?&%+", for_shell, "Makefile"),
+    "file of just": config("k3s:\n  k3s server --token {}\n", "@:/?&%+", for_shell, "justfile"),
+    "Vagrantfile": config(
+        "config.vm.provision 'shell', inline: <<-'S'\nk3s server --token {}\nS\n", "@:/?&%+", for_shell, "Vagrantfile"
+    ),
+    "NixOS": config('{ services.k3s.token = "{}"; }\n', "@:/?#&()%!;<>[]*^~+", path="k3s.nix"),
+    "token of a cluster": config("K10" + HEX + "::server:{}\n", "@/?#&()%!", path="k3s/node-token"),
     "k3d": config(K3D + "token: {}\n", EVERY, in_double_quotes, "k3d.yaml"),
     "k3d, environment": config(K3D + "env:\n  - envVar: 'K3S_TOKEN={}'\n", "@:/?#&()%!", path="k3d.yaml"),
     "k3d, argument": config(
@@ -850,6 +876,13 @@ def test_no_output_shows_a_credential(bench: Bench, name: str, marker: Marker) -
 
 
 # --- other ways into the output -----------------------------------------------------------------------
+
+
+def test_no_output_shows_the_key_of_a_kubeconfig(bench: Bench) -> None:
+    key = base64_of("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIDummyDummyDummyDummy\n")
+    outputs = bench.scan({"k3s.yaml": KUBECONFIG.replace("{}", key)}).outputs
+    assert all("committed-cluster-secret" in outputs[form] for form in ("text", "json", "sarif"))
+    assert not [form for form, output in outputs.items() if key[20:40] in output]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
