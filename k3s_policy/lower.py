@@ -113,19 +113,22 @@ def _option(  # noqa: PLR0913, PLR0917  the state of one parse
     if name in _HELP:
         return
     flag = _flag(name, role, flags)
-    value: Text | None = given if equals else None
     if flag is not None:
-        if value is None and flag.kind is not Kind.BOOL:
-            value = _next_value(word, queue)
-            if value is None:
-                value = option[len(option) :]
-        elif value is None:
-            value = option.stand_in("true")
-        lowered.settings.append(Setting(flag, option, restored(value), Origin.ARGUMENT, form, word.when))
+        if equals:
+            values = [Argument(given, word.when)]
+        elif flag.kind is Kind.BOOL:
+            values = [Argument(option.stand_in("true"), word.when)]
+        else:
+            values = _next_values(word, queue) or [Argument(option[len(option) :], word.when)]
+        lowered.settings += (
+            Setting(flag, option, restored(value.text), Origin.ARGUMENT, form, value.when) for value in values
+        )
         return
-    if value is None and queue and not queue[0].text.startswith("-") and not _is_open(queue[0].text):
+    values = [Argument(given, word.when)] if equals else []
+    if not equals and queue and not queue[0].text.startswith("-") and not _is_open(queue[0].text):
         # Nobody knows whether it takes a value; one that does not look like a flag most likely is it.
-        value = _next_value(word, queue)
+        values = _next_values(word, queue)
+    value = values[0].text if values else None
     lowered.unrecognised.append(Unrecognised(name, option, value, Origin.ARGUMENT, form, word.when))
 
 
@@ -133,14 +136,28 @@ _HELP = frozenset({"help", "h"})
 """Every command of urfave/cli has this flag: it prints help and ends."""
 
 
-def _next_value(word: Argument, queue: list[Argument]) -> Text | None:
-    """Take the next word as a value, skipping those of branches that exclude this option's."""
+def _next_values(word: Argument, queue: list[Argument]) -> list[Argument]:
+    """Take the next word as a value, skipping those of branches that exclude this option's.
+
+    What the same word is in other branches is taken too: `--flannel-backend "$BACKEND"`, where a script gives the
+    variable one value or another.
+    """
     from k3s_policy.branch import exclusive  # noqa: PLC0415  only scripts have branches
 
-    for position, following in enumerate(queue):
-        if not exclusive(word.when, following.when):
-            return queue.pop(position).text
-    return None
+    taken: list[Argument] = []
+    position = 0
+    while position < len(queue):
+        following = queue[position]
+        if exclusive(word.when, following.when):
+            position += 1
+        elif all(exclusive(following.when, value.when) for value in taken):
+            queue.pop(position)
+            taken.append(following._replace(when=tuple(dict.fromkeys((*word.when, *following.when)))))
+            if not following.when:
+                break
+        else:
+            break
+    return taken
 
 
 def _flag(name: str, role: str | None, flags: Flags) -> Flag | None:
