@@ -170,7 +170,7 @@ class _Reading:
             from k3s_policy.readers.script import k3d  # noqa: PLC0415  few scripts make such clusters
 
             self.found.extend(k3d.created(call, self.path))
-        elif self._is_installer(call.program, call):
+        elif self._is_installer(call.program, call, call.words[1:]):
             self._install(call, call.words[1:], self._origin(call.words[0]))
         else:
             self._file_command(call)
@@ -241,7 +241,7 @@ class _Reading:
         elif any(INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
             self._install(call, operands, _own_url(upstream_words(call.command)))
         elif operands and "s" not in letters and call.name != "su":
-            if self._is_installer(str(operands[0].text), call):
+            if self._is_installer(str(operands[0].text), call, operands[1:]):
                 self._install(call, operands[1:], self._origin(operands[0]))
         elif call.command.upstream is not None and start.for_installer(call.variables):
             self._install(call, operands, None)
@@ -249,11 +249,14 @@ class _Reading:
             for text in call.command.input or self.standard_input:
                 self._nested(text, call.variables, here=True)
 
-    def _is_installer(self, program: str, call: Call) -> bool:
-        """Whether a script that is run is the install script: by its name, its origin, or what it is given."""
+    def _is_installer(self, program: str, call: Call, operands: Sequence[Word]) -> bool:
+        """Whether a script that is run is the install script: by its origin, or by its name and what it is given."""
         if program in self.own:
             return False
-        if _INSTALLER_FILE.search(program) or (program.startswith("<(") and INSTALLER_URL.search(program)):
+        if program.startswith("<(") and INSTALLER_URL.search(program):
+            return True
+        # Scripts of one's own have such names too.
+        if _INSTALLER_FILE.search(program) and start.for_k3s(call.variables, operands):
             return True
         name = program.rpartition("/")[2]
         if any(one.part == THE_INSTALLER and one.writes(name) for one in self.downloads):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from k3s_policy.readers.script.call import Call
     from k3s_policy.shell import Word
 
-__all__ = ["container", "for_installer", "installer", "k3s", "k3sup", "runs_container"]
+__all__ = ["container", "for_installer", "for_k3s", "installer", "k3s", "k3sup", "runs_container"]
 
 _ROLES = ("server", "agent")
 _CONTAINER_COMMANDS = ("run", "create")
@@ -34,6 +34,17 @@ _CONTAINER_COMMANDS = ("run", "create")
 def for_installer(variables: Iterable[Variable]) -> bool:
     """Whether variables of the install script are set, so that an `install.sh` is most likely K3s's."""
     return any(str(variable.name).startswith("INSTALL_K3S_") for variable in variables)
+
+
+def for_k3s(variables: Iterable[Variable], operands: Sequence[Word]) -> bool:
+    """Whether what a script is given is for K3s: its variables, a role, or a flag that no other program has."""
+    if any(str(variable.name).startswith(("INSTALL_K3S_", "K3S_")) for variable in variables):
+        return True
+    words = [str(word.text) for word in operands]
+    if words and words[0] in _ROLES:
+        return True
+    names = (word.lstrip("-").partition("=")[0] for word in words if word.startswith("--"))
+    return any("-" in name and flags().get(name) is not None for name in names)
 
 
 def installer(
