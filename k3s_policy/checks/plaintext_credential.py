@@ -22,6 +22,7 @@ write-kubeconfig-mode: "0600"
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy import credential
@@ -61,8 +62,18 @@ def check(subject: Invocation | Credential) -> Problems:
         for secret in credential.secrets(setting.flag, setting.value):
             written = credential.literal(secret, setting.tag)
             if written is not None:
-                name = _name(setting) if written is secret else f"{_name(setting)} by default"
-                yield _problem(name, written, setting.at, _alternative(setting), setting.form, whole=_is_whole(setting))
+                problem = _problem(
+                    _name(setting), written, setting.at, _alternative(setting), setting.form, whole=_is_whole(setting)
+                )
+                yield problem if written is secret else _of_default(problem)
+
+
+def _of_default(problem: Problem) -> Problem:
+    """Say of a credential that it is what a template takes where nobody gives one."""
+    message = problem.message.replace("the value of", "the default of", 1).replace(
+        "the password", "the default password"
+    )
+    return replace(problem, message=message, help="leave the default out, and replace it: the history keeps it")
 
 
 def _name(setting: Setting) -> str:
