@@ -13,9 +13,10 @@ from jsonschema import Draft202012Validator
 from k3s_policy import data
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.flags import flags
+from k3s_policy.model import Ground
 from k3s_policy.options import parse
 from k3s_policy.readers import dispatch
-from k3s_policy.run import assembled
+from k3s_policy.run import Request, assembled, survey
 from k3s_policy.show import overview
 from k3s_policy.show.json import render
 from k3s_policy.text import Source
@@ -281,3 +282,14 @@ def test_a_host_of_two_roles_is_remarked() -> None:
         "the cluster edge of .k3s-policy.yaml: c/ matches no K3s configuration",
         "the cluster edge of .k3s-policy.yaml: a/etc/rancher/k3s/config.yaml is under servers and under agents",
     ]
+
+
+@pytest.mark.parametrize("folder", ["bad", "mended"])
+def test_the_examples_are_shown_as_the_schema_has_it(folder: str) -> None:
+    found = survey(Request((str(Path(__file__).parent.parent / "examples" / folder),)))
+    VALIDATOR.validate(json.loads(render(overview(found.assembly))))
+
+
+def test_the_schema_knows_every_ground_of_a_cluster() -> None:
+    grounds = json.dumps(data.schema("show"))
+    assert all(f'"{ground.value}"' in grounds for ground in Ground)
