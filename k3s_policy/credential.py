@@ -70,16 +70,17 @@ _PLACEHOLDER = pattern(
     r"|^(?:x{3,}|X{3,}|\*{3,}|\.{2,}|-{3,}|_{3,}|#{3,}|\?{3,}|…)$|x{4,}$|\*{4,}"
     r"|(?i:^(?:<.*>)?your?[\W_a-z])|(?i:[\W_]your[\W_])|(?i:^(?:todo|tbd|redacted|replace|dummy|placeholder|masked|hidden|none|null)\b)"
     r"|(?i:replace[\W_]?(?:me|this|with))|(?i:^(?:insert|enter|put|add|set)[\W_].*(?:here|token|secret|password))"
+    r"|(?i:^change[\W_]?(?:me|this)[\W_]+[a-z])|^CHANGE_?ME$"
     r"|(?i:[\W_]here$)|(?i:\bexample[\W_](?:token|secret|password))"
     r"|^(?:[A-Z0-9]+_)*(?:TOKEN|SECRET|PASSWORD|PASS|KEY)(?:_[A-Z0-9]+)*$"
 )
 _WELL_KNOWN = frozenset(
     {
-        "12345", "123456", "12345678", "admin", "changeit", "changeme", "changeme!", "default", "demo", "foo", "bar",
-        "k3s", "k3s-secret", "k3stoken", "kine", "kubernetes", "letmein", "minioadmin", "mynodetoken", "mypassword",
-        "mysecret", "mytoken", "myvagrant", "pass", "password", "postgres", "rancher", "root", "s3cr3t", "secret",
-        "some-super-deduper-secret-thing", "somethingtotallyrandom", "supersecret", "test", "testing", "token",
-        "vagrant", "verysecret",
+        "12345", "123456", "12345678", "admin", "bar", "change-me", "changeit", "changeme", "changeme!", "default",
+        "demo", "foo", "k3s", "k3s-secret", "k3stoken", "kine", "kubernetes", "letmein", "minioadmin",
+        "mynodetoken", "mypassword", "mysecret", "mytoken", "myvagrant", "pass", "password", "postgres", "rancher",
+        "root", "s3cr3t", "secret", "some-super-deduper-secret-thing", "somethingtotallyrandom", "supersecret",
+        "test", "testing", "token", "vagrant", "verysecret",
     }
 )  # fmt: skip
 _TOKEN = pattern(r"^(?:.*?::)?(?:[A-Za-z0-9_-]+:)?(?P<secret>[^:]*)$", re.DOTALL)
