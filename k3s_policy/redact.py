@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.finding import Finding
     from k3s_policy.fragment import Judged
+    from k3s_policy.registries import Unknown
     from k3s_policy.text import Source, Text
 
 __all__ = ["Hidden", "credentials_of", "redact"]
@@ -106,7 +107,7 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
         yield subject.value
     elif isinstance(subject, Registries):
         # Whatever a login is called: K3s drops it, and it is a credential all the same.
-        yield from (one.value.written for one in subject.unknown if one.place == "auth" and not _is_user(one.key))
+        yield from (one.value.written for one in subject.unknown if _may_be_secret(one))
     elif isinstance(subject, Download):
         yield from subject.secrets
     elif isinstance(subject, EnvironmentFile):
@@ -114,8 +115,12 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
             yield from credential.misspelt_variable(str(variable.name), variable.value, flags())
 
 
-def _is_user(key: Text) -> bool:
-    return str(key).lower() in ("user", "email", "name")
+def _may_be_secret(unknown: Unknown) -> bool:
+    """Whether a key that K3s drops holds what a login or a private key is made of."""
+    name = str(unknown.key).lower()
+    if unknown.place == "auth":
+        return name not in ("user", "email", "name")
+    return unknown.place == "tls" and "key" in name
 
 
 def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:

@@ -35,6 +35,7 @@ _KEY = pattern(r"(?m)^(?:mirrors|configs|auths):(?:[ \t]|\r?$)")
 _HOST = pattern(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w.-]+:\d+|localhost|\[[0-9A-Fa-f:]+\](?::\d+)?|\*")
 _SECRET = pattern(r"(?i)auth|(?!.*file$).*(?:tok(?:e?n)|pass|psk|pwd|secret|cred).*")
 """What people call the credential of a registry, below keys that K3s has no use for too."""
+_PRIVATE_KEY = pattern(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 
 
 def path_claims(path: str) -> bool:
@@ -154,7 +155,14 @@ def _credentials(roots: tuple[Node, ...]) -> Iterator[Credential]:
                 # A mapping called `auth` holds a user's name too, and what is rewritten are names of images.
                 if str(name) != "rewrite":
                     waiting.append((name if not isinstance(value, Mapping) else None, value))
-                waiting.append((None, name))
+                yield from _in_name(name)
+
+
+def _in_name(name: Scalar) -> Iterator[Credential]:
+    """Yield the password of a login that stands in front of a host, in the name of a registry."""
+    if "@" in str(name):
+        for secret in secret_parts(name.text):
+            yield Credential("the name of a registry", name.text, secret, Form.CONFIG, name.tag, whole=False)
 
 
 def _in_scalar(key: Scalar | None, node: Scalar) -> Iterator[Credential]:
@@ -162,6 +170,8 @@ def _in_scalar(key: Scalar | None, node: Scalar) -> Iterator[Credential]:
         if not (node.plain and str(node) in ("", "~")):
             name = f"auth.{key}" if str(key) in AUTH else str(key)
             yield Credential(name, key.text, node.text, Form.CONFIG, node.tag)
+    elif key is not None and _PRIVATE_KEY.search(str(node)):
+        yield Credential(str(key), key.text, node.text, Form.CONFIG, node.tag)
     elif "@" in str(node) and ("://" in str(node) or str(key) == "endpoint"):
         for secret in secret_parts(node.text):
             yield Credential("endpoint", node.text, secret, Form.CONFIG, node.tag, whole=False)
