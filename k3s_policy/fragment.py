@@ -49,6 +49,7 @@ __all__ = [
     "NotJudged",
     "OfRke2",
     "OtherCommand",
+    "Override",
     "Placed",
     "Registries",
     "S3Secret",
@@ -255,6 +256,8 @@ class Start:
     """Files beside a compose file whose variables it is given, weaker than `variables`."""
     interpolates: bool = False
     """Whether variables of a file `.env` beside its own fill it in, as compose does."""
+    image: Text | None = None
+    """The image of a compose file, whose tag is the release once it is filled in."""
     group: Group | None = None
     """The hosts that its file says it belongs to."""
 
@@ -267,6 +270,13 @@ class OtherCommand:
     name: str
     arguments: tuple[Argument, ...]
     form: Form = Form.COMMAND
+
+
+@dataclass(frozen=True)
+class Override:
+    """A file that compose adds to the one beside it, unasked."""
+
+    path: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,6 +385,7 @@ Fragment: TypeAlias = (
     | Start
     | OtherCommand
     | LooseOptions
+    | Override
     | OfRke2
     | NotJudged
     | Chart

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
-from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, NotJudged, OfRke2
+from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, NotJudged, OfRke2, Override
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment, hosts
 
@@ -99,8 +99,11 @@ def read(source: Source) -> Iterator[Fragment]:
 def read_named(source: Source, kind: str) -> Iterator[Fragment]:
     """Yield the fragments of a file that a unit or a command names, whatever it is called and holds.
 
-    `kind` is `config`, `environment` or `registries`.
+    `kind` is `config`, `environment`, `registries` or `override`.
     """
+    if kind == "override":
+        yield Override(source.path)
+        return
     if kind == "config":
         text, document = _composed(source)
         yield from config.read_document(text, document, template.without_suffix(source.path), claimed=True)
