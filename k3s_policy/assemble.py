@@ -22,6 +22,7 @@ from k3s_policy.fragment import (
     HostVariables,
     Inventory,
     LooseOptions,
+    Missing,
     NotJudged,
     OfRke2,
     OtherCommand,
@@ -126,6 +127,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     def of(kind: type[_Kind]) -> list[_Kind]:
         return [fragment for fragment in every if isinstance(fragment, kind)]
 
+    placed = placed._replace(unseen=(*((one.host, one.unseen) for one in of(Missing)), *placed.unseen))
     environments = of(EnvironmentFile)
     wanted = [*placed.wanted]
     from_units, others = _unit_starts(of(Unit), environments, wanted)

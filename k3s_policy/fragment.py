@@ -46,6 +46,7 @@ __all__ = [
     "Inventory",
     "Judged",
     "LooseOptions",
+    "Missing",
     "NotJudged",
     "OfRke2",
     "OtherCommand",
@@ -272,6 +273,15 @@ class OtherCommand:
     form: Form = Form.COMMAND
 
 
+@dataclass(frozen=True, eq=False)
+class Missing:
+    """Something that a host gets and nobody sees here: what it starts K3s with is not wholly known."""
+
+    host: str
+    """As `Start.host` names it."""
+    unseen: Unseen
+
+
 @dataclass(frozen=True)
 class Override:
     """A file that compose adds to the one beside it, unasked."""
@@ -385,6 +395,7 @@ Fragment: TypeAlias = (
     | Start
     | OtherCommand
     | LooseOptions
+    | Missing
     | Override
     | OfRke2
     | NotJudged

@@ -88,7 +88,8 @@ def _held(file: _File) -> Iterator[tuple[str, Text]]:
     """Yield the credentials that a file holds, or will when a template is filled in, by the names of their settings."""
     table = flags()
     if isinstance(file, HeldCredential):
-        yield file.what, file.at
+        if credential.nature(file.at) not in _NONE:
+            yield file.what, file.at
     elif isinstance(file, Registries):
         for config in file.configs:
             yield from ((f"auth.{given.key}", given.key) for given in config.auth if _is_secret(given))
