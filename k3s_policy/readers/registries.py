@@ -33,7 +33,7 @@ _RKE2_PATH = pattern(r"(?:^|/)rancher/rke2/registries\.ya?ml$")
 _NAME = pattern(r"(?i)(?:^|/)registries\.ya?ml$")
 _KEY = pattern(r"(?m)^(?:mirrors|configs|auths):(?:[ \t]|\r?$)")
 _HOST = pattern(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w.-]+:\d+|localhost|\[[0-9A-Fa-f:]+\](?::\d+)?|\*")
-_SECRET = pattern(r"(?i)auth|(?!.*file$).*(?:tok(?:e?n)|pass|psk|pwd|secret|cred).*")
+_SECRET = pattern(r"(?i)^auth$|tok(?:e?n)|pass|psk|pwd|secret|cred")
 """What people call the credential of a registry, below keys that K3s has no use for too."""
 _PRIVATE_KEY = pattern(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 
@@ -166,7 +166,7 @@ def _in_name(name: Scalar) -> Iterator[Credential]:
 
 
 def _in_scalar(key: Scalar | None, node: Scalar) -> Iterator[Credential]:
-    if key is not None and _SECRET.fullmatch(str(key)):
+    if key is not None and _SECRET.search(str(key)) and not str(key).lower().endswith("file"):
         if not (node.plain and str(node) in ("", "~")):
             name = f"auth.{key}" if str(key) in AUTH else str(key)
             yield Credential(name, key.text, node.text, Form.CONFIG, node.tag)
