@@ -1,6 +1,7 @@
 """registries.yaml, which K3s reads for containerd: `/etc/rancher/k3s/registries.yaml`, and such files elsewhere.
 
-A file of this name counts where its keys are those of the format, and one of another name where it has no others.
+A file of this name counts where it has registries below the keys of the format, and one of another name where it has
+nothing else.
 RKE2 reads the same format: its file is mentioned and left alone, as its config is.
 """
 
@@ -102,9 +103,15 @@ def _is_template(text: Text) -> bool:
 
 
 def _is_section(entry: Entry) -> bool:
-    """Whether a key of the file has registries below it, as far as their values look."""
+    """Whether a key of the file has registries below it: by their names, or by a key of theirs."""
     members = entry.value.entries if isinstance(entry.value, Mapping) else ()
-    return str(entry.key) in FILE and all(_is_empty(value) or isinstance(value, Mapping) for _, value in members)
+    if str(entry.key) not in FILE or not all(_is_empty(value) or isinstance(value, Mapping) for _, value in members):
+        return False
+    keys = MIRROR.keys() | CONFIG.keys() | AUTH.keys()
+    return any(
+        _is_name(name) or (isinstance(value, Mapping) and any(str(key) in keys for key, _ in value.entries))
+        for name, value in members
+    )
 
 
 def _lacks_sections(root: Mapping) -> bool:
@@ -122,8 +129,13 @@ def _is_telling_section(entry: Entry) -> bool:
         return False
     members = entry.value.entries
     known = all(_is_empty(value) or (isinstance(value, Mapping) and _holds_only(value, keys)) for _, value in members)
-    named = all(fills_in(str(key)) or _HOST.fullmatch(str(key)) for key, _ in members)
+    named = all(_is_name(key) for key, _ in members)
     return known and named and any(isinstance(value, Mapping) and value.entries for _, value in members)
+
+
+def _is_name(key: Scalar) -> bool:
+    """Whether a key looks like the name of a registry: a host, or what something else fills in."""
+    return fills_in(str(key)) or _HOST.fullmatch(str(key)) is not None
 
 
 def _holds_only(mapping: Mapping, keys: AbstractSet[str]) -> bool:
