@@ -31,9 +31,7 @@ class Given(NamedTuple):
     @property
     def place(self) -> Text:
         """The key with its value where both stand in one line, else the key."""
-        key, value = self.key.span, self.value.span
-        beside = key.source is value.source and key.start <= value.start and key.line == value.end_line
-        return self.key.upto(self.value) if beside else self.key
+        return self.key.beside(self.value)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
