@@ -106,4 +106,4 @@ def _advice(unknown: Unknown) -> str:
         from difflib import get_close_matches  # noqa: PLC0415  only for a slip of the pen
 
         meant = next(iter(get_close_matches(name, list(own), 1, 0.75)), None)
-    return f"write {meant}" if meant else f"it has {', '.join(own)}"
+    return f"write {meant}" if meant else f"the keys here are {', '.join(own)}"
