@@ -22,9 +22,11 @@ from k3s_policy.fragment import (
     HostVariables,
     Inventory,
     LooseOptions,
+    Missing,
     NotJudged,
     OfRke2,
     OtherCommand,
+    Override,
     Placed,
     Registries,
     S3Secret,
@@ -125,14 +127,17 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     def of(kind: type[_Kind]) -> list[_Kind]:
         return [fragment for fragment in every if isinstance(fragment, kind)]
 
+    placed = placed._replace(unseen=(*((one.host, one.unseen) for one in of(Missing)), *placed.unseen))
     environments = of(EnvironmentFile)
     wanted = [*placed.wanted]
     from_units, others = _unit_starts(of(Unit), environments, wanted)
     services = of(Service)
     started = [
-        one._replace(start=_given(told(one.start, placed, services), environments, wanted))
+        one._replace(start=told(one.start, placed, services))
         for one in (*(_Started(start) for start in of(Start)), *from_units)
     ]
+    if any(one.start.interpolates for one in started):
+        started = _with_given(started, environments, {one.path for one in of(Override)}, wanted)
     sets = place.config_sets(of(ConfigFile))
     nodes, loose_sets = _started_nodes(started, sets, scope, wanted)
     unread = _unread(environments, started)
@@ -192,12 +197,16 @@ def _placed(fragments: list[Fragment]) -> PlacedFiles:
     return placing(fragments)
 
 
-def _given(start: Start, files: Sequence[EnvironmentFile], wanted: list[Wanted]) -> Start:
-    if not start.interpolates:
-        return start
+def _with_given(
+    started: Iterable[_Started], files: Iterable[EnvironmentFile], overrides: Collection[str], wanted: list[Wanted]
+) -> list[_Started]:
     from k3s_policy.given import given  # noqa: PLC0415
 
-    return given(start, files, wanted)
+    by_path = {file.path: file for file in files}
+    return [
+        one._replace(start=given(one.start, by_path, overrides, wanted)) if one.start.interpolates else one
+        for one in started
+    ]
 
 
 def _credential_files(fragments: Sequence[Fragment]) -> Iterator[CredentialFile]:

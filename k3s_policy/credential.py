@@ -57,7 +57,7 @@ class Secret:
 
 # Jinja and Go templates, ERB, Terraform, shell, Ruby; `{NAME}` and `@NAME@` of home-made substitutions.
 _TEMPLATE = pattern(
-    r"\{\{.*\}\}|\{%.*%\}|<%.*%>|[$%#]\{[^}]*\}|^\$\(.*\)$|^`.*`$"
+    r"\{\{(?:(?!\{\{).)*\}\}|\{%(?:(?!\{%).)*%\}|<%(?:(?!<%).)*%>|[$%#]\{(?:(?![$%#]\{)[^}])*\}|^\$\(.*\)$|^`.*`$"
     r"|^\$\$?[A-Za-z_][A-Za-z0-9_]*$"
     r"|^\{[A-Za-z_][A-Za-z0-9_. ]*\}$|^@@?[A-Za-z_][A-Za-z0-9_]*@@?$|^%[A-Z_][A-Z0-9_]*%$"
 )

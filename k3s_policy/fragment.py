@@ -46,9 +46,11 @@ __all__ = [
     "Inventory",
     "Judged",
     "LooseOptions",
+    "Missing",
     "NotJudged",
     "OfRke2",
     "OtherCommand",
+    "Override",
     "Placed",
     "Registries",
     "S3Secret",
@@ -255,6 +257,8 @@ class Start:
     """Files beside a compose file whose variables it is given, weaker than `variables`."""
     interpolates: bool = False
     """Whether variables of a file `.env` beside its own fill it in, as compose does."""
+    image: Text | None = None
+    """The image of a compose file, whose tag is the release once it is filled in."""
     group: Group | None = None
     """The hosts that its file says it belongs to."""
 
@@ -267,6 +271,22 @@ class OtherCommand:
     name: str
     arguments: tuple[Argument, ...]
     form: Form = Form.COMMAND
+
+
+@dataclass(frozen=True, eq=False)
+class Missing:
+    """Something that a host gets and nobody sees here: what it starts K3s with is not wholly known."""
+
+    host: str
+    """As `Start.host` names it."""
+    unseen: Unseen
+
+
+@dataclass(frozen=True)
+class Override:
+    """A file that compose adds to the one beside it, unasked."""
+
+    path: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,6 +395,8 @@ Fragment: TypeAlias = (
     | Start
     | OtherCommand
     | LooseOptions
+    | Missing
+    | Override
     | OfRke2
     | NotJudged
     | Chart

@@ -2,7 +2,7 @@
 
 Compose takes them from the environment of whoever runs it and from a file `.env` beside the first compose file
 (https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/). What neither gives is not
-known, but for its default, which holds unless somebody says otherwise.
+known, but for its default, which holds unless somebody says otherwise. A default with a reference in it is not known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["filled_in", "interpolated"]
 
 _REFERENCE = pattern(
-    r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?:(?P<operator>:?[-?+])(?P<word>[^{}]*))?\})"
+    r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?:(?P<operator>:?[-?+])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\})"
 )
 
 

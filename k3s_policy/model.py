@@ -122,10 +122,7 @@ class Setting:
     @property
     def place(self) -> Text:
         """The option with its value where both stand in one line, else the option."""
-        option, value = self.at.span, self.value.span
-        if option.source is value.source and option.start <= value.start and option.line == value.end_line:
-            return self.at.upto(self.value)
-        return self.at
+        return self.at.beside(self.value)
 
     @property
     def said_here(self) -> bool:

@@ -61,21 +61,33 @@ class _Changes:
     def __init__(self) -> None:
         self._every: list[FileMode] = []
         self._by_path: dict[str, list[int]] = {}
-        self._patterns: list[int] = []
+        self._by_beginning: dict[str, list[tuple[str, int]]] = {}
+        """Those whose path has wildcards, by what stands in front of the first, with what stands behind the last."""
 
     def add(self, change: FileMode) -> None:
         path = posixpath.normpath(str(change.path))
-        several = any(character in path for character in "*?[")
-        (self._patterns if several else self._by_path.setdefault(path, [])).append(len(self._every))
+        beginning, *others = _WILDCARD.split(path)
+        if others:
+            self._by_beginning.setdefault(beginning, []).append((others[-1], len(self._every)))
+        else:
+            self._by_path.setdefault(path, []).append(len(self._every))
         self._every.append(change)
 
     def about(self, path: str) -> Iterator[FileMode]:
         """Yield the changes of a file, and of the folders it lies in."""
-        numbers = list(self._patterns)
+        numbers = [
+            number
+            for length in range(len(path) + 1)
+            for ending, number in self._by_beginning.get(path[:length], ())
+            if path.endswith(ending)
+        ]
         while path not in ("", "/", "."):
             numbers += self._by_path.get(path, ())
             path = posixpath.dirname(path)
         yield from (self._every[number] for number in sorted(numbers))
+
+
+_WILDCARD = pattern(r"[*?]|\[.*\]?")
 
 
 def _when(file: _File) -> When:
@@ -88,7 +100,8 @@ def _held(file: _File) -> Iterator[tuple[str, Text]]:
     """Yield the credentials that a file holds, or will when a template is filled in, by the names of their settings."""
     table = flags()
     if isinstance(file, HeldCredential):
-        yield file.what, file.at
+        if credential.nature(file.at) not in _NONE:
+            yield file.what, file.at
     elif isinstance(file, Registries):
         for config in file.configs:
             yield from ((f"auth.{given.key}", given.key) for given in config.auth if _is_secret(given))

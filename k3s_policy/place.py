@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
 
 __all__ = [
+    "DEFAULT_CONFIG",
     "ConfigSet",
     "PlacedFiles",
     "Wanted",
@@ -45,7 +46,7 @@ class Wanted(NamedTuple):
     """A file that a unit or a command names."""
 
     kind: str
-    """`config`, `environment` or `registries`: how K3s or systemd would read it."""
+    """`config`, `environment` or `registries`: how K3s or systemd would read it; `override` of compose is not read."""
     paths: tuple[str, ...]
     """Where in the repository it may lie, likeliest first."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from k3s_policy.branch import exclusive
 from k3s_policy.fragment import ConfigFile, EnvironmentFile, Placed, Registries, Unit
 from k3s_policy.model import Unseen
-from k3s_policy.place import PlacedFiles, Wanted, folder_of, root_of, same_file
+from k3s_policy.place import DEFAULT_CONFIG, PlacedFiles, Wanted, folder_of, root_of, same_file
 from k3s_policy.template import without_suffix
 
 if TYPE_CHECKING:
@@ -48,12 +48,22 @@ def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
                 unseen.append((command.host, Unseen(kind, why, command.source)))
             if kind != "arguments" and not command.folder and (paths := tuple(_paths(command))):
                 wanted.append(Wanted(kind, paths))
+        if command.folder:
+            wanted += _wanted_below(command, found)
     return PlacedFiles(
         (*made, *(fragment for fragment in fragments if id(fragment) not in moved)),
         tuple(unseen),
         {command.host: command.address for command in commands if command.address is not None},
         tuple(wanted),
     )
+
+
+def _wanted_below(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
+    """Yield what K3s looks for below a folder that is put in place: the name alone does not make it K3s's elsewhere."""
+    for path in (DEFAULT_CONFIG, "/etc/rancher/k3s/registries.yaml"):
+        if path.startswith(f"{command.path.rstrip('/')}/") and all(place != path for _, place in found):
+            below = path[len(command.path.rstrip("/")) + 1 :]
+            yield Wanted(_kind(path), tuple(posixpath.join(folder, below) for folder in _paths(command)))
 
 
 def _that_count(commands: Iterable[Placed]) -> list[Placed]:

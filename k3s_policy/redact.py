@@ -19,10 +19,11 @@ from k3s_policy.reports.masking import MASK, masked
 from k3s_policy.text import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from k3s_policy.finding import Finding
     from k3s_policy.fragment import Judged
+    from k3s_policy.registries import Unknown
     from k3s_policy.text import Source, Text
 
 __all__ = ["Hidden", "credentials_of", "redact"]
@@ -49,7 +50,8 @@ def redact(
         looking = (source.content[span.start : span.end] for span in spans)
         telling = {text for text in looking if len(text) >= _TELLING and not credential.is_well_known(text)}
         values[source] = values.get(source, frozenset()) | telling
-    told = [_told_without(values.get(finding.span.source, ()), finding) for finding in findings]
+    begun = {source: _by_beginning(of_source) for source, of_source in values.items() if source in shown}
+    told = [_told_without(begun.get(finding.span.source, {}), finding) for finding in findings]
     return tuple(_fingerprinted(told, secrets)), secrets
 
 
@@ -106,7 +108,7 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
         yield subject.value
     elif isinstance(subject, Registries):
         # Whatever a login is called: K3s drops it, and it is a credential all the same.
-        yield from (one.value.written for one in subject.unknown if one.place == "auth" and not _is_user(one.key))
+        yield from (one.value.written for one in subject.unknown if _may_be_secret(one))
     elif isinstance(subject, Download):
         yield from subject.secrets
     elif isinstance(subject, EnvironmentFile):
@@ -114,8 +116,12 @@ def credentials_of(subject: Judged) -> Iterator[Text]:
             yield from credential.misspelt_variable(str(variable.name), variable.value, flags())
 
 
-def _is_user(key: Text) -> bool:
-    return str(key).lower() in ("user", "email", "name")
+def _may_be_secret(unknown: Unknown) -> bool:
+    """Whether a key that K3s drops holds what a login or a private key is made of."""
+    name = str(unknown.key).lower()
+    if unknown.place == "auth":
+        return name not in ("user", "email", "name")
+    return unknown.place == "tls" and "key" in name
 
 
 def _spans_in(source: Source, credentials: dict[Source, list[Text]]) -> Iterator[Span]:
@@ -145,17 +151,26 @@ def _telling(credentials: Iterable[Text]) -> frozenset[str]:
     return frozenset(str(text) for text in credentials if len(text) >= _TELLING and not credential.is_well_known(text))
 
 
-def _told_without(credentials: Collection[str], finding: Finding) -> Finding:
+def _by_beginning(credentials: Iterable[str]) -> dict[str, list[str]]:
+    """Sort credentials by their first characters: a file may hold thousands, and have as many findings."""
+    found: dict[str, list[str]] = {}
+    for value in credentials:
+        found.setdefault(value[:_TELLING], []).append(value)
+    return found
+
+
+def _told_without(credentials: Mapping[str, Sequence[str]], finding: Finding) -> Finding:
     """Mask what a finding repeats of its file where that is a credential: the name of an option may hold one."""
     told = "\0".join((finding.message, finding.help, *(related.message for related in finding.related)))
-    for value in credentials:
-        if value in told:
-            finding = replace(
-                finding,
-                message=finding.message.replace(value, MASK),
-                help=finding.help.replace(value, MASK),
-                related=tuple(Related(span, message.replace(value, MASK)) for span, message in finding.related),
-            )
+    beginnings = {told[start : start + _TELLING] for start in range(len(told) - _TELLING + 1)}
+    repeated = {value for one in beginnings & credentials.keys() for value in credentials[one] if value in told}
+    for value in sorted(repeated, key=lambda value: (-len(value), value)):
+        finding = replace(
+            finding,
+            message=finding.message.replace(value, MASK),
+            help=finding.help.replace(value, MASK),
+            related=tuple(Related(span, message.replace(value, MASK)) for span, message in finding.related),
+        )
     return finding
 
 

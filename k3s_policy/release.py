@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy import program
-from k3s_policy.model import Release
+from k3s_policy.model import Release, Unseen
 from k3s_policy.template import fills_in
+from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from k3s_policy.text import Text
 
-__all__ = ["release_of"]
+__all__ = ["release_of", "version_of"]
 
 _MOVING = frozenset({"latest", "stable", "testing"})
 """Tags that are given to another image with the next release."""
@@ -28,3 +29,12 @@ def release_of(image: Text) -> Release | None:
     tag = image.cut(match, "tag")
     moves = str(tag) in _MOVING and "@" not in name
     return Release(tag, f"the tag {tag} moves" if moves else "")
+
+
+def version_of(image: Text) -> Version | Unseen | None:
+    """Return the release of an image of K3s by its tag; that it is not seen, where the tag is a variable."""
+    match = program.image(str(image))
+    tag = image.cut(match, "tag") if match and match["tag"] else None
+    if tag is not None and not tag.known:
+        return Unseen("version", "the release is a variable", image)
+    return Version.parse(str(tag or ""))

@@ -11,7 +11,7 @@ from k3s_policy.assemble import Scope, assemble
 from k3s_policy.discover import discover, may_be_searched, needles, neighbours, read, top_of
 from k3s_policy.finding import Confidence, Report, ScanError
 from k3s_policy.flags import flags
-from k3s_policy.fragment import Database, HostName, HostVariables, Inventory
+from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, Override
 from k3s_policy.judge import in_order, judge
 from k3s_policy.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.place import first_named
@@ -353,4 +353,4 @@ def _is_of_k3s(fragment: Fragment) -> bool:
         return "k3s" in fragment.at.span.source.content.lower()
     if isinstance(fragment, HostVariables):
         return any("k3s" in str(entry.key).lower() for entry in fragment.entries)
-    return not isinstance(fragment, HostName | Database)
+    return not isinstance(fragment, HostName | Database | Override)

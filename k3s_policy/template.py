@@ -40,7 +40,7 @@ __all__ = [
 # A statement takes the line break behind it along: Ansible and most of Jinja's users set trim_blocks. `-` and `~`
 # eat the blanks on their side in either language.
 JINJA = pattern(
-    r"(?P<statement>(?:(?<!\s)\s{0,200}\{%-|\{%)(?:[^%]|%(?!\})){0,2000}?(?:-%\}\s{0,200}|%\}(?:\r?\n)?)|\{#[^#]{0,2000}#\}(?:\r?\n)?)"
+    r"(?P<statement>(?:(?<!\s)\s{0,200}\{%-|\{%)(?:[^%{]|%(?!\})|\{(?!%)){0,2000}?(?:-%\}\s{0,200}|%\}(?:\r?\n)?)|\{#[^#]{0,2000}#\}(?:\r?\n)?)"
     r"|(?P<expression>\{\{(?:[^{}]|[{}](?![{}])){0,2000}\}\})",
     re.DOTALL,
 )
@@ -55,7 +55,9 @@ TERRAFORM = pattern(
 """Terraform's templatefile: `${ }` and `%{ }`; `$${` stands for a literal `${`."""
 
 ERB = pattern(
-    r"(?P<expression><%=(?:[^%]|%(?!>)){0,2000}%>)|(?P<statement><%(?:[^%]|%(?!>)){0,2000}%>(?:\r?\n)?)", re.DOTALL
+    r"(?P<expression><%=(?:[^%<]|%(?!>)|<(?!%)){0,2000}%>)"
+    r"|(?P<statement><%(?:[^%<]|%(?!>)|<(?!%)){0,2000}%>(?:\r?\n)?)",
+    re.DOTALL,
 )
 """ERB, as Ruby's tools use it."""
 
@@ -135,7 +137,7 @@ def _verbatim(source: Source, start: int, end: int) -> Run:
 
 
 _PLACEHOLDER = pattern(
-    r"\{\{.*?\}\}|\$\{[^{}]*\}|\$\([^()]*\)|<%.*?%>|#\{[^{}]*\}|\$[A-Za-z_]\w*|<[A-Za-z][^<>]*>|\{[A-Za-z_]\w*\}",
+    r"\{\{(?:(?!\{\{).)*?\}\}|\$\{[^{}]*\}|\$\([^()]*\)|<%(?:(?!<%).)*?%>|#\{[^{}]*\}|\$[A-Za-z_]\w*|<[A-Za-z][^<>]*>|\{[A-Za-z_]\w*\}",
     re.DOTALL,
 )
 
@@ -266,10 +268,10 @@ def _commented(template: Text, blanks: str) -> Iterator[Run]:
 
 
 _ALTERNATIVES = pattern(
-    r"\{%[-~]?\s*if\b(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,300}?\{%[-~]?\s*(?:else|elif)\b"
-    r"(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,300}\{%[-~]?\s*endif\s*[-~]?%\}"
-    r"|%\{~?\s*if\b(?:(?!%\{~?\s*endif\b)[^\n]){0,300}?%\{~?\s*else\b"
-    r"(?:(?!%\{~?\s*endif\b)[^\n]){0,300}%\{~?\s*endif\s*~?\}"
+    r"\{%[-~]?\s*if\b(?:(?!\{%[-~]?\s*(?:endif|else|elif)\b)[^\n]){0,300}+\{%[-~]?\s*(?:else|elif)\b"
+    r"(?:(?!\{%[-~]?\s*endif\b)[^\n]){0,300}+\{%[-~]?\s*endif\s*[-~]?%\}"
+    r"|%\{~?\s*if\b(?:(?!%\{~?\s*(?:endif|else)\b)[^\n]){0,300}+%\{~?\s*else\b"
+    r"(?:(?!%\{~?\s*endif\b)[^\n]){0,300}+%\{~?\s*endif\s*~?\}"
 )
 """Arms of a template that stand in one line, from `if` to `endif`."""
 

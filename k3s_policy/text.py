@@ -343,6 +343,12 @@ class Text:
         low, high = min(start.start, end.start), max(start.end, end.end)
         return Text((Run(start.source, low, high, start.source.content[low:high]),))
 
+    def beside(self, value: Text) -> Text:
+        """Return this text with a value that stands behind it in its line; else this text alone."""
+        own, other = self.span, value.span
+        behind = own.source is other.source and own.start <= other.start and own.line == other.end_line
+        return self.upto(value) if behind else self
+
 
 def join(parts: Iterable[Text], separator: str) -> Text:
     """Put Texts together; a separator stands at the place behind the part it follows. Raises on no parts."""

@@ -602,6 +602,7 @@ class TestPrefilter:
             b"K3S_TOKEN=x",
             b"kind: KThreesControlPlane",
             b"apiVersion: k3d.io/v1alpha5",
+            b"K10abc::server:4f1c9a7b",
             b"mirrors:\n  a: b",
             b"# x\nmirrors:\n",
             b"write-kubeconfig-mode: 644",

@@ -75,6 +75,29 @@ CASES = {
             for n in range(1000)
         ),
     ),
+    "drop-ins and wildcards that change modes": (
+        "run.sh",
+        "".join(
+            f"cat > /etc/rancher/k3s/config.yaml.d/{n}.yaml <<EOF\ntoken: $T\nEOF\nchmod 600 /etc/rancher/k3s/{n}*\n"
+            for n in range(2000)
+        )
+        + "k3s server\n",
+    ),
+    "registries through an anchor": (
+        "etc/rancher/k3s/registries.yaml",
+        "a0: &a\n" + "".join(f"  k{n}: v\n" for n in range(6000)) + "".join(f"y{n}: *a\n" for n in range(6000)),
+    ),
+    "statements that never close": ("etc/rancher/k3s/config.yaml.j2", f'token: "{"{%" * 40_000}"\n'),
+    "arms that never close": ("etc/rancher/k3s/config.yaml.j2", f'token: "{"{% if {% else " * 10_000}"\n'),
+    "many logins of registries": (
+        "etc/rancher/k3s/registries.yaml",
+        "configs:\n"
+        + "".join(f"  r{n}.example.com:\n    auth: {{password: s3cr3tpassw{n:06d}}}\n" for n in range(4000)),
+    ),
+    "references that never close": (
+        "compose.yaml",
+        f'services:\n  s:\n    image: rancher/k3s\n    command: server "{"${a:-" * 40_000}"\n',
+    ),
     "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
 }
 

@@ -461,6 +461,13 @@ FORMS: dict[str, Form] = {
     "registry, URL that is no list": registries('mirrors: {a: {endpoint: "http://u:{}@a:5000"}}\n', URL),
     "registry, URL for a name": registries('configs: {"https://u:{}@a:5000": {tls: {ca: x}}}\n', URL),
     "registry, URL for a mirror": registries('mirrors: {"https://u:{}@a:5000": {endpoint: [https://]}}\n', URL),
+    "registry, login in front of a name": registries(
+        'configs: {"u:{}@a:5000": {tls: {ca: x, insecure_skip_verify: true}}}\n', URL.replace("&", "")
+    ),
+    "registry, login in front of a mirror's name": registries(
+        'mirrors: {"u:{}@a:5000": {endpoint: [http://b]}}\n', URL.replace("&", "")
+    ),
+    "registry, private key for a file": registries("configs: {a: {tls: {key: {}}}}\n", FLOW),
     "registry, URL at the top": registries('"https://u:{}@a:5000": {endpoint: [https://]}\n', URL),
     "registry, token for an unknown key": registries("mirrors:\ntoken: {}\nsecret: {}\n", PLAIN),
     "registry, comment": registries("mirrors:\nauths: # password: {}\n", "@/?&()%$!"),

@@ -177,3 +177,10 @@ def test_the_examples_are_as_the_schema_says() -> None:
     examples = Path(__file__).parent.parent / "examples"
     assert _errors((examples / "mended" / host).read_text(encoding="utf-8")) == []
     assert len(_errors((examples / "bad" / host).read_text(encoding="utf-8"))) == 2
+
+
+def test_no_config_of_a_long_file_is_passed_over() -> None:
+    hosts = "".join(f"  r{n}.example.com:\n    tls: {{ca_file: /ca}}\n" for n in range(8000))
+    wrong = "  last.example.com:\n    tls: {ca: /ca}\n"
+    report = examine([Source(PATH, f"configs:\n{hosts}{wrong}")], Policy(("registry-unknown-key",)))
+    assert [finding.span.line for finding in report.findings] == [16003]

@@ -528,7 +528,10 @@ def _is_on(setting: Setting) -> bool:
     return bool(_TEMPLATES.sub("", known).strip())
 
 
-_TEMPLATES = pattern(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{[^}]*\}|\$\([^)]*\)", re.DOTALL)
+_TEMPLATES = pattern(
+    r"\{\{(?:(?!\{\{).)*?\}\}|\{%(?:(?!\{%).)*?%\}|<%(?:(?!<%).)*?%>|\$\{(?:(?!\$\{)[^}])*\}|\$\((?:(?!\$\()[^)])*\)",
+    re.DOTALL,
+)
 
 
 def _together(invocation: Invocation, one: str, other: str) -> Iterator[tuple[Setting, Setting]]:

@@ -77,10 +77,18 @@ def _of_default(problem: Problem) -> Problem:
 
 
 def _name(setting: Setting) -> str:
-    """Return what the file calls a setting: a role makes K3S_TOKEN of a variable with another name."""
+    """Return what the file calls a setting: a role and k3OS make K3S_TOKEN of another name."""
+    return _written(setting) if setting.form is Form.ANSIBLE or _is_renamed(setting) else str(setting.at)
+
+
+def _written(setting: Setting) -> str:
     written = setting.at.span
-    of_role = setting.form is Form.ANSIBLE
-    return written.source.content[written.start : written.end] if of_role else str(setting.at)
+    return written.source.content[written.start : written.end]
+
+
+def _is_renamed(setting: Setting) -> bool:
+    """Whether a file has a key in place of a variable, as k3OS has `token`; what is encoded has no name to show."""
+    return setting.form is Form.ENVIRONMENT_FILE and f"K3S_{_written(setting).upper()}" == str(setting.at)
 
 
 def _is_whole(setting: Setting) -> bool:
@@ -91,6 +99,8 @@ def _is_whole(setting: Setting) -> bool:
 def _alternative(setting: Setting) -> str | None:
     """Return the option, or among variables the variable, that names a file with the credential."""
     alternative = setting.flag.file_alternative
+    if _is_renamed(setting):
+        return None
     if alternative and setting.origin is Origin.ENVIRONMENT:
         return flags().variable_for(alternative)
     return alternative

@@ -67,10 +67,10 @@ def check(registries: Registries) -> Problems:
 
 def _images(mirror: Mirror) -> str:
     """Return how a message calls the images that a mirror is for."""
-    name = str(mirror.name)
+    name = str(mirror.host)
     if name == "*":
         return "images of all registries"
-    return f"images of `{name}`" if mirror.name.known and name else "images"
+    return f"images of `{name}`" if mirror.host.known and name else "images"
 
 
 def _logs_in(registries: Registries, url: JoinUrl) -> bool:

@@ -2,8 +2,9 @@
 
 With `insecure_skip_verify: true` containerd takes any certificate for the registry's own: K3s writes `skip_verify`
 into its `hosts.toml` (`pkg/agent/templates/templates.go`). Whoever is on the way can answer in its place: with other
-images, and with a question for the login. Below `"*"` it holds for every registry that has no config of its own, the
-public ones too: that is a finding of severity high.
+images, and with a question for the login. Below `"*"` it holds for every registry that has neither a config nor
+a mirror of its own, the public ones too, since K3s writes it to containerd's `_default` alone: that is a finding of
+severity high.
 
 Name the authority of the registry's certificate with `ca_file`.
 
@@ -46,9 +47,9 @@ def check(registries: Registries) -> Problems:
         if switch is None:
             continue
         if str(config.name) == "*":
-            message = "no registry without a config of its own has its certificate verified, the public ones included"
+            message = "no registry that has neither a config nor a mirror of its own has its certificate verified"
             yield Problem(switch.place, message, "name the hosts this is for, and their CA with ca_file", Severity.HIGH)
         else:
-            name = f"`{config.name}`" if config.name.known else "this registry"
+            name = f"`{config.host}`" if config.host.known else "this registry"
             message = f"the certificate of {name} is not verified: whoever is on the way can answer in its place"
             yield Problem(switch.place, message, "name the CA of its certificate with ca_file")

@@ -66,6 +66,10 @@ _MEANT = {
 """What is meant by keys that are no slip of the pen, in lower case and without `_` and `-`."""
 
 
+_FEW = 8
+"""A mapping of more keys is none of a registry; aliases may bring a large one again and again."""
+
+
 @rule(severity="medium", see=("https://docs.k3s.io/installation/private-registry",))
 def check(registries: Registries) -> Problems:
     """Report keys without effect, with the one that has it."""
@@ -90,7 +94,7 @@ def _advice(unknown: Unknown) -> str:
         plain
     )
     if meant is None and unknown.place == "" and isinstance(unknown.value, Mapping):
-        below = {str(key) for key, _ in unknown.value.entries}
+        below = {str(key) for key, _ in unknown.value.entries[:_FEW]}
         section = "mirrors" if below & MIRROR.keys() else "configs" if below & CONFIG.keys() else None
         if section is not None:
             return f"put it below {section}"
@@ -102,4 +106,4 @@ def _advice(unknown: Unknown) -> str:
         from difflib import get_close_matches  # noqa: PLC0415  only for a slip of the pen
 
         meant = next(iter(get_close_matches(name, list(own), 1, 0.75)), None)
-    return f"write {meant}" if meant else f"it has {', '.join(own)}"
+    return f"write {meant}" if meant else f"the keys here are {', '.join(own)}"

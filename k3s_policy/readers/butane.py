@@ -13,7 +13,16 @@ from urllib.parse import unquote_to_bytes
 from k3s_policy.fragment import Placed
 from k3s_policy.model import FileMode
 from k3s_policy.pattern import pattern
-from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_file, unseen, without_copies
+from k3s_policy.readers.described import (
+    HostFile,
+    decoded,
+    host_of,
+    mode_of,
+    read_file,
+    unseen,
+    with_unseen,
+    without_copies,
+)
 from k3s_policy.text import Text
 from k3s_policy.tree import Mapping
 
@@ -56,9 +65,29 @@ def _is_container_linux(root: Mapping) -> bool:
 
 def read_document(text: Text, document: Document, path: str, host: str | None = None) -> Iterator[Fragment]:
     """Yield what files and units hold, all on one host."""
-    root, where = document.root, host or host_of(text)
-    if not isinstance(root, Mapping):
-        return
+    root = document.root
+    if isinstance(root, Mapping):
+        yield from with_unseen(_read(root, host or host_of(text), path), document, _others(root))
+
+
+def _others(root: Mapping) -> Iterator[tuple[str, Text]]:
+    """Yield why more files may come to the host than stand here, with the place that says so."""
+    for names, why in (
+        (("storage", "trees"), "a tree of files is copied too"),
+        (("ignition", "config", "merge"), "another config is merged into this one"),
+        (("ignition", "config", "replace"), "another config replaces this one"),
+    ):
+        node = root.get(*names)
+        if node is not None and str(node.written).strip("[]{} \n"):
+            yield why, node.written
+
+
+def _read(root: Mapping, where: str, path: str) -> Iterator[Fragment]:
+    for directory in root.items("storage", "directories"):
+        target = directory.scalar("path") if isinstance(directory, Mapping) else None
+        mode = directory.scalar("mode") if isinstance(directory, Mapping) else None
+        if target is not None and mode is not None and "/rancher" in str(target):
+            yield FileMode(target.text, mode_of(mode), where)
     files = [file for file in root.items("storage", "files") if isinstance(file, Mapping)]
     for written in without_copies(one for file in files if (one := _file(file)) is not None):
         yield from read_file(written, where)

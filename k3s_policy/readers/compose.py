@@ -7,6 +7,7 @@ arguments of K3s. Variables are filled in first (https://docs.docker.com/referen
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy import program
@@ -16,10 +17,9 @@ from k3s_policy.interpolate import filled_in, interpolated
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
-from k3s_policy.release import release_of
+from k3s_policy.readers import environment
 from k3s_policy.shell import split_words
 from k3s_policy.tree import Mapping, Scalar, Sequence
-from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ __all__ = ["claims", "mounted", "read_document"]
 _ROLES = ("server", "agent")
 _CONFIG_FOLDER = pattern(r"/etc/rancher(?:/k3s(?:/(?!registries\.ya?ml$).*)?)?")
 """Where a mount brings settings along: the registries are none."""
+_REGISTRIES = "/etc/rancher/k3s/registries.yaml"
+_OVERRIDE = pattern(r"(?:^|/)(?:docker-)?compose\.override\.ya?ml$")
 _SEVERAL = pattern(r"[1-9][0-9]{0,4}")
 
 
@@ -57,47 +59,62 @@ def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
 
 
 def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
-    image = service.scalar("image")
-    if image is None or not program.image(str(filled_in(interpolated(image.text), {}))):
-        return
-    if service.items("entrypoint") or service.scalar("entrypoint"):
-        yield from _other_entrypoint(service)
+    written = service.scalar("image")
+    image = interpolated(written.text) if written is not None else None
+    if image is None or not program.image(str(filled_in(image, {}))):
         return
     host = f"{path}#{name.text.span.start}"
-    words = list(_words(service.last("command")))
-    if words and program.is_k3s(str(words[0])):
-        words = words[1:]
-    role = next((word for word in words if str(word) in _ROLES), None)
-    if words and role is None and not words[0].startswith("-"):
-        yield from _command(words)
-        return
     mounts = [mounted(source, target, host, path) for source, target in _volumes(service)]
-    yield from (mount for mount in mounts if isinstance(mount, Placed))
-    named = filled_in(interpolated(image.text), {})
-    version, unseen = _version(named)
-    yield Start(
-        at=role or image.text,
-        role=str(role) if role else None if words or not _is_upstream(image) else "agent",
-        because="" if role else "the image starts an agent where no command says otherwise",
-        arguments=tuple(Argument(word) for word in words if word is not role),
+    said = Start(
+        at=image,
+        role=None,
+        arguments=(),
         form=Form.COMPOSE,
         variables=tuple(_variables(service)),
-        version=version,
-        release=release_of(named),
-        unseen=(*unseen, *(mount for mount in mounts if isinstance(mount, Unseen)), *_unseen(service)),
+        unseen=(*(mount for mount in mounts if isinstance(mount, Unseen)), *_unseen(service, path)),
         host=host,
         alone=True,
         addresses=tuple(_addresses(name, service)),
         workload=_workload(name, service),
-        words=(image.text.stand_in("/bin/k3s"), *words),
         environment_files=tuple(_environment_files(service)),
         interpolates=True,
+        image=image,
     )
+    started = list(_started(said, list(_words(service.last("entrypoint"))), list(_words(service.last("command")))))
+    yield from started
+    if any(isinstance(fragment, Start) for fragment in started):
+        yield from (mount for mount in mounts if isinstance(mount, Placed))
 
 
-def _is_upstream(image: Scalar) -> bool:
-    """Whether an image is K3s's own, whose default command is known."""
-    return "rancher/k3s" in str(image)
+def _started(said: Start, entrypoint: list[Text], command: list[Text]) -> Iterator[Fragment]:
+    """Yield what a service runs; `said` is what it says besides its words."""
+    words = [*entrypoint, *command]
+    if not entrypoint:
+        own = command[1:] if command and program.is_k3s(str(command[0])) else command
+        yield from _run(said, said.at.stand_in("/bin/k3s"), own, is_default=not command)
+    elif program.is_k3s(str(words[0])) and len(words) > 1:
+        yield from _run(said, words[0], words[1:])
+    elif len(words) > 2 and program.is_shell(str(words[0])) and str(words[1]).startswith("-"):
+        yield from _script(said, words[2])
+    else:
+        # What another program does with its words was not seen; the image is K3s's all the same.
+        yield from environment.credentials(said.variables)
+
+
+def _run(said: Start, program_: Text, words: list[Text], *, is_default: bool = False) -> Iterator[Fragment]:
+    """Yield what K3s makes of its words; without any it starts an agent, if they are those of its own image."""
+    role = next((word for word in words if str(word) in _ROLES), None)
+    if words and role is None and not words[0].startswith("-"):
+        yield from _command(words)
+        return
+    yield replace(
+        said,
+        at=role or said.at,
+        role=str(role) if role else "agent" if is_default and "rancher/k3s" in str(said.image) else None,
+        because="" if role else "the image starts an agent where no command says otherwise",
+        arguments=tuple(Argument(word) for word in words if word is not role),
+        words=(program_, *words),
+    )
 
 
 def _command(words: list[Text]) -> Iterator[OtherCommand]:
@@ -105,18 +122,24 @@ def _command(words: list[Text]) -> Iterator[OtherCommand]:
         yield OtherCommand(words[0], str(words[0]), tuple(Argument(word) for word in words[1:]), Form.COMPOSE)
 
 
-def _other_entrypoint(service: Mapping) -> Iterator[Fragment]:
-    """Read a shell that is given a script; what another program does with its words was not seen."""
-    words = [*_words(service.last("entrypoint")), *_words(service.last("command"))]
-    if len(words) > 2 and program.is_shell(str(words[0])) and str(words[1]).startswith("-"):
-        from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
+def _script(said: Start, content: Text) -> Iterator[Fragment]:
+    """Read the script that a shell is given: what it starts has what the service says."""
+    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
-        yield from script.read(words[2], tuple(_variables(service)), Form.COMPOSE)
-    elif words and program.is_k3s(str(words[0])):
-        arguments = tuple(Argument(word) for word in words[2:])
-        if len(words) > 1 and str(words[1]) in _ROLES:
-            variables = tuple(_variables(service))
-            yield Start(words[1], str(words[1]), arguments, Form.COMPOSE, variables, alone=True, words=tuple(words))
+    for fragment in script.read(content, said.variables, Form.COMPOSE, host=said.host):
+        if isinstance(fragment, Start) and fragment.host == said.host:
+            yield replace(
+                fragment,
+                unseen=(*said.unseen, *fragment.unseen),
+                alone=True,
+                addresses=said.addresses,
+                workload=said.workload,
+                environment_files=said.environment_files,
+                interpolates=True,
+                image=said.image,
+            )
+        else:
+            yield fragment
 
 
 def _words(node: Node | None) -> Iterator[Text]:
@@ -168,6 +191,8 @@ def _volumes(service: Mapping) -> Iterator[tuple[Text | None, Text]]:
 def mounted(source: Text | None, target: Text, host: str, path: str) -> Placed | Unseen | None:
     """Return what is mounted where a container of K3s has its configuration: a part of the repository, or not seen."""
     place = str(target).rstrip("/")
+    if place == _REGISTRIES and source is not None and source.startswith("."):
+        return Placed(source, place, host, path)
     if not _CONFIG_FOLDER.fullmatch(place):
         return None
     if source is None or not source.startswith("."):
@@ -176,20 +201,14 @@ def mounted(source: Text | None, target: Text, host: str, path: str) -> Placed |
     return Placed(source, place, host, path, folder=folder)
 
 
-def _unseen(service: Mapping) -> Iterator[Unseen]:
+def _unseen(service: Mapping, path: str) -> Iterator[Unseen]:
     if service.last("configs") is not None:
         yield Unseen("config", "`configs` may hold a config file")
-    if service.last("extends") is not None:
-        for kind in ("arguments", "environment"):
-            yield Unseen(kind, "`extends` may add to the service")
-
-
-def _version(image: Text) -> tuple[Version | None, tuple[Unseen, ...]]:
-    match = program.image(str(image))
-    tag = image.cut(match, "tag") if match and match["tag"] else None
-    if tag is not None and not tag.known:
-        return None, (Unseen("version", "the release is a variable", image),)
-    return Version.parse(str(tag or "")), ()
+    extends = service.last("extends") is not None
+    if extends or _OVERRIDE.search(path):
+        why = "`extends` may add to the service" if extends else "this file adds to another one"
+        for kind in ("arguments", "environment", "config"):
+            yield Unseen(kind, why)
 
 
 def _addresses(name: Scalar, service: Mapping) -> Iterator[Text]:

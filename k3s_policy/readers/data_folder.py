@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["claims", "read"]
 
 _TOKEN = pattern(r"\s*(K10[0-9a-f]{64}::[^\s:]+:\S+)\s*")
-_KEY_FILE = pattern(r"(?:^|/)(?:rancher/k3s/(?:server|agent)/(?:[^/]+/)*|server/tls/(?:etcd/)?)[^/]+\.key$")
-_KEY = pattern(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[^-]+-----END (?:[A-Z]+ )?PRIVATE KEY-----")
+_KEY_FILE = pattern(
+    r"(?:^|/)rancher/k3s/(?:server|agent)/(?:[^/]+/)*[^/]+\.key$"
+    r"|(?:^|/)server/tls/(?:(?:server|client|request-header)-ca|service(?:\.current)?|serving-kube-apiserver"
+    r"|client-(?:admin|auth-proxy|controller|k3s-(?:cloud-)?controller|kube-apiserver|kube-proxy|scheduler|supervisor)"
+    r"|etcd/(?:(?:server|peer)-ca|client|server-client|peer-server-client))\.key$"
+)
+"""Below the folder of K3s any key is one of its own; elsewhere the names tell that it wrote them."""
+_KEY = pattern(r"-----BEGIN (?!ENCRYPTED )(?:[A-Z]+ )?PRIVATE KEY-----[^-]+-----END (?:[A-Z]+ )?PRIVATE KEY-----")
 _LONGEST = 8192
 """Characters from which on a file is neither a token nor a key."""
 

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.fragment import OfRke2, Start
+from k3s_policy.fragment import Missing, OfRke2, Start, Unit
 from k3s_policy.model import FileMode, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import written
 from k3s_policy.readers.written import WrittenFile
+from k3s_policy.template import fills_in
 from k3s_policy.text import join
-from k3s_policy.tree import arrives
+from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.text import Span, Text
-    from k3s_policy.tree import Document, Scalar
+    from k3s_policy.tree import Document, Node
 
 __all__ = [
     "HostFile",
@@ -100,21 +102,80 @@ def read_script(text: Text, host: str, files: Iterable[HostFile] = ()) -> Iterat
     """Read a script that runs on a host, where it concerns K3s; `files` are those that the description writes."""
     from k3s_policy.readers import script  # noqa: PLC0415  likewise
 
-    if script.concerns_k3s(str(text)):
+    content = str(text)
+    if script.concerns_k3s(content) or "/etc/rancher" in content or "/var/lib/rancher" in content:
         others = [str(file.path) for file in files if script.claims(str(file.path), str(file.content))]
         yield from script.read(text, host=host, others=others)
 
 
-def with_unseen(fragments: Iterable[Fragment], document: Document) -> Iterator[Fragment]:
-    """Say of what is started that a template may add files and commands, where one stands alone in a line."""
+def with_unseen(
+    fragments: Iterable[Fragment], document: Document, others: Iterable[tuple[str, Text]] = ()
+) -> Iterator[Fragment]:
+    """Say of the hosts on which something is started what nobody sees of their files.
+
+    A template may add files and commands where an expression stands alone in a line, and a file whose path it makes may
+    be the config; `others` are more such reasons, with their places.
+    """
+    reasons = [*others]
     opening = next((place for place in document.open if _EXPRESSION.match(str(place))), None)
+    if opening is not None:
+        reasons.append(("a template may add files and commands", opening))
+    elif (path := _hidden_file(document.root)) is not None:
+        reasons.append(("a file may be the config whose path is a variable", path))
+    unseen = tuple(Unseen(kind, why, at) for why, at in reasons for kind in ("config", "environment"))
+    hosts: dict[str, None] = {}
     for fragment in fragments:
-        if opening is not None and isinstance(fragment, Start):
-            kinds = ("config", "environment")
-            unseen = tuple(Unseen(kind, "a template may add files and commands", opening) for kind in kinds)
+        if isinstance(fragment, Start) and fragment.host is None:
             yield replace(fragment, unseen=(*fragment.unseen, *unseen))
-        else:
-            yield fragment
+            continue
+        if isinstance(fragment, Start | Unit) and fragment.host is not None:
+            hosts.setdefault(fragment.host)
+        yield fragment
+    yield from (Missing(host, one) for host in hosts for one in unseen)
+
+
+def _hidden_file(root: Node | None) -> Text | None:
+    """Return the path of a file that may be K3s's config or environment, as a variable is in it; None without one."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Sequence):
+            waiting.extend(node.items)
+        elif isinstance(node, Mapping):
+            path = node.scalar("path")
+            if path is not None and _holds(node) and _may_be_of_k3s(path.text):
+                return path.text
+            for key, value in node.entries:
+                listed = (value, *(value.items if isinstance(value, Sequence) else ())) if str(key) in _FILES else ()
+                if made := next((one for one in listed if isinstance(one, Scalar) and _is_made(one.text)), None):
+                    return made.text
+                waiting.append(value)
+    return None
+
+
+_FILES = ("write_files", "files")
+_K3S_FOLDERS = ("/etc/rancher/k3s/", "/etc/default/", "/etc/sysconfig/", "/etc/systemd/system/")
+
+
+def _holds(file: Mapping) -> bool:
+    return any(file.last(name) is not None for name in ("content", "contents", "source"))
+
+
+def _is_made(text: Text) -> bool:
+    return not text.known or fills_in(str(text))
+
+
+def _may_be_of_k3s(path: Text) -> bool:
+    """Whether a variable in a path may lead where K3s looks."""
+    if not _is_made(path):
+        return False
+    known = "".join(run.text for run in takewhile(lambda run: run.known, path.runs))
+    begins = re.split(r"[$<{]", known, maxsplit=1)[0]
+    return any(folder.startswith(begins) or begins.startswith(folder) for folder in _K3S_FOLDERS)
 
 
 def mode_of(value: Scalar) -> Text:

@@ -12,9 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy import comments, template
-from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, NotJudged, OfRke2
+from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, NotJudged, OfRke2, Override
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment, hosts
+from k3s_policy.readers.beginning import is_cloud_config, is_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,6 @@ __all__ = ["read", "read_named"]
 _NOT_OF_K3S = (OfRke2, NotJudged, HostName, Database, Inventory, HostVariables)
 _YAML = re.compile(r"(?i)\.(?:ya?ml|json|bu|butane|fcc|ign|ignition)$")
 _CLUSTER_MADE = re.compile(r"\s*(?:K10[0-9a-f]{8}|-----BEGIN )")
-_CLOUD_CONFIG = re.compile(r"\ufeff?\s*(?:##[^\n]*\n)?#[ \t]?cloud-config\b")
-_MULTIPART = ("Content-Type: multipart/", "MIME-Version:")
 _JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")
 # Descriptions of hosts have any name, and not all of them begin as cloud-init wants it.
 _DESCRIPTION = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$")
@@ -99,8 +98,11 @@ def read(source: Source) -> Iterator[Fragment]:
 def read_named(source: Source, kind: str) -> Iterator[Fragment]:
     """Yield the fragments of a file that a unit or a command names, whatever it is called and holds.
 
-    `kind` is `config`, `environment` or `registries`.
+    `kind` is `config`, `environment`, `registries` or `override`.
     """
+    if kind == "override":
+        yield Override(source.path)
+        return
     if kind == "config":
         text, document = _composed(source)
         yield from config.read_document(text, document, template.without_suffix(source.path), claimed=True)
@@ -129,8 +131,13 @@ def _by_format(source: Source) -> Iterator[Fragment]:
 def _text(source: Source, path: str, format_: _Format) -> Iterator[Fragment]:
     if "k3s" in source.content.lower() or "k3s" in path.lower():
         reader: Any = import_module(f"k3s_policy.readers.{format_.reader}")
-        syntax = template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
+        syntax = _syntax_by_name(source)
         yield from reader.read(template.filled(source.text, syntax) if syntax else source.text, path)
+
+
+def _syntax_by_name(source: Source) -> re.Pattern[str] | None:
+    """Return the template language of a file whose name says that it is a template, None for others."""
+    return template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
 
 
 # --- what a path alone does not tell ------------------------------------------------------------------------
@@ -181,20 +188,20 @@ def _made_by_a_cluster(source: Source, path: str) -> Iterator[Fragment]:
 
 
 def _is_message(_: str, content: str) -> bool:
-    return content.startswith(_MULTIPART)
+    return is_message(content)
 
 
 def _message(source: Source, path: str) -> Iterator[Fragment]:
     """Read user-data of several parts."""
     from k3s_policy.readers import user_data  # noqa: PLC0415  rare
 
-    syntax = template.syntax_of(source.path, source.content) if template.is_template(source.path) else None
+    syntax = _syntax_by_name(source)
     yield from user_data.read(template.masked(source.text, syntax).text if syntax else source.text, path)
 
 
 def _is_description(path: str, content: str) -> bool:
     """Whether a file without an ending of YAML is user-data, or says in its keys that it is the like."""
-    if _CLOUD_CONFIG.match(content):
+    if is_cloud_config(content):
         return True
     return not content.startswith("#!") and bool(_ANY_NAME.search(path) and _DESCRIPTION.search(content))
 

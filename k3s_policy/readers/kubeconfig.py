@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from binascii import Error as NotBase64
 from typing import TYPE_CHECKING
 
 from k3s_policy.model import ClusterSecret
@@ -63,5 +62,5 @@ def _is_of_k3s(data: str) -> bool:
     try:
         pem = b64decode(data).decode("ascii", "replace")
         return any(_AUTHORITY.search(b64decode(body)) for body in _PEM.findall(pem))
-    except NotBase64:
+    except ValueError:  # no base64, or characters that are in none
         return False

@@ -1,6 +1,7 @@
 """registries.yaml, which K3s reads for containerd: `/etc/rancher/k3s/registries.yaml`, and such files elsewhere.
 
-A file of this name counts where its keys are those of the format, and one of another name where it has no others.
+A file of this name counts where it has registries below the keys of the format, and one of another name where it has
+nothing else.
 RKE2 reads the same format: its file is mentioned and left alone, as its config is.
 """
 
@@ -33,8 +34,9 @@ _RKE2_PATH = pattern(r"(?:^|/)rancher/rke2/registries\.ya?ml$")
 _NAME = pattern(r"(?i)(?:^|/)registries\.ya?ml$")
 _KEY = pattern(r"(?m)^(?:mirrors|configs|auths):(?:[ \t]|\r?$)")
 _HOST = pattern(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w.-]+:\d+|localhost|\[[0-9A-Fa-f:]+\](?::\d+)?|\*")
-_SECRET = pattern(r"(?i)auth|(?!.*file$).*(?:tok(?:e?n)|pass|psk|pwd|secret|cred).*")
+_SECRET = pattern(r"(?i)^auth$|tok(?:e?n)|pass|psk|pwd|secret|cred")
 """What people call the credential of a registry, below keys that K3s has no use for too."""
+_PRIVATE_KEY = pattern(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 
 
 def path_claims(path: str) -> bool:
@@ -101,9 +103,15 @@ def _is_template(text: Text) -> bool:
 
 
 def _is_section(entry: Entry) -> bool:
-    """Whether a key of the file has registries below it, as far as their values look."""
+    """Whether a key of the file has registries below it: by their names, or by a key of theirs."""
     members = entry.value.entries if isinstance(entry.value, Mapping) else ()
-    return str(entry.key) in FILE and all(_is_empty(value) or isinstance(value, Mapping) for _, value in members)
+    if str(entry.key) not in FILE or not all(_is_empty(value) or isinstance(value, Mapping) for _, value in members):
+        return False
+    keys = MIRROR.keys() | CONFIG.keys() | AUTH.keys()
+    return any(
+        _is_name(name) or (isinstance(value, Mapping) and any(str(key) in keys for key, _ in value.entries))
+        for name, value in members
+    )
 
 
 def _lacks_sections(root: Mapping) -> bool:
@@ -121,8 +129,13 @@ def _is_telling_section(entry: Entry) -> bool:
         return False
     members = entry.value.entries
     known = all(_is_empty(value) or (isinstance(value, Mapping) and _holds_only(value, keys)) for _, value in members)
-    named = all(fills_in(str(key)) or _HOST.fullmatch(str(key)) for key, _ in members)
+    named = all(_is_name(key) for key, _ in members)
     return known and named and any(isinstance(value, Mapping) and value.entries for _, value in members)
+
+
+def _is_name(key: Scalar) -> bool:
+    """Whether a key looks like the name of a registry: a host, or what something else fills in."""
+    return fills_in(str(key)) or _HOST.fullmatch(str(key)) is not None
 
 
 def _holds_only(mapping: Mapping, keys: AbstractSet[str]) -> bool:
@@ -154,14 +167,23 @@ def _credentials(roots: tuple[Node, ...]) -> Iterator[Credential]:
                 # A mapping called `auth` holds a user's name too, and what is rewritten are names of images.
                 if str(name) != "rewrite":
                     waiting.append((name if not isinstance(value, Mapping) else None, value))
-                waiting.append((None, name))
+                yield from _in_name(name)
+
+
+def _in_name(name: Scalar) -> Iterator[Credential]:
+    """Yield the password of a login that stands in front of a host, in the name of a registry."""
+    if "@" in str(name):
+        for secret in secret_parts(name.text):
+            yield Credential("the name of a registry", name.text, secret, Form.CONFIG, name.tag, whole=False)
 
 
 def _in_scalar(key: Scalar | None, node: Scalar) -> Iterator[Credential]:
-    if key is not None and _SECRET.fullmatch(str(key)):
+    if key is not None and _SECRET.search(str(key)) and not str(key).lower().endswith("file"):
         if not (node.plain and str(node) in ("", "~")):
             name = f"auth.{key}" if str(key) in AUTH else str(key)
             yield Credential(name, key.text, node.text, Form.CONFIG, node.tag)
+    elif key is not None and _PRIVATE_KEY.search(str(node)):
+        yield Credential(str(key), key.text, node.text, Form.CONFIG, node.tag)
     elif "@" in str(node) and ("://" in str(node) or str(key) == "endpoint"):
         for secret in secret_parts(node.text):
             yield Credential("endpoint", node.text, secret, Form.CONFIG, node.tag, whole=False)

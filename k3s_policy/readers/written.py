@@ -10,6 +10,7 @@ from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential, Reg
 from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, environment
+from k3s_policy.readers.beginning import is_description, is_message
 from k3s_policy.text import join
 from k3s_policy.tree import read_yaml
 
@@ -27,9 +28,6 @@ _ENVIRONMENT = pattern(r"(?:default|sysconfig)/k3s[^/]*$|k3s[^/]*\.service\.env$
 _REGISTRIES = pattern(r"(?:^|/)registries\.ya?ml$")
 _OPENRC = pattern(r"etc/(?:init|conf)\.d/k3s[^/]*$")
 _YAML = pattern(r"\.(?:ya?ml|json)$")
-_USER_DATA = pattern(
-    r"(?:##[^\n]*\n)?#cloud-config\b|variant:[ \t]*[a-z]|k3os:[ \t]*\n|MIME-Version:|Content-Type: multipart"
-)
 _TOKEN = pattern(r"rancher/k3s/(?:[^/]+/)*(?:[^/]*[-_.])?token$")
 _OBJECTS = ("helm.cattle.io/", "upgrade.cattle.io/", "k3d.io/")
 """Words of what is no config of K3s's and is read all the same: charts and Plans that it applies, configs of k3d's."""
@@ -49,7 +47,7 @@ def read(file: WrittenFile, host: str) -> Iterator[Fragment]:
     by_path = next((reader for named, reader in _BY_PATH if named.search(file.path)), None)
     if by_path is not None:
         yield from by_path(file, host)
-    elif _USER_DATA.match(str(file.content)):
+    elif is_description(str(file.content)) or is_message(str(file.content)):
         from k3s_policy.readers import user_data  # noqa: PLC0415  few files hold any
 
         yield from user_data.read(file.content, file.path)

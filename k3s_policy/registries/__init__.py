@@ -31,9 +31,7 @@ class Given(NamedTuple):
     @property
     def place(self) -> Text:
         """The key with its value where both stand in one line, else the key."""
-        key, value = self.key.span, self.value.span
-        beside = key.source is value.source and key.start <= value.start and key.line == value.end_line
-        return self.key.upto(self.value) if beside else self.key
+        return self.key.beside(self.value)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,6 +43,11 @@ class Mirror:
     endpoints: tuple[Text, ...]
     """What something else fills in is marked as not known."""
 
+    @property
+    def host(self) -> Text:
+        """The name as a message may show it: without a login in front of the host."""
+        return _without_login(self.name)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Config:
@@ -55,9 +58,18 @@ class Config:
     auth: tuple[Given, ...] = ()
     tls: tuple[Given, ...] = ()
 
+    @property
+    def host(self) -> Text:
+        """The name as a message may show it: without a login in front of the host."""
+        return _without_login(self.name)
+
     def last(self, key: str) -> Given | None:
         """Return what counts of a key of `auth` or `tls` that has a value, or is true."""
         return next((given for given in (*self.auth, *self.tls) if str(given.key) == key), None)
+
+
+def _without_login(name: Text) -> Text:
+    return name[str(name).rfind("@") + 1 :]
 
 
 class Unknown(NamedTuple):

@@ -45,7 +45,7 @@ def decoded(text: Text, root: Mapping, path: str, host: str | None) -> tuple[Reg
 # --- decoding as yaml.v2 does it into Go's types ----------------------------------------------------------
 
 _MOST = 20_000
-"""Values from which on nothing more is decoded: aliases of aliases multiply, and yaml.v2 refuses that."""
+"""Values that aliases bring from which on nothing more is decoded: they multiply, and yaml.v2 refuses that."""
 _NULLS = ("", "~", "null", "Null", "NULL")
 _NEEDED = {
     "map": "a mapping of registries",
@@ -88,6 +88,10 @@ class _Decoder:
         self.repeated: list[Repeated] = []
         self.refused: list[BrokenFile] = []
         self._left = _MOST
+        self._met: set[int] = set()
+        """The nodes whose parts were decoded: whatever comes again comes through an alias."""
+        self._holding: dict[int, bool] = {}
+        """Whether a node is used, or a part of it."""
         self._used: set[int] = set()
         """The nodes that were decoded: what else holds one of them is the home of an anchor."""
 
@@ -113,7 +117,17 @@ class _Decoder:
 
     def is_anchor(self, node: Node) -> bool:
         """Whether a node, or a part of it, is used elsewhere through an alias."""
-        return any(id(one) in self._used for one in _below(node))
+        waiting = [(node, False)]
+        while waiting:
+            one, parts_known = waiting.pop()
+            if parts_known:
+                self._holding[id(one)] = any(self._holding[id(part)] for part in _parts(one))
+            elif id(one) not in self._holding:
+                self._holding[id(one)] = id(one) in self._used
+                if not self._holding[id(one)]:
+                    waiting.append((one, True))
+                    waiting.extend((part, False) for part in _parts(one))
+        return self._holding[id(node)]
 
     def _mirror(self, entry: _Entry) -> None:
         endpoints: tuple[Text, ...] = ()
@@ -124,8 +138,10 @@ class _Decoder:
                 if not self._fits(field, kind):
                     continue
                 if kind == "list":
-                    items = field.value.items[: self._left] if isinstance(field.value, Sequence) else ()
-                    self._left -= len(items)
+                    items = field.value.items if isinstance(field.value, Sequence) else ()
+                    if self._comes_again(field.value):
+                        items = items[: self._left]
+                        self._left -= len(items)
                     endpoints = tuple(_text(item) for item in items if self._is_text(item, field, "item"))
                 else:
                     for one in self._members(field.value, rewrites):
@@ -181,11 +197,18 @@ class _Decoder:
             yield entry
 
     def _counted(self, node: Node) -> Iterator[_Entry]:
+        again = self._comes_again(node)
         for entry in _entries(node):
-            if self._left <= 0:
-                return
-            self._left -= 1
+            if again or entry.merged:
+                if self._left <= 0:
+                    return
+                self._left -= 1
             yield entry
+
+    def _comes_again(self, node: Node) -> bool:
+        known = id(node) in self._met
+        self._met.add(id(node))
+        return known
 
     def _note(self, before: dict[str, _Entry], entry: _Entry, *, grows: bool) -> None:
         earlier = before.get(str(entry.key))
@@ -268,17 +291,8 @@ def _merging(mapping: Mapping, *, merged: bool, seen: set[int]) -> Iterator[_Ent
                 yield from _merging(home, merged=True, seen=seen)
 
 
-def _below(node: Node) -> Iterator[Node]:
-    """Yield a node and what it holds, each once however many aliases lead to it."""
-    seen: set[int] = set()
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, Sequence):
-            waiting.extend(one.items)
-        elif isinstance(one, Mapping):
-            waiting.extend(part for entry in one.entries for part in entry)
+def _parts(node: Node) -> Iterator[Node]:
+    if isinstance(node, Sequence):
+        yield from node.items
+    elif isinstance(node, Mapping):
+        yield from (part for entry in node.entries for part in entry)
