@@ -192,7 +192,7 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
     errors: list[ScanError] = []
     if request.standard_input is not None:
         scope = Scope(_options(top_of([]), errors), request.policy.version)
-        rules = _rules(request, top_of([]), scope.options)
+        rules = _rules(request, top_of([]), scope.options, errors)
         return _Gathered(
             [Source(*request.standard_input)],
             scope,
@@ -214,6 +214,7 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
     every = (*discovery.candidates, *beside)
     found = list(_read(every, errors, progress))
     context = frozenset(candidate.path for candidate in beside)
+    rules = _rules(request, discovery.top, scope.options, errors)
     return _Gathered(
         found,
         scope,
@@ -223,15 +224,24 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
         discovery.seen,
         every,
         searches=True,
-        semgrep_rules=_rules(request, discovery.top, scope.options),
+        semgrep_rules=rules,
         semgrep_required=request.semgrep_required,
     )
 
 
-def _rules(request: Request, top: str, options: Options) -> tuple[str, ...]:
-    """Return where the user's own Semgrep rules lie: `.k3s-policy.yaml` counts from its folder, options from here."""
-    named = (os.path.join(top, path) for path in options.semgrep_rules)
-    return tuple(dict.fromkeys((*map(os.path.realpath, named), *map(os.path.realpath, request.semgrep_rules))))
+def _rules(request: Request, top: str, options: Options, errors: list[ScanError]) -> tuple[str, ...]:
+    """Return where the user's own Semgrep rules lie: `.k3s-policy.yaml` counts from its folder, options from here.
+
+    A repository has no say over what lies outside of it.
+    """
+    rules = []
+    for path in options.semgrep_rules:
+        file = os.path.realpath(os.path.join(top, path))
+        if file == os.path.realpath(top) or file.startswith(os.path.join(os.path.realpath(top), "")):
+            rules.append(file)
+        else:
+            errors.append(ScanError(f"the Semgrep rules {path} lie outside of the repository", FILE_NAME))
+    return tuple(dict.fromkeys((*rules, *map(os.path.realpath, request.semgrep_rules))))
 
 
 def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:

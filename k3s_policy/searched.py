@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Patterns", "Searched", "search"]
 
 INSTALL = "pip install 'k3s-policy[semgrep]'"
+_CASES = (".test.yaml", ".test.yml", ".fixed.yaml", ".fixed.yml")
+"""Ends of the names of files that Semgrep takes for cases of rules rather than for rules."""
 _LISTED = 3
 """How many files that were not searched are named before the rest is only counted."""
 
@@ -78,11 +80,36 @@ def search(programs: Iterable[Source], others: Iterable[Source], patterns: Patte
 
 
 def _usable(rules: Iterable[str], searched: Searched) -> Iterator[str]:
+    """Yield the files that hold the user's rules: regular ones, as others may have no end, and within the folder."""
     for path in rules:
-        if os.path.exists(path):
-            yield path
-        else:
-            searched.errors.append(ScanError(f"the Semgrep rules {os.path.basename(path)} do not exist"))
+        name = os.path.basename(path)
+        if not os.path.exists(path):
+            searched.errors.append(ScanError(f"the Semgrep rules {name} do not exist"))
+            continue
+        files = list(_files(path))
+        if not files:
+            searched.errors.append(
+                ScanError(f"the folder {name} holds no Semgrep rules: no file ends in .yaml or .yml")
+            )
+        for file in files:
+            if not os.path.isfile(file):
+                searched.errors.append(ScanError(f"the Semgrep rules {os.path.basename(file)} are no regular file"))
+            elif file != path and not os.path.realpath(file).startswith(os.path.join(path, "")):
+                searched.errors.append(ScanError(f"the Semgrep rules {os.path.basename(file)} lie outside of {name}"))
+            else:
+                yield file
+
+
+def _files(path: str) -> Iterator[str]:
+    """Yield the files of rules below a path, as Semgrep takes them: neither hidden ones nor cases."""
+    if not os.path.isdir(path):
+        yield path
+        return
+    for place, folders, files in os.walk(path):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for name in sorted(files):
+            if name.endswith((".yaml", ".yml")) and not name.endswith(_CASES):
+                yield os.path.join(place, name)
 
 
 def _say_missing(sources: list[Source], patterns: Patterns, searched: Searched) -> None:
@@ -139,10 +166,10 @@ def _finding(match: Match) -> Finding:
 # --- the cards of the user's rules ------------------------------------------------------------------------
 
 
-def _cards(paths: Iterable[str]) -> Iterator[RuleCard]:
+def _cards(files: Iterable[str]) -> Iterator[RuleCard]:
     """Yield a card of each of the user's rules that reports."""
     known = set(names())
-    for path in _files(paths):
+    for path in files:
         with open(path, encoding="utf-8", errors="replace") as file:
             root = read_yaml(Source(path, file.read()).text).root
         rules = root.last("rules") if isinstance(root, Mapping) else None
@@ -153,16 +180,6 @@ def _cards(paths: Iterable[str]) -> Iterator[RuleCard]:
                 message = " ".join(_text(rule, "message").split()) or name
                 severity = _SEVERITIES.get(_text(rule, "severity").upper(), Severity.LOW)
                 yield RuleCard(name, message.rstrip("."), f"{message}\n", severity, tags=("semgrep",))
-
-
-def _files(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        if not os.path.isdir(path):
-            yield path
-            continue
-        for place, folders, files in os.walk(path):
-            folders.sort()
-            yield from (os.path.join(place, name) for name in sorted(files) if name.endswith((".yaml", ".yml")))
 
 
 def _text(node: object, key: str) -> str:

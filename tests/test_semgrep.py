@@ -358,6 +358,45 @@ def test_rules_that_do_not_exist_are_wrong_usage(tmp_path: Path, capsys: pytest.
     assert error.message == "the Semgrep rules missing do not exist"
 
 
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"r.yaml": "foo: ["}, "Semgrep failed: Invalid YAML in the rules r.yaml"),
+        ({"r.yaml": "rulez:\n"}, "Semgrep failed: Invalid YAML in the rules r.yaml"),
+        ({"README.md": ""}, "the folder own holds no Semgrep rules: no file ends in .yaml or .yml"),
+    ],
+)
+def test_rules_that_cannot_be_used_are_an_error(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    (tmp_path / "main.tf").write_text(TERRAFORM, encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    for name, content in files.items():
+        (tmp_path / "own" / name).write_text(content)
+    scanned = scan(Request((str(tmp_path / "main.tf"),), semgrep_rules=(str(tmp_path / "own"),)))
+    assert [error.message for error in scanned.errors] == [message]
+
+
+def test_rules_without_an_end_are_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(TERRAFORM, encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    os.mkfifo(tmp_path / "own" / "pipe.yaml")
+    (tmp_path / "own" / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "own" / "far.yaml").symlink_to(RULES / "python-script.yaml")
+    named = scan(Request((str(tmp_path / "main.tf"),), semgrep_rules=("/dev/zero", str(tmp_path / "own"))))
+    assert [error.message for error in named.errors] == [
+        "the Semgrep rules zero are no regular file",
+        "the Semgrep rules far.yaml lie outside of own",
+        "the Semgrep rules pipe.yaml are no regular file",
+        "the Semgrep rules zero.yaml are no regular file",
+    ]
+    (tmp_path / ".k3s-policy.yaml").write_text("semgrep: {rules: [/dev/zero, ../far]}\n")
+    (tmp_path / "far").symlink_to("/")
+    told = scan(Request((str(tmp_path),)))
+    assert [error.message for error in told.errors] == [
+        "the Semgrep rules /dev/zero lie outside of the repository",
+        "the Semgrep rules ../far lie outside of the repository",
+    ]
+
+
 def test_options_name_rules() -> None:
     assert parse(Source(".k3s-policy.yaml", "semgrep: {rules: [a, b/c]}").text).semgrep_rules == ("a", "b/c")
     for wrong in ("semgrep: a", "semgrep: {rule: a}", "semgrep: {rules: {a: b}}", "semgrep: {rules: [[a]]}"):

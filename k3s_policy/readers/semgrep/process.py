@@ -40,6 +40,8 @@ _OPTIONS = (
     ),
     *("--max-target-bytes=0", "--timeout=30"),
 )
+_SEARCHED = (0, 1)
+"""Exit codes of a search that came to its end; with any other one, no file may have been searched at all."""
 _KEPT = frozenset({"PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH"})
 """Variables that Semgrep is given: neither a token to log in with nor an address to send anything to."""
 
@@ -96,10 +98,13 @@ def search(sources: Sequence[Source], rules: Sequence[str], executable: str) -> 
         # Links in the path of the folder would change the paths of the answer.
         top = os.path.join(os.path.realpath(folder), "files")
         copies = dict(_copied(sources, top))
-        answer = _answer(executable, rules, os.path.realpath(folder))
+        answer, code = _answer(executable, rules, os.path.realpath(folder))
+    failed = tuple(_failures(answer, copies))
+    if not failed and code not in _SEARCHED:
+        raise SemgrepFailedError(f"Semgrep gave up (exit code {code})")
     return Answer(
         tuple(_matches(answer, copies)),
-        tuple(_failures(answer, copies)),
+        failed,
         tuple(sorted({copy.source.path for copy in _partial(answer, copies)})),
     )
 
@@ -145,7 +150,8 @@ def _copied(sources: Sequence[Source], top: str) -> Iterator[tuple[str, _Copy]]:
         yield file, _Copy(source)
 
 
-def _answer(executable: str, rules: Sequence[str], folder: str) -> dict[str, Any]:
+def _answer(executable: str, rules: Sequence[str], folder: str) -> tuple[dict[str, Any], int]:
+    """Return what Semgrep prints, and its exit code."""
     environment = {name: value for name, value in os.environ.items() if name in _KEPT}
     environment |= {
         "HOME": folder,
@@ -180,7 +186,7 @@ def _answer(executable: str, rules: Sequence[str], folder: str) -> dict[str, Any
         except ValueError:
             continue
         if isinstance(answer, dict) and isinstance(answer.get("results"), list):
-            return answer
+            return answer, ran.returncode
     raise SemgrepFailedError(f"Semgrep gave no answer (exit code {ran.returncode})")
 
 
@@ -202,9 +208,13 @@ def _matches(answer: dict[str, Any], copies: dict[str, _Copy]) -> Iterator[Match
 
 def _failures(answer: dict[str, Any], copies: dict[str, _Copy]) -> Iterator[tuple[str | None, str]]:
     for error in answer.get("errors") or ():
-        if error.get("level") == "error":
-            copy = copies.get(error.get("path") or "")
-            # The message of an error may hold what the file holds: only its kind is told.
+        path = error.get("path") or ""
+        copy = copies.get(path)
+        # The message of an error may hold what the file holds: only its kind is told.
+        if path and copy is None:
+            # A file of rules: with one that is broken, Semgrep searches nothing, and warns of it.
+            yield None, f"Semgrep failed: {_kind(error)} in the rules {os.path.basename(path)}"
+        elif error.get("level") == "error":
             yield (copy.source.path if copy else None), f"Semgrep failed: {_kind(error)}"
 
 
