@@ -75,6 +75,22 @@ CASES = {
             for n in range(1000)
         ),
     ),
+    "long values in a makefile": (
+        "Makefile",
+        f"A = {'a' * 8000}\nup:\n\tk3s server {'$(A)' * 3000}\n" + "\tk3s server $(A)\n" * 3000,
+    ),
+    "long values in a justfile": (
+        "justfile",
+        f"a := '{'a' * 8000}'\nup:\n  k3s server {'{{a}}' * 3000}\n" + "  k3s server {{a}}\n" * 3000,
+    ),
+    "long values in a Vagrantfile": (
+        "Vagrantfile",
+        f"A = '{'a' * 8000}'\n"
+        'm.provision "shell", inline: "k3s server '
+        + "#{A}" * 3000
+        + '"\n'
+        + 'm.provision "shell", inline: "k3s server #{A}"\n' * 2000,
+    ),
     "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
 }
 

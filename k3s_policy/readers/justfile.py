@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy.filling import Values, replaced
 from k3s_policy.lower import Variable
 from k3s_policy.model import Form
 from k3s_policy.pattern import pattern
 from k3s_policy.program import is_shell
 from k3s_policy.readers import environment, script
-from k3s_policy.text import Text, join
+from k3s_policy.text import join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Run
+    from k3s_policy.text import Text
 
 __all__ = ["read"]
 
@@ -67,7 +68,7 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
     if file.other_shell:
         return
     yield from environment.credentials_of_k3s(file.variables)
-    values = {str(one.name): one.value for one in file.variables}
+    values = Values({str(one.name): one.value for one in file.variables})
     given = [one for one in file.variables if file.exports_all or str(one.name) in file.exported]
     for recipe in file.recipes:
         for command in _commands(recipe):
@@ -122,17 +123,20 @@ def _commands(recipe: _Recipe) -> Iterator[Text]:
         yield join(parts, "\n")
 
 
-def _filled_in(text: Text, values: Mapping[str, Text]) -> Text:
+def _filled_in(text: Text, values: Values) -> Text:
     """Return a command with the values of variables, and what else is filled in marked as not known."""
-    pieces: list[Run] = list(text[:0].runs)
-    position = 0
-    for match in _REFERENCE.finditer(str(text)):
-        pieces += text[position : match.start()].runs
-        position = match.end()
-        if match["expression"] is None:
-            pieces += text[match.start() : match.start() + 2].runs
-        elif (name := match["expression"].strip()) in values:
-            pieces += values[name].runs
-        else:
-            pieces += text.cut(match).unknown().runs
-    return Text((*pieces, *text[position:].runs))
+    return replaced(
+        text,
+        (
+            (match.start(), match.end(), _value(text.cut(match), match["expression"], values))
+            for match in _REFERENCE.finditer(str(text))
+        ),
+    )
+
+
+def _value(whole: Text, expression: str | None, values: Values) -> Text:
+    """Return what takes the place of `{{ expression }}`, or of `{{{{`, which stands for two braces."""
+    if expression is None:
+        return whole[:2]
+    value = values.take(expression.strip())
+    return whole.unknown() if value is None else value

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from k3s_policy.filling import Values, replaced
 from k3s_policy.lower import Variable
 from k3s_policy.model import Form
 from k3s_policy.pattern import pattern
@@ -18,10 +19,9 @@ from k3s_policy.text import Text, join
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Run
 
 __all__ = ["read"]
 
@@ -63,9 +63,10 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
     variables = [Variable(makefile.names[name], value, Form.VARIABLE) for name, value in known.items()]
     yield from environment.credentials_of_k3s(variables)
     given = [one for one in variables if makefile.exports_all or str(one.name) in makefile.exported]
+    values = Values(known)
     one_shell = _ONE_SHELL.search(str(text)) is not None
     for host, lines in makefile.recipes:
-        commands = [expanded(_without_prefix(line), known) for line in lines]
+        commands = [expanded(_without_prefix(line), values) for line in lines]
         if one_shell and commands:
             commands = [join(commands, "\n")]
         for command in commands:
@@ -107,7 +108,7 @@ def _assign(makefile: _Makefile, line: Text, match: re.Match[str], *, sure: bool
     value = (value if comment < 0 else value[:comment]).rstrip()
     plain = sure and match["operator"] not in ("+=", "!=") and "$" not in str(value).replace("$$", "")
     again = name in makefile.values
-    makefile.values[name] = expanded(value, {}) if plain and not again else None
+    makefile.values[name] = expanded(value, Values({})) if plain and not again else None
     makefile.names[name] = line.cut(match, "name")
     if "export" in match["export"]:
         makefile.exported.add(name)
@@ -143,29 +144,23 @@ def _without_prefix(line: Text) -> Text:
     return line[match.end() :] if match else line
 
 
-def expanded(text: Text, values: Mapping[str, Text]) -> Text:
+def expanded(text: Text, values: Values) -> Text:
     """Return what make hands to the shell: with the values of variables, and the rest marked as not known."""
-    if "$" not in str(text):
-        return text
-    return Text(_expanded(text, values))
+    return replaced(text, _references(text, values)) if "$" in str(text) else text
 
 
-def _expanded(text: Text, values: Mapping[str, Text]) -> Iterable[Run]:
+def _references(text: Text, values: Values) -> Iterator[tuple[int, int, Text]]:
     content = str(text)
-    pieces: list[Run] = list(text[:0].runs)
     position = 0
     while found := _REFERENCE.search(content, position):
-        pieces += text[position : found.start()].runs
-        end = _end(content, found)
-        name = content[found.end() : end - 1].strip()
+        position = _end(content, found)
+        whole = text[found.start() : position]
+        name = content[found.end() : position - 1].strip()
         if found[0] == "$$":
-            pieces += text[found.start() + 1 : end].runs
-        elif found[0] in ("$(", "${") and _NAME.fullmatch(name) and name in values:
-            pieces += values[name].runs
+            yield found.start(), position, whole[1:]
         else:
-            pieces += text[found.start() : end].unknown().runs
-        position = end
-    return (*pieces, *text[position:].runs)
+            value = values.take(name) if found[0] in ("$(", "${") and _NAME.fullmatch(name) else None
+            yield found.start(), position, whole.unknown() if value is None else value
 
 
 def _end(content: str, match: re.Match[str]) -> int:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.filling import replaced
 from k3s_policy.lower import Variable
 from k3s_policy.model import Form
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment
-from k3s_policy.text import Text
 from k3s_policy.tree import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Run
+    from k3s_policy.text import Text
     from k3s_policy.tree import Document
 
 __all__ = ["claims", "expanded", "read_document", "variables"]
@@ -99,9 +99,5 @@ def expanded(text: Text) -> Text:
     """Return a text in which `${{ }}` is marked as not known."""
     if "${{" not in str(text):
         return text
-    pieces: list[Run] = list(text[:0].runs)
-    position = 0
-    for match in _EXPRESSION.finditer(str(text)):
-        pieces += (*text[position : match.start()].runs, *text.cut(match).unknown().runs)
-        position = match.end()
-    return Text((*pieces, *text[position:].runs))
+    matches = _EXPRESSION.finditer(str(text))
+    return replaced(text, ((match.start(), match.end(), text.cut(match).unknown()) for match in matches))
