@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.filling import Values, replaced
 from k3s_policy.lower import Variable
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment, script
 from k3s_policy.text import Text, join
@@ -36,7 +36,9 @@ _CONDITION = pattern(r"[ ]*(?P<word>ifeq|ifneq|ifdef|ifndef|endif)\b")
 _DEFINE = pattern(r"[ ]*(?:(?:override|export)[ \t]+)*define\b")
 _END = pattern(r"[ ]*endef\b")
 _ONE_SHELL = pattern(r"(?m)^\.ONESHELL[ \t]*:")
-_OTHER_SHELL = pattern(r"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[ \t]*(?!(?:\S*/)?(?:ba|da|a|k|z)?sh\b)\S")
+_SHELL = pattern(r"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[^\n]*?(?:(?P<posix>\b(?:ba|da|a|k|z)?sh\b)|(?P<other>$))")
+_OTHER_SHELL = pattern(r"\b(?:pwsh|powershell|cmd|fish|nu|t?csh|python[0-9.]*|perl|ruby|node)\b(?!/)")
+_INCLUDES = pattern(r"[ ]*(?:-|s)?include[ \t]")
 _REFERENCE = pattern(r"\$(?:\$|[({]|.)")
 _NAME = pattern(r"[A-Za-z_][\w.-]*")
 _PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
@@ -46,23 +48,29 @@ _PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
 class _Makefile:
     """What a makefile says outside of its recipes, and the recipes, by the places of their rules."""
 
+    assigned: list[Variable] = field(default_factory=list)
+    """Every assignment of a value that is written out."""
     values: dict[str, Text | None] = field(default_factory=dict)
     """None for what has several, or depends on something."""
     names: dict[str, Text] = field(default_factory=dict)
     exported: set[str] = field(default_factory=set)
     exports_all: bool = False
+    unseen: list[Unseen] = field(default_factory=list)
     recipes: list[tuple[str, list[Text]]] = field(default_factory=list)
 
 
 def read(text: Text, _: str) -> Iterator[Fragment]:
     """Read the recipes, and the credentials among the variables."""
-    if _OTHER_SHELL.search(str(text)):
-        return
     makefile = _taken_apart(text)
+    yield from environment.credentials_of_k3s(makefile.assigned)
+    if _is_for_another_shell(str(text)):
+        return
     known = {name: value for name, value in makefile.values.items() if value is not None}
-    variables = [Variable(makefile.names[name], value, Form.VARIABLE) for name, value in known.items()]
-    yield from environment.credentials_of_k3s(variables)
-    given = [one for one in variables if makefile.exports_all or str(one.name) in makefile.exported]
+    given = [
+        Variable(makefile.names[name], value or makefile.names[name].unknown(), Form.VARIABLE)
+        for name, value in makefile.values.items()
+        if makefile.exports_all or name in makefile.exported
+    ]
     values = Values(known)
     one_shell = _ONE_SHELL.search(str(text)) is not None
     for host, lines in makefile.recipes:
@@ -71,7 +79,13 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
             commands = [join(commands, "\n")]
         for command in commands:
             if script.concerns_k3s(str(command)):
-                yield from script.read(command, given, host=host)
+                yield from script.read(command, given, host=host, unseen=makefile.unseen)
+
+
+def _is_for_another_shell(content: str) -> bool:
+    """Whether recipes are for a shell that is known to be none of POSIX; what is computed counts as one."""
+    shells = list(_SHELL.finditer(content))
+    return any(_OTHER_SHELL.search(one[0]) for one in shells) and not any(one["posix"] for one in shells)
 
 
 def _taken_apart(text: Text) -> _Makefile:
@@ -88,17 +102,35 @@ def _taken_apart(text: Text) -> _Makefile:
             conditions += -1 if condition["word"] == "endif" else 1
         elif _DEFINE.match(written):
             defines = True
-        elif _EXPORTS_ALL.match(written):
-            makefile.exports_all = True
-        elif found := _EXPORTED.match(written):
-            makefile.exported.update(found["names"].split())
         elif found := _ASSIGNMENT.match(written):
             _assign(makefile, line, found, sure=not conditions)
-        elif found := _RULE.match(written):
-            span = line.span
-            recipe = [line.cut(found, "recipe")] if found["recipe"] else []
-            makefile.recipes.append((f"{span.source.path}#{span.start}", recipe))
+        elif not _shares(makefile, line) and (found := _RULE.match(written)):
+            _begin(makefile, line, found)
     return makefile
+
+
+def _shares(makefile: _Makefile, line: Text) -> bool:
+    """Take note of a line that says what the shell finds in its environment."""
+    written = str(line)
+    if _EXPORTS_ALL.match(written):
+        makefile.exports_all = True
+    elif found := _EXPORTED.match(written):
+        makefile.exported.update(found["names"].split())
+    elif _INCLUDES.match(written):
+        makefile.unseen.append(Unseen("environment", "another makefile may give variables", line))
+    else:
+        return False
+    return True
+
+
+def _begin(makefile: _Makefile, line: Text, match: re.Match[str]) -> None:
+    """Begin a rule, or take note of the variable that it alone has."""
+    if own := _ASSIGNMENT.match(match["rest"]):
+        _assign(makefile, line.cut(match, "rest"), own, sure=False)
+        return
+    span = line.span
+    recipe = [line.cut(match, "recipe")] if match["recipe"] else []
+    makefile.recipes.append((f"{span.source.path}#{span.start}", recipe))
 
 
 def _assign(makefile: _Makefile, line: Text, match: re.Match[str], *, sure: bool) -> None:
@@ -106,9 +138,12 @@ def _assign(makefile: _Makefile, line: Text, match: re.Match[str], *, sure: bool
     name, value = match["name"], line.cut(match, "value")
     comment = str(value).find(" #")
     value = (value if comment < 0 else value[:comment]).rstrip()
-    plain = sure and match["operator"] not in ("+=", "!=") and "$" not in str(value).replace("$$", "")
+    plain = match["operator"] not in ("+=", "!=") and "$" not in str(value).replace("$$", "")
     again = name in makefile.values
-    makefile.values[name] = expanded(value, Values({})) if plain and not again else None
+    if plain:
+        value = expanded(value, Values({}))
+        makefile.assigned.append(Variable(line.cut(match, "name"), value, Form.VARIABLE))
+    makefile.values[name] = value if plain and sure and not again else None
     makefile.names[name] = line.cut(match, "name")
     if "export" in match["export"]:
         makefile.exported.add(name)

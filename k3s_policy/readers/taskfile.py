@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy import template
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment
 from k3s_policy.readers.workflow import variables
@@ -44,7 +44,15 @@ def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
         own = (*given, *_variables(task)) if isinstance(task, Mapping) else given
         yield from environment.credentials_of_k3s(own)
         for command in _commands(task):
-            yield from _script(command, own, f"{path}#{name.text.span.start}")
+            yield from _script(command, own, f"{path}#{name.text.span.start}", tuple(_unseen(root, task)))
+
+
+def _unseen(*nodes: Node) -> Iterator[Unseen]:
+    """Say that files of variables are loaded: they are mostly not committed."""
+    for node in nodes:
+        files = node.last("dotenv") if isinstance(node, Mapping) else None
+        if files is not None:
+            yield Unseen("environment", "variables are taken from another file", files.written)
 
 
 def _variables(node: Mapping) -> Iterator[Variable]:
@@ -70,8 +78,8 @@ def _commands(node: Node) -> Iterator[Text]:
                 yield from _commands(inner)
 
 
-def _script(command: Text, given: tuple[Variable, ...], host: str) -> Iterator[Fragment]:
+def _script(command: Text, given: tuple[Variable, ...], host: str, unseen: tuple[Unseen, ...]) -> Iterator[Fragment]:
     from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
     if script.concerns_k3s(str(command)):
-        yield from script.read(_filled(command), given, host=host)
+        yield from script.read(_filled(command), given, host=host, unseen=unseen)

@@ -97,21 +97,23 @@ def is_template(path: str, content: str) -> bool:
     return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
-def read(
+def read(  # noqa: PLR0913
     text: Text,
     given: Sequence[Variable] = (),
     form: Form | None = None,
     *,
     host: str | None = None,
     others: Collection[str] = (),
+    unseen: Sequence[Unseen] = (),
 ) -> Iterator[Fragment]:
     """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
 
     `host` names the host it runs on, where it is not alone there; `others` are the paths of scripts there that are read
-    by themselves, whatever they are called.
+    by themselves, whatever they are called; `unseen` is what it may be given that is not written here.
     """
     reading = _Reading(host or _host(text), tuple(given), form, 0)
     reading.own = frozenset(others)
+    reading.unseen = tuple(unseen)
     yield from reading.read(text)
 
 
@@ -139,6 +141,7 @@ class _Reading:
         self.downloads: list[Fetched] = []
         self.installers: set[int] = set()
         self.checks_sums = False
+        self.unseen: tuple[Unseen, ...] = ()
 
     def read(self, text: Text) -> Iterator[Fragment]:
         """Read a script from its first to its last command."""
@@ -219,7 +222,7 @@ class _Reading:
                 self.found.extend(written.read(file, self.host))
         self.found.extend(collected(script, self.found))
         self.found.extend(self._downloads())
-        unseen = []
+        unseen = list(self.unseen)
         if self.places_files:
             unseen.append(Unseen("config", "the script puts a file into the K3s configuration"))
         if self.sourced is not None:
@@ -318,6 +321,7 @@ class _Reading:
             nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
             nested.standard_input = standard_input
             nested.own = self.own
+            nested.unseen = self.unseen if here else ()
             for fragment in nested.read(text):
                 if address is not None and isinstance(fragment, Start) and fragment.host == host:
                     self.found.append(replace(fragment, addresses=(address,)))
