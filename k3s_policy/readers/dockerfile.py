@@ -245,7 +245,8 @@ def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Fragment]:
         return
     for source in words[:-1]:
         if instruction.name == "ADD" and "://" in str(source):
-            part = part_of_k3s(str(source)) or part_of_k3s(str(target))
+            name = str(source).partition("?")[0].rpartition("/")[2]
+            part = part_of_k3s((str(source),), (f"{target}{name}" if str(target).endswith("/") else str(target),))
             if part is not None and not any(option.startswith("--checksum=") for option in instruction.options):
                 yield Download(part, source, guarded=True)
         else:

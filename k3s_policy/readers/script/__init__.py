@@ -31,7 +31,7 @@ from k3s_policy.readers.script.download import (
     INSTALLER_URL,
     THE_INSTALLER,
     addresses_of_installer,
-    checks_a_sum,
+    check_of,
     fetched,
 )
 from k3s_policy.shell import read_script
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.lower import Variable
-    from k3s_policy.readers.script.download import Fetched
+    from k3s_policy.readers.script.download import Check, Fetched
     from k3s_policy.shell import Script, Word
     from k3s_policy.text import Text
 
@@ -140,7 +140,8 @@ class _Reading:
         """Functions and scripts that are read by themselves, and are no install script by their names."""
         self.downloads: list[Fetched] = []
         self.installers: set[int] = set()
-        self.checks_sums = False
+        self.checks: list[tuple[Check, int]] = []
+        """Each with the number of downloads before it."""
         self.unseen: tuple[Unseen, ...] = ()
 
     def read(self, text: Text) -> Iterator[Fragment]:
@@ -182,8 +183,8 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
-        elif checks_a_sum(call):
-            self.checks_sums = True
+        elif check := check_of(call):
+            self.checks.append((check, len(self.downloads)))
         elif call.name in ("chmod", "mkdir"):
             self.found.extend(permissions.changed(call, self.host, self.form or Form.COMMAND))
         elif call.name in DOWNLOADING_PROGRAMS:
@@ -206,9 +207,11 @@ class _Reading:
 
     def _downloads(self) -> Iterator[Download]:
         """Yield what was fetched of K3s and has not been checked."""
-        for one in self.downloads:
+        for number, one in enumerate(self.downloads):
             part = THE_INSTALLER if id(one.call.command) in self.installers else one.part
-            if part is None or (one.targets and self.checks_sums):
+            if part is None:
+                continue
+            if one.targets and any(check.covers(one, earlier=number < before) for check, before in self.checks):
                 continue
             for position, url in enumerate(one.urls):
                 yield Download(part, url, one.unverified if not position else (), one.secrets, one.guarded)
