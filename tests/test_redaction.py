@@ -706,6 +706,9 @@ FORMS: dict[str, Form] = {
         "",
         str,
     ),
+    "cookie of a download": script("curl -kLo k3s -b session={} https://h/k3s", "@:/?&%+"),
+    "password of a certificate": script("curl -kLo k3s --cert c.pem:{} https://h/k3s", "@:/?&%+"),
+    "password of wget": script("wget --no-check-certificate -O k3s --proxy-password={} https://h/k3s", "@:/?&%+"),
     "prefix": script("curl -sfL https://get.k3s.io | K3S_KUBECONFIG_MODE=644 K3S_TOKEN={} sh -"),
     "prefix in double quotes": script(
         "curl -sfL https://get.k3s.io | K3S_TOKEN={} K3S_KUBECONFIG_MODE=644 sh -", write=for_shell
