@@ -650,6 +650,12 @@ FORMS: dict[str, Form] = {
     "Vagrantfile": config(
         "config.vm.provision 'shell', inline: <<-'S'\nk3s server --token {}\nS\n", "@:/?&%+", for_shell, "Vagrantfile"
     ),
+    "argument of a provisioner": config(
+        "config.vm.provision 'shell', inline: 'k3s server --token \"$1\"', args: [\"{}\"]\n",
+        "@:/?&%+;",
+        str,
+        "Vagrantfile",
+    ),
     "NixOS": config('{ services.k3s.token = "{}"; }\n', "@:/?#&()%!;<>[]*^~+", path="k3s.nix"),
     "token of a cluster": config("K10" + HEX + "::server:{}\n", "@/?#&()%!", path="k3s/node-token"),
     "k3d": config(K3D + "token: {}\n", EVERY, in_double_quotes, "k3d.yaml"),

@@ -59,6 +59,11 @@ class Literal:
     """Where the line goes on behind it."""
 
     @property
+    def line(self) -> int:
+        """Where its line begins, as far as it is looked at."""
+        return self.start - len(self.before)
+
+    @property
     def assigned(self) -> str:
         """The variable that it is assigned to; empty where it is none."""
         match = _ASSIGNED.search(self.before)
