@@ -59,6 +59,8 @@ def search(programs: Iterable[Source], others: Iterable[Source], patterns: Patte
     if not every:
         return searched
     rules = list(_usable(patterns.rules, searched))
+    if not rules and not own:
+        return searched
     executable = semgrep.program()
     if executable is None:
         _say_missing(own or every, patterns, searched)
