@@ -91,6 +91,15 @@ CASES = {
         + '"\n'
         + 'm.provision "shell", inline: "k3s server #{A}"\n' * 2000,
     ),
+    "comments of Ruby that never end": ("Vagrantfile", "# k3s\n" + "=begin\n" * 100_000),
+    "downloads that are run": (
+        "run.sh",
+        "curl -o i.sh https://get.k3s.io\n" * 1000 + "sh i.sh --debug\n" * 1000,
+    ),
+    "exported variables of a makefile": (
+        "Makefile",
+        "".join(f"export V{n} = 1\n" for n in range(2000)) + "up:\n" + "\tk3s server --debug\n" * 2000,
+    ),
     "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
 }
 

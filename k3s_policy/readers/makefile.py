@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from k3s_policy.filling import Values, replaced
+from k3s_policy.flags import flags
 from k3s_policy.lower import Variable
 from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
@@ -40,6 +41,7 @@ _SHELL = pattern(r"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[^\n]*?(?:(?P<posix>
 _OTHER_SHELL = pattern(r"\b(?:pwsh|powershell|cmd|fish|nu|t?csh|python[0-9.]*|perl|ruby|node)\b(?!/)")
 _INCLUDES = pattern(r"[ ]*(?:-|s)?include[ \t]")
 _REFERENCE = pattern(r"\$(?:\$|[({]|.)")
+_WORD = pattern(r"[A-Za-z_]\w*")
 _NAME = pattern(r"[A-Za-z_][\w.-]*")
 _PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
 
@@ -72,6 +74,8 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
         if makefile.exports_all or name in makefile.exported
     ]
     values = Values(known)
+    others = {str(one.name): one for one in given if not _is_of_k3s(one)}
+    own = [one for one in given if _is_of_k3s(one)]
     one_shell = _ONE_SHELL.search(str(text)) is not None
     for host, lines in makefile.recipes:
         commands = [expanded(_without_prefix(line), values) for line in lines]
@@ -79,7 +83,14 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
             commands = [join(commands, "\n")]
         for command in commands:
             if script.concerns_k3s(str(command)):
-                yield from script.read(command, given, host=host, unseen=makefile.unseen)
+                wanted = [others[name] for name in dict.fromkeys(_WORD.findall(str(command))) if name in others]
+                yield from script.read(command, [*own, *wanted], host=host, unseen=makefile.unseen)
+
+
+def _is_of_k3s(variable: Variable) -> bool:
+    """Whether K3s or its install script reads a variable, whatever command it is given to."""
+    name = str(variable.name)
+    return name.startswith(("K3S_", "INSTALL_K3S_", "GITHUB_URL")) or bool(flags().by_environment(name))
 
 
 def _is_for_another_shell(content: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import Start
@@ -139,6 +140,10 @@ class _Reading:
         self.own: frozenset[str] = frozenset()
         """Functions and scripts that are read by themselves, and are no install script by their names."""
         self.downloads: list[Fetched] = []
+        self.written: dict[str, list[Fetched]] = {}
+        """Downloads that were not run yet, by the names of their files."""
+        self.origins: dict[str, Text | None] = {}
+        """Where an install script of a name was downloaded from, None where that is not K3s's own address."""
         self.installers: set[int] = set()
         self.checks: list[tuple[Check, int]] = []
         """Each with the number of downloads before it."""
@@ -202,16 +207,20 @@ class _Reading:
         download = fetched(call)
         if download is not None:
             self.downloads.append(download)
+            for name in download.names:
+                self.written.setdefault(name, []).append(download)
+                if download.part == THE_INSTALLER:
+                    self.origins[name] = self.origins.get(name) or _own_url(call.words)
         if (download is None or download.part != THE_INSTALLER) and _may_place(call):
             self.places_files = True
 
     def _downloads(self) -> Iterator[Download]:
         """Yield what was fetched of K3s and has not been checked."""
+        named = frozenset(chain.from_iterable(check.words for check, _ in self.checks))
+        listed = max((before for check, before in self.checks if check.open), default=0)
         for number, one in enumerate(self.downloads):
             part = THE_INSTALLER if id(one.call.command) in self.installers else one.part
-            if part is None:
-                continue
-            if one.targets and any(check.covers(one, earlier=number < before) for check, before in self.checks):
+            if part is None or (one.targets and (number < listed or not named.isdisjoint(one.names))):
                 continue
             for position, url in enumerate(one.urls):
                 yield Download(part, url, one.unverified if not position else (), one.secrets, one.guarded)
@@ -262,7 +271,7 @@ class _Reading:
         if _INSTALLER_FILE.search(program) or (program.startswith("<(") and INSTALLER_URL.search(program)):
             return True
         name = program.rpartition("/")[2]
-        if any(one.part == THE_INSTALLER and one.writes(name) for one in self.downloads):
+        if name in self.origins:
             return True
         own = any(str(assignment.name).startswith("INSTALL_K3S_") for assignment in call.command.assignments)
         return own or (_GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables))
@@ -270,16 +279,16 @@ class _Reading:
     def _origin(self, script: Word) -> Text | None:
         """Return the address a script was downloaded from, where that is K3s's own."""
         name = str(script.text).rpartition("/")[2]
-        words = (one.call.words for one in self.downloads if one.part == THE_INSTALLER and one.writes(name))
-        return next(filter(None, map(_own_url, words)), None) or _own_url([script])
+        return self.origins.get(name) or _own_url([script])
 
     def _install(self, call: Call, operands: Sequence[Word], origin: Text | None) -> None:
         upstream = call.command.upstream
         while upstream is not None:
             self.installers.add(id(upstream))
             upstream = upstream.upstream
-        ran = [str(word.text).rpartition("/")[2] for word in call.words]
-        self.installers.update(id(one.call.command) for one in self.downloads if any(map(one.writes, ran)))
+        for word in call.words:
+            ran = self.written.pop(str(word.text).rpartition("/")[2], ())
+            self.installers.update(id(one.call.command) for one in ran)
         self.found.extend(addresses_of_installer(call))
         self.found.extend(start.installer(call, operands, self.host, self.form, origin))
 

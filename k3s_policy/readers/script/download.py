@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -93,11 +94,12 @@ class Fetched:
     guarded: bool
     """Whether an option keeps curl from taking an address without a scheme for http."""
 
-    def writes(self, name: str) -> bool:
-        """Whether a file of this name is written, in whatever folder."""
-        return any(target.rpartition("/")[2] == name for target in self.targets)
-
     @property
+    def names(self) -> frozenset[str]:
+        """What the files that are written are called, in whatever folder."""
+        return frozenset(target.rpartition("/")[2] for target in self.targets)
+
+    @cached_property
     def part(self) -> str | None:
         """What of K3s it fetches, as far as its own words tell."""
         return part_of_k3s([str(url) for url in self.urls], self.targets)
@@ -249,17 +251,9 @@ class Check:
     """A command that checks sums or a signature of files."""
 
     words: frozenset[str]
-    """The names of files, without their folders, among its words and in what it is fed."""
+    """The names of files, without their folders, among its words and in what it is fed; of `k3s.asc` also `k3s`."""
     open: bool
     """Whether it may check others: those that a file lists, or that a variable names."""
-
-    def covers(self, download: Fetched, *, earlier: bool) -> bool:
-        """Whether it checks a download; `earlier` says that it comes behind it."""
-        if self.open and earlier:
-            return True
-        names = [target.rpartition("/")[2] for target in download.targets]
-        # `k3s.asc` is the signature of `k3s`.
-        return any(word == name or word.startswith(f"{name}.") for name in names for word in self.words)
 
 
 def check_of(call: Call) -> Check | None:
@@ -275,8 +269,8 @@ def check_of(call: Call) -> Check | None:
     lists = not signature and any(word != "-" and word[:1] != "-" for word in words)
     fed_words = [word.text for word in upstream_words(call.command)]
     texts = [*(word.text for word in call.words[1:]), *fed_words, *fed(call.command)]
-    names = chain.from_iterable(str(text).split() for text in texts)
+    names = {name.rpartition("/")[2].lstrip("*") for name in chain.from_iterable(str(text).split() for text in texts)}
     return Check(
-        frozenset(name.rpartition("/")[2].lstrip("*") for name in names),
+        frozenset((*names, *(name.rpartition(".")[0] for name in names))),
         lists or not all(text.known for text in texts),
     )

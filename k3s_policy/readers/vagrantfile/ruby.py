@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Literal", "literals"]
 
 _TOKEN = pattern(
-    r"(?ms)^=begin\b.*?^=end\b"
+    r"(?ms)^=begin\b.*?(?:^=end\b|\Z)"
     r"|(?<![^\s;({\[])\#(?!\{)[^\n]*"
     r"|<<(?P<kind>[-~]?)(?P<quote>['\"`]?)(?P<tag>[A-Z_a-z][A-Za-z0-9_]*)(?P=quote)(?=[\s,.;)\]}]|$)"
     r"|%(?P<letter>[wWiIqQ])(?P<open>[\[({<|!])"
