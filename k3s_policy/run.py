@@ -148,11 +148,13 @@ def sources(request: Request) -> tuple[list[str], list[ScanError]]:
     errors: list[ScanError] = []
     if request.standard_input is not None:
         found: Iterable[Source] = [Source(*request.standard_input)]
+        named = frozenset(request.standard_input[:1])
     else:
         discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
         errors.extend(discovery.problems)
         found = _read(discovery.candidates, errors, None)
-    return [one.path for one in found if _is_program(one) or next(dispatch.read(one), None) is not None], errors
+        named = _named_by_user(request, discovery.candidates)
+    return [one.path for one in found if _is_program(one, named) or next(dispatch.read(one), None) is not None], errors
 
 
 def tool_version() -> str:
@@ -181,6 +183,8 @@ class _Gathered(NamedTuple):
     """How many files there are, where they were looked for."""
     candidates: tuple[Candidate, ...] = ()
     """What there is besides `sources`: files without a word of K3s's, that others may name all the same."""
+    named: frozenset[str] = frozenset()
+    """Paths of files that the user named one by one."""
     searches: bool = False
     """Whether programs are searched, rather than only read."""
     semgrep_rules: tuple[str, ...] = ()
@@ -197,6 +201,7 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
             [Source(*request.standard_input)],
             scope,
             tuple(errors),
+            named=frozenset(request.standard_input[:1]),
             searches=True,
             semgrep_rules=rules,
             semgrep_required=request.semgrep_required,
@@ -223,6 +228,7 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
         tuple(discovery.notes),
         discovery.seen,
         every,
+        _named_by_user(request, discovery.candidates),
         searches=True,
         semgrep_rules=rules,
         semgrep_required=request.semgrep_required,
@@ -248,7 +254,7 @@ def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:
     """Search what no reader reads; None where there is nothing to search."""
     if not gathered.searches:
         return None
-    programs = [source for source in gathered.sources if _is_program(source)]
+    programs = [source for source in gathered.sources if _is_program(source, gathered.named)]
     if not programs and not gathered.semgrep_rules:
         return None
     from k3s_policy.searched import Patterns, search  # noqa: PLC0415  few repositories have such files
@@ -259,8 +265,13 @@ def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:
     return searched
 
 
-def _is_program(source: Source) -> bool:
-    return may_be_searched(source.path) and "k3s" in source.content.lower()
+def _named_by_user(request: Request, candidates: Iterable[Candidate]) -> frozenset[str]:
+    """Return the paths of files that somebody named; a hook names every file that changes."""
+    return frozenset(candidate.path for candidate in candidates if candidate.named and not request.files_only)
+
+
+def _is_program(source: Source, named: Collection[str]) -> bool:
+    return may_be_searched(source.path, named=source.path in named) and "k3s" in source.content.lower()
 
 
 def _others(gathered: _Gathered, programs: Collection[Source]) -> Iterator[Source]:

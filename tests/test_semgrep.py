@@ -397,6 +397,24 @@ def test_rules_without_an_end_are_not_opened(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["/", "..", "../..", ".", "a" * 300])
+def test_standard_input_of_any_name_is_searched(name: str) -> None:
+    report = scan(Request(("-",), standard_input=(name, TERRAFORM), semgrep_rules=(str(RULES / "python-script.yaml"),)))
+    assert [error.message for error in report.errors] == ["no copies can be made: File name too long"] * (
+        len(name) > 99
+    )
+
+
+def test_a_test_that_is_named_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    file = tmp_path / "tests" / "app.py"
+    file.write_text('run("k3s server --write-kubeconfig-mode 644")\n')
+    assert found(scan(Request((str(file),))), "world-readable-kubeconfig")
+    assert [Path(path).name for path in sources(Request((str(file),)))[0]] == ["app.py"]
+    assert not scan(Request((str(file),), files_only=True)).findings
+    assert not scan(Request((str(tmp_path),))).findings
+
+
 def test_options_name_rules() -> None:
     assert parse(Source(".k3s-policy.yaml", "semgrep: {rules: [a, b/c]}").text).semgrep_rules == ("a", "b/c")
     for wrong in ("semgrep: a", "semgrep: {rule: a}", "semgrep: {rules: {a: b}}", "semgrep: {rules: [[a]]}"):

@@ -102,13 +102,13 @@ _NOT_SEARCHED = pattern(
 _ALWAYS_SEARCHED = frozenset({"hcl", "tf", "tfvars"})
 
 
-def may_be_searched(path: str) -> bool:
-    """Whether a file of this name can be a program that starts K3s."""
+def may_be_searched(path: str, *, named: bool = False) -> bool:
+    """Whether a file of this name can be a program that starts K3s; a test is one where the user named it."""
     name = path[path.rfind("/") + 1 :].lower()
     suffix = name.rpartition(".")[2]
     if suffix not in SEARCHED_SUFFIXES or name in UNREAD_NAMES:
         return False
-    return _NOT_SEARCHED.search(name if suffix in _ALWAYS_SEARCHED else path.lower()) is None
+    return named or _NOT_SEARCHED.search(name if suffix in _ALWAYS_SEARCHED else path.lower()) is None
 
 
 def promising(path: str) -> bool:

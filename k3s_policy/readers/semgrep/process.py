@@ -97,7 +97,10 @@ def search(sources: Sequence[Source], rules: Sequence[str], executable: str) -> 
     with tempfile.TemporaryDirectory(prefix="k3s-policy-", ignore_cleanup_errors=True) as folder:
         # Links in the path of the folder would change the paths of the answer.
         top = os.path.join(os.path.realpath(folder), "files")
-        copies = dict(_copied(sources, top))
+        try:
+            copies = dict(_copied(sources, top))
+        except OSError as error:
+            raise SemgrepFailedError(f"no copies can be made: {error.strerror or 'unknown error'}") from None
         answer, code = _answer(executable, rules, os.path.realpath(folder))
     failed = tuple(_failures(answer, copies))
     if not failed and code not in _SEARCHED:
@@ -141,8 +144,8 @@ def _copied(sources: Sequence[Source], top: str) -> Iterator[tuple[str, _Copy]]:
         pass
     for number, source in enumerate(sources):
         parts = [part for part in source.path.replace("\\", "/").split("/") if part not in ("", ".")]
-        if ".." in parts or ":" in parts[0] or parts[-1] == ".semgrepignore":
-            parts = [f"outside-{number}", parts[-1].lstrip(".")]
+        if not parts or ".." in parts or ":" in parts[0] or parts[-1] == ".semgrepignore":
+            parts = [f"outside-{number}", "".join(parts[-1:]).lstrip(".") or "file"]
         file = os.path.join(top, *parts)
         os.makedirs(os.path.dirname(file), exist_ok=True)
         with open(file, "wb") as copy:
