@@ -19,6 +19,7 @@ from k3s_policy.readers import dispatch
 from k3s_policy.readers.config import path_claims
 from k3s_policy.redact import redact
 from k3s_policy.rule import Cards, load_for, names
+from k3s_policy.rule import load as load_rule
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.assemble import Assembly
     from k3s_policy.discover import Candidate
+    from k3s_policy.finding import Finding
     from k3s_policy.fragment import Fragment
     from k3s_policy.place import Wanted
     from k3s_policy.searched import Searched
@@ -101,7 +103,7 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     ]
     judged = judge(assembly.subjects, rules)
     if searched is not None and searched.findings:
-        judged = in_order([*judged, *searched.findings])
+        judged = in_order([*judged, *_asked(searched.findings, policy, profile)])
     reported = [
         finding
         for finding in judged
@@ -119,6 +121,17 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
         notes=(*gathered.notes, *(searched.notes if searched is not None else ()), *assembly.notes),
         foreign=frozenset(card.name for card in searched.cards) if searched is not None else frozenset(),
     )
+
+
+def _asked(findings: Iterable[Finding], policy: Policy, profile: str) -> Iterator[Finding]:
+    """Leave out findings of rules of the catalogue that are not asked for: patterns find such ones broken too."""
+    every = frozenset(names())
+    for finding in findings:
+        known = finding.rule in every
+        if not known or (
+            finding.rule in policy.rules and (policy.chosen or load_rule(finding.rule).card.belongs_to(profile))
+        ):
+            yield finding
 
 
 @dataclass(frozen=True)

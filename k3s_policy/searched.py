@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.data import folder
 from k3s_policy.finding import Confidence, Finding, RuleCard, ScanError, Severity
 from k3s_policy.readers import semgrep
-from k3s_policy.rule import names
+from k3s_policy.rule import load, names
 from k3s_policy.text import Source, Span
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
 
@@ -45,7 +45,7 @@ class Searched:
     fragments: list[tuple[Source, Fragment]] = field(default_factory=list)
     """What was read, each with its file."""
     findings: list[Finding] = field(default_factory=list)
-    """Of the user's rules."""
+    """Of the user's rules, and of those of the catalogue that a pattern finds broken."""
     cards: list[RuleCard] = field(default_factory=list)
     errors: list[ScanError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -134,9 +134,11 @@ def _take(matches: Iterable[Match], own: list[Source], searched: Searched) -> No
     programs = set(own)
     pointing: dict[Source, list[Match]] = {}
     for match in matches:
+        if match.rule in shipped and match.source not in programs:
+            continue
         if match.reads not in semgrep.READINGS:
             searched.findings.append(_finding(match))
-        elif match.source in programs or match.rule not in shipped:
+        else:
             pointing.setdefault(match.source, []).append(match)
     for source, found in pointing.items():
         try:
@@ -156,9 +158,10 @@ _SEVERITIES = {
 
 def _finding(match: Match) -> Finding:
     confidence = str(match.metadata.get("confidence", "")).upper()
+    card = load(match.reports).card if match.reports in names() else None
     return Finding(
-        rule=match.rule,
-        severity=_SEVERITIES.get(match.severity.upper(), Severity.LOW),
+        rule=card.name if card else match.rule,
+        severity=card.severity if card else _SEVERITIES.get(match.severity.upper(), Severity.LOW),
         confidence=Confidence[confidence] if confidence in Confidence.__members__ else Confidence.HIGH,
         message=" ".join(match.message.split()) or match.rule,
         span=Span(match.source, match.start, match.end),
@@ -177,6 +180,9 @@ def _cards(files: Iterable[str]) -> Iterator[RuleCard]:
         rules = root.last("rules") if isinstance(root, Mapping) else None
         for rule in rules.items if isinstance(rules, Sequence) else ():
             name = _text(rule, "id")
+            reports = rule.scalar("metadata", "k3s-policy", "rule") if isinstance(rule, Mapping) else None
+            if str(reports) in names():
+                continue
             if name and name not in known:
                 known.add(name)
                 message = " ".join(_text(rule, "message").split()) or name

@@ -25,7 +25,8 @@ from k3s_policy.readers.semgrep.literal import groups
 from k3s_policy.readers.semgrep.mapping import as_yaml
 from k3s_policy.readers.semgrep.process import _copied, _Copy
 from k3s_policy.reports import FORMATS, render
-from k3s_policy.run import Request, scan, sources
+from k3s_policy.rule import names
+from k3s_policy.run import Policy, Request, scan, sources
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def test_every_pattern_finds_what_its_cases_say(tmp_path: Path) -> None:
 def test_a_pattern_is_one_rule_that_says_how_to_read_it(path: Path) -> None:
     (rule,) = YAML(typ="safe").load(path)["rules"]
     assert rule["id"] == path.stem
-    assert rule["metadata"]["k3s-policy"]["reads"] in semgrep.READINGS
+    own = rule["metadata"]["k3s-policy"]
+    assert own.get("reads") in semgrep.READINGS or own["rule"] in names()
     assert rule["message"]
     cases = [file for file in RULES.glob(f"{path.stem}.*") if file.suffix != ".yaml"]
     content = "".join(file.read_text(encoding="utf-8") for file in cases)
@@ -67,7 +69,8 @@ def test_a_pattern_is_one_rule_that_says_how_to_read_it(path: Path) -> None:
 
 def test_every_way_of_reading_has_a_pattern() -> None:
     rules = [YAML(typ="safe").load(path)["rules"][0] for path in PATTERNS]
-    assert {rule["metadata"]["k3s-policy"]["reads"] for rule in rules} == set(semgrep.READINGS)
+    told = {rule["metadata"]["k3s-policy"].get("reads") for rule in rules}
+    assert told - {None} == set(semgrep.READINGS)
     assert all(f"| `{reading}` |" in (RULES / "README.md").read_text(encoding="utf-8") for reading in semgrep.READINGS)
 
 
@@ -413,6 +416,15 @@ def test_a_test_that_is_named_is_searched(tmp_path: Path) -> None:
     assert [Path(path).name for path in sources(Request((str(file),)))[0]] == ["app.py"]
     assert not scan(Request((str(file),), files_only=True)).findings
     assert not scan(Request((str(tmp_path),))).findings
+
+
+def test_a_pattern_finds_a_rule_of_the_catalogue_broken(tmp_path: Path) -> None:
+    file = tmp_path / "start.py"
+    file.write_text('import requests\n\nrequests.get("https://get.k3s.io", verify=False)\n')
+    (own,) = scan(Request((str(tmp_path),))).findings
+    assert (own.rule, own.severity, own.span.line, own.span.column) == ("insecure-download", Severity.HIGH, 3, 43)
+    rest = tuple(name for name in names() if name != "insecure-download")
+    assert not scan(Request((str(tmp_path),), policy=Policy(rest, chosen=False))).findings
 
 
 def test_options_name_rules() -> None:

@@ -179,7 +179,7 @@ def worth_reading(path: str, data: bytes, flags: frozenset[bytes]) -> bool:
 @cache
 def _starts() -> re.Pattern[bytes]:
     return re.compile(
-        rb"get\.k3s\.io|K3S_[A-Z]+|rancher/k3s/[\w.]*\.ya?ml|k3s[\"'`]?,?\s+\[?[\"'`]?(?:server|agent)\b|k3sup\s"
+        rb"get\.k3s\.io|github\.com/(?:k3s-io|rancher)/k3s/releases/|K3S_[A-Z]+|rancher/k3s/[\w.]*\.ya?ml|k3s[\"'`]?,?\s+\[?[\"'`]?(?:server|agent)\b|k3sup\s"
         rb"|--(?:datastore-|etcd-s3|etcd-snapshot-|flannel-|write-kubeconfig|cluster-init|no-deploy|disable-agent"
         rb"|disable-cloud-controller|kube-apiserver-arg)"
     )

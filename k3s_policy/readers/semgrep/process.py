@@ -66,8 +66,16 @@ class Match:
     @property
     def reads(self) -> str:
         """How the stretch is to be read, empty where the rule only reports."""
+        return self._own("reads")
+
+    @property
+    def reports(self) -> str:
+        """The rule of the catalogue that a match breaks, empty where the pattern is a rule of its own."""
+        return self._own("rule")
+
+    def _own(self, key: str) -> str:
         own = self.metadata.get("k3s-policy")
-        return str(own.get("reads", "")) if isinstance(own, dict) else ""
+        return str(own.get(key, "")) if isinstance(own, dict) else ""
 
 
 @dataclass(frozen=True)
