@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.filling import Values, replaced
 from k3s_policy.fragment import Start
 from k3s_policy.lower import Variable
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment, script, written
 from k3s_policy.readers.script.download import INSTALLER_URL
@@ -38,8 +38,17 @@ _PARAMETER = pattern(r"'[^']*'|\"\$\{?(?P<quoted>[1-9])\}?\"|\$(?P<brace>\{)?(?P
 _PLAIN = pattern(r"[\w./:@%+=,-]+")
 _COUNTS = pattern(r"(?m)\bshift\b|\bset[ \t]+--|^[ \t]*(?:function[ \t]+\w+|\w+[ \t]*\(\))")
 """What gives `$1` another meaning than the first argument of the script."""
+_GIVING = pattern(r"(?::env[ \t]*=>|\benv:|\.env[ \t]*=)")
+_GIVES = (Unseen("environment", "Ruby may give variables to a script"),)
+_FARTHEST = 200
+"""Characters of a line in front of a string that are looked at."""
 _NO_SCRIPT = frozenset({"YAML", "YML", "JSON", "RUBY", "TOML", "XML", "INI", "MSG", "MESSAGE", "TEXT", "HELP", "USAGE"})
-_PAIR = pattern(r"[\"']?\b(?P<name>K3S_[A-Z_]+)[\"']?[ \t]*(?:=>|:|=)[ \t]*$")
+_PAIR = pattern(
+    r"(?P<quote>[\"']?)\b(?P<name>(?:INSTALL_)?K3S_[A-Z0-9_]+)(?P=quote)[ \t]*(?:=>|:|=)[ \t]*(?:\([ \t]*)?"
+    r"(?:ENV(?:\[[^\]\n]*\][ \t]*\|\||\.fetch\([^,\n]*,)[ \t]*)?$"
+)
+"""A variable in front of its value, or of the default for when the environment has none."""
+_ENVIRONMENT = pattern(r"(?::env[ \t]*=>|\benv:)[ \t]*\{[^}\n]*$")
 _PLUGIN = pattern(
     r"(?m)^[^\n#]{0,200}?provision\b[^\n]{0,200}?(?::k3s\b|['\"]k3s['\"])[^\n]{0,200}?\bdo[ \t]{0,9}"
     r"\|[ \t]{0,9}(?P<name>\w+)"
@@ -56,17 +65,18 @@ def read(text: Text, path: str) -> Iterator[Fragment]:
     for match in _USED_INLINE.finditer(content):
         uses.setdefault(match["name"], []).append(content.rfind("\n", 0, match.start()) + 1)
     arguments = _arguments_by_line(found)
+    variables = _variables_by_line(text, found)
     for one in found:
         if _is_script(one, uses) and script.concerns_k3s(str(one.text)):
             lines = uses.get(one.assigned, [one.line])
             alone = len(set(lines)) == 1 and not _COUNTS.search(str(one.text))
-            yield from script.read(_given(one.text, arguments.get(lines[0], ())) if alone else one.text)
+            command = _given(one.text, arguments.get(lines[0], ())) if alone else one.text
+            given = variables.get(lines[0], ()) if len(set(lines)) == 1 else ()
+            yield from script.read(command, given, unseen=_GIVES if _GIVING.search(content) else ())
         elif _PATH.search(one.before) and INSTALLER_URL.search(str(one.text)):
             yield from _installer(one, arguments.get(one.line, ()), f"{path}#{one.start}")
-        elif pair := _PAIR.search(one.before):
-            start = one.start - len(one.before)
-            name = text[start + pair.start("name") : start + pair.end("name")]
-            yield from environment.credentials_of_k3s((Variable(name, one.text, Form.VARIABLE),))
+        elif (variable := _variable(text, one)) is not None:
+            yield from environment.credentials_of_k3s((variable,))
     blocks = list(_PLUGIN.finditer(content))
     for number, block in enumerate(blocks):
         end = blocks[number + 1].start() if number + 1 < len(blocks) else len(content)
@@ -81,6 +91,29 @@ def _arguments_by_line(found: Sequence[Literal]) -> dict[int, list[Literal]]:
         if _ARGUMENTS.search(one.before):
             lines.setdefault(one.line, []).append(one)
     return lines
+
+
+def _variables_by_line(text: Text, found: Sequence[Literal]) -> dict[int, list[Variable]]:
+    """Return the variables that provisioners are given, by where their lines begin."""
+    lines: dict[int, list[Variable]] = {}
+    for one in found:
+        if _ENVIRONMENT.search(one.before) and (variable := _variable(text, one)) is not None:
+            lines.setdefault(one.line, []).append(variable)
+    return lines
+
+
+def _variable(text: Text, literal: Literal) -> Variable | None:
+    """Return the variable of K3s that a string is the value of; it may stand in the line below."""
+    before, start = literal.before, literal.line
+    if not before.strip(" \t("):
+        end = max(start - 1, 0)
+        start = str(text).rfind("\n", max(end - _FARTHEST, 0), end) + 1
+        before = str(text)[start:end].rstrip("\\ \t")
+    pair = _PAIR.search(before)
+    if pair is None:
+        return None
+    name = text[start + pair.start("name") : start + pair.end("name")]
+    return Variable(name, literal.text, Form.VARIABLE)
 
 
 def _parameters(arguments: Sequence[Literal]) -> dict[str, Text]:
