@@ -110,6 +110,8 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
         if finding.confidence >= policy.minimal_confidence and finding.span.source.path not in gathered.context
     ]
     findings, secrets = redact(reported, assembly.subjects)
+    # A user's rule may speak of files that hold nothing of K3s's.
+    files_read = max(files_read, len({finding.span.source.path for finding in findings}))
     return Report(
         findings=findings,
         errors=tuple(errors),

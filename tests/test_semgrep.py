@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +18,15 @@ from ruamel.yaml import YAML
 
 from k3s_policy.cli import main
 from k3s_policy.data import schema
+from k3s_policy.discover.sieve import tells_program
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.options import OptionsError, parse
 from k3s_policy.readers import semgrep
+from k3s_policy.readers.script.collected import TELLING_OPTION
 from k3s_policy.readers.semgrep.language import LANGUAGES
 from k3s_policy.readers.semgrep.literal import groups
 from k3s_policy.readers.semgrep.mapping import as_yaml
+from k3s_policy.readers.semgrep.pointed import _SCRIPT
 from k3s_policy.readers.semgrep.process import _copied, _Copy
 from k3s_policy.reports import FORMATS, render
 from k3s_policy.rule import names
@@ -72,6 +76,30 @@ def test_every_way_of_reading_has_a_pattern() -> None:
     told = {rule["metadata"]["k3s-policy"].get("reads") for rule in rules}
     assert told - {None} == set(semgrep.READINGS)
     assert all(f"| `{reading}` |" in (RULES / "README.md").read_text(encoding="utf-8") for reading in semgrep.READINGS)
+
+
+_SCRIPTS = (
+    "get.k3s.io", "INSTALL_K3S_EXEC=", "K3S_TOKEN=", "rancher/k3s/config.yaml", "k3s server --debug", "k3s agent -v",
+    "k3sup install ", "k3sup join ",
+)  # fmt: skip
+_OPTIONS = (
+    "datastore-endpoint", "datastore-cafile", "datastore-certfile", "datastore-keyfile", "etcd-s3", "etcd-s3-bucket",
+    "etcd-snapshot-dir", "flannel-backend", "flannel-iface", "flannel-conf", "write-kubeconfig",
+    "write-kubeconfig-mode", "write-kubeconfig-group", "cluster-init", "no-deploy", "disable-agent",
+    "disable-cloud-controller", "kube-apiserver-arg",
+)  # fmt: skip
+
+
+def test_what_tells_a_program_of_k3s_is_the_same_everywhere() -> None:
+    for words, name, known in (
+        (_SCRIPTS, "script", _SCRIPT.search),
+        ([f"--{option}" for option in _OPTIONS], "options", TELLING_OPTION.search),
+    ):
+        assert all(known(word) and tells_program(f"k3s '{word}'".encode()) for word in words)
+        for path in RULES.glob(f"*-{name}.yaml"):
+            wanted = [line.partition("regex: ")[2] for line in path.read_text().splitlines() if "regex: (?s)" in line]
+            assert wanted
+            assert all(re.match(wanted[-1], f'"{word}"') for word in words), path.stem
 
 
 # --- strings ------------------------------------------------------------------------------------------------
