@@ -83,7 +83,10 @@ def _grows_its_certificate(invocation: Invocation) -> Exposure | None:
 
 def _opens_read_only_port(invocation: Invocation) -> Exposure | None:
     """Whether a kubelet runs that is not told to keep its read-only port shut."""
-    if not isinstance(invocation, Server | Agent) or not invocation.wholly_seen or invocation.all("disable-agent"):
+    if not isinstance(invocation, Server | Agent) or not invocation.wholly_seen:
+        return None
+    without = invocation.last("disable-agent")
+    if without is not None and (not without.known or is_on(without)):
         return None
     if any(not setting.known for setting in invocation.all("kubelet-arg")):
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.branch import exclusive
+from k3s_policy.effective import is_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,9 +39,9 @@ class ComponentArgument(NamedTuple):
 def groups(invocation: Invocation, flags: Iterable[str], name: str) -> Iterator[list[ComponentArgument]]:
     """Yield the arguments of one name that a component gets together, those of exclusive branches for themselves.
 
-    Nothing where one of them is not known: it may be what decides.
+    Nothing where one of them is not known: it may be what decides. Nor of a component that does not run.
     """
-    settings = invocation.all(*flags)
+    settings = [setting for setting in invocation.all(*flags) if _runs(invocation, setting)]
     if any(_may_be(setting, name) for setting in settings):
         return
     found = [argument for argument in map(_taken_apart, settings) if argument.name == name]
@@ -55,6 +56,25 @@ def groups(invocation: Invocation, flags: Iterable[str], name: str) -> Iterator[
 def members(arguments: Iterable[ComponentArgument]) -> list[Text]:
     """Return what arguments list: the components split each of them at its commas."""
     return [part for one in arguments for part in (piece.strip() for piece in one.value.split(",")) if part]
+
+
+_SWITCHES = {
+    "kube-apiserver-arg": ("disable-apiserver",),
+    "kube-scheduler-arg": ("disable-scheduler",),
+    "kube-controller-arg": ("disable-controller-manager",),
+    "kube-controller-manager-arg": ("disable-controller-manager",),
+    "kube-cloud-controller-manager-arg": ("disable-cloud-controller",),
+    "etcd-arg": ("disable-etcd",),
+    "kube-proxy-arg": ("disable-kube-proxy", "disable-agent"),
+    "kubelet-arg": ("disable-agent",),
+}
+"""What keeps K3s from starting a component (K3s pkg/daemons/control/server.go, pkg/server/server.go)."""
+
+
+def _runs(invocation: Invocation, setting: Setting) -> bool:
+    """Whether the component that a setting is for is started, as far as is known."""
+    switches = (invocation.last(name, setting.when) for name in _SWITCHES.get(setting.flag.name, ()))
+    return not any(switch is not None and (not switch.known or is_on(switch)) for switch in switches)
 
 
 def _may_be(setting: Setting, name: str) -> bool:

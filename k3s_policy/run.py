@@ -19,6 +19,7 @@ from k3s_policy.readers import dispatch
 from k3s_policy.readers.config import path_claims
 from k3s_policy.redact import redact
 from k3s_policy.rule import Cards, load_for, names
+from k3s_policy.rule import load as load_rule
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.assemble import Assembly
     from k3s_policy.discover import Candidate
+    from k3s_policy.finding import Finding
     from k3s_policy.fragment import Fragment
     from k3s_policy.place import Wanted
     from k3s_policy.searched import Searched
@@ -101,13 +103,15 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     ]
     judged = judge(assembly.subjects, rules)
     if searched is not None and searched.findings:
-        judged = in_order([*judged, *searched.findings])
+        judged = in_order([*judged, *_asked(searched.findings, policy, profile)])
     reported = [
         finding
         for finding in judged
         if finding.confidence >= policy.minimal_confidence and finding.span.source.path not in gathered.context
     ]
     findings, secrets = redact(reported, assembly.subjects)
+    # A user's rule may speak of files that hold nothing of K3s's.
+    files_read = max(files_read, len({finding.span.source.path for finding in findings}))
     return Report(
         findings=findings,
         errors=tuple(errors),
@@ -119,6 +123,17 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
         notes=(*gathered.notes, *(searched.notes if searched is not None else ()), *assembly.notes),
         foreign=frozenset(card.name for card in searched.cards) if searched is not None else frozenset(),
     )
+
+
+def _asked(findings: Iterable[Finding], policy: Policy, profile: str) -> Iterator[Finding]:
+    """Leave out findings of rules of the catalogue that are not asked for: patterns find such ones broken too."""
+    every = frozenset(names())
+    for finding in findings:
+        known = finding.rule in every
+        if not known or (
+            finding.rule in policy.rules and (policy.chosen or load_rule(finding.rule).card.belongs_to(profile))
+        ):
+            yield finding
 
 
 @dataclass(frozen=True)
@@ -148,11 +163,13 @@ def sources(request: Request) -> tuple[list[str], list[ScanError]]:
     errors: list[ScanError] = []
     if request.standard_input is not None:
         found: Iterable[Source] = [Source(*request.standard_input)]
+        named = frozenset(request.standard_input[:1])
     else:
         discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
         errors.extend(discovery.problems)
         found = _read(discovery.candidates, errors, None)
-    return [one.path for one in found if _is_program(one) or next(dispatch.read(one), None) is not None], errors
+        named = _named_by_user(request, discovery.candidates)
+    return [one.path for one in found if _is_program(one, named) or next(dispatch.read(one), None) is not None], errors
 
 
 def tool_version() -> str:
@@ -181,6 +198,8 @@ class _Gathered(NamedTuple):
     """How many files there are, where they were looked for."""
     candidates: tuple[Candidate, ...] = ()
     """What there is besides `sources`: files without a word of K3s's, that others may name all the same."""
+    named: frozenset[str] = frozenset()
+    """Paths of files that the user named one by one."""
     searches: bool = False
     """Whether programs are searched, rather than only read."""
     semgrep_rules: tuple[str, ...] = ()
@@ -192,11 +211,12 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
     errors: list[ScanError] = []
     if request.standard_input is not None:
         scope = Scope(_options(top_of([]), errors), request.policy.version)
-        rules = _rules(request, top_of([]), scope.options)
+        rules = _rules(request, top_of([]), scope.options, errors)
         return _Gathered(
             [Source(*request.standard_input)],
             scope,
             tuple(errors),
+            named=frozenset(request.standard_input[:1]),
             searches=True,
             semgrep_rules=rules,
             semgrep_required=request.semgrep_required,
@@ -214,6 +234,7 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
     every = (*discovery.candidates, *beside)
     found = list(_read(every, errors, progress))
     context = frozenset(candidate.path for candidate in beside)
+    rules = _rules(request, discovery.top, scope.options, errors)
     return _Gathered(
         found,
         scope,
@@ -222,23 +243,33 @@ def _gathered(request: Request, progress: Callable[[int, int], None] | None) -> 
         tuple(discovery.notes),
         discovery.seen,
         every,
+        _named_by_user(request, discovery.candidates),
         searches=True,
-        semgrep_rules=_rules(request, discovery.top, scope.options),
+        semgrep_rules=rules,
         semgrep_required=request.semgrep_required,
     )
 
 
-def _rules(request: Request, top: str, options: Options) -> tuple[str, ...]:
-    """Return where the user's own Semgrep rules lie: `.k3s-policy.yaml` counts from its folder, options from here."""
-    named = (os.path.join(top, path) for path in options.semgrep_rules)
-    return tuple(dict.fromkeys((*map(os.path.realpath, named), *map(os.path.realpath, request.semgrep_rules))))
+def _rules(request: Request, top: str, options: Options, errors: list[ScanError]) -> tuple[str, ...]:
+    """Return where the user's own Semgrep rules lie: `.k3s-policy.yaml` counts from its folder, options from here.
+
+    A repository has no say over what lies outside of it.
+    """
+    rules = []
+    for path in options.semgrep_rules:
+        file = os.path.realpath(os.path.join(top, path))
+        if file == os.path.realpath(top) or file.startswith(os.path.join(os.path.realpath(top), "")):
+            rules.append(file)
+        else:
+            errors.append(ScanError(f"the Semgrep rules {path} lie outside of the repository", FILE_NAME))
+    return tuple(dict.fromkeys((*rules, *map(os.path.realpath, request.semgrep_rules))))
 
 
 def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:
     """Search what no reader reads; None where there is nothing to search."""
     if not gathered.searches:
         return None
-    programs = [source for source in gathered.sources if _is_program(source)]
+    programs = [source for source in gathered.sources if _is_program(source, gathered.named)]
     if not programs and not gathered.semgrep_rules:
         return None
     from k3s_policy.searched import Patterns, search  # noqa: PLC0415  few repositories have such files
@@ -249,8 +280,13 @@ def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:
     return searched
 
 
-def _is_program(source: Source) -> bool:
-    return may_be_searched(source.path) and "k3s" in source.content.lower()
+def _named_by_user(request: Request, candidates: Iterable[Candidate]) -> frozenset[str]:
+    """Return the paths of files that somebody named; a hook names every file that changes."""
+    return frozenset(candidate.path for candidate in candidates if candidate.named and not request.files_only)
+
+
+def _is_program(source: Source, named: Collection[str]) -> bool:
+    return may_be_searched(source.path, named=source.path in named) and "k3s" in source.content.lower()
 
 
 def _others(gathered: _Gathered, programs: Collection[Source]) -> Iterator[Source]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.data import folder
 from k3s_policy.finding import Confidence, Finding, RuleCard, ScanError, Severity
 from k3s_policy.readers import semgrep
-from k3s_policy.rule import names
+from k3s_policy.rule import load, names
 from k3s_policy.text import Source, Span
 from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Patterns", "Searched", "search"]
 
 INSTALL = "pip install 'k3s-policy[semgrep]'"
+_CASES = (".test.yaml", ".test.yml", ".fixed.yaml", ".fixed.yml")
+"""Ends of the names of files that Semgrep takes for cases of rules rather than for rules."""
 _LISTED = 3
 """How many files that were not searched are named before the rest is only counted."""
 
@@ -43,7 +45,7 @@ class Searched:
     fragments: list[tuple[Source, Fragment]] = field(default_factory=list)
     """What was read, each with its file."""
     findings: list[Finding] = field(default_factory=list)
-    """Of the user's rules."""
+    """Of the user's rules, and of those of the catalogue that a pattern finds broken."""
     cards: list[RuleCard] = field(default_factory=list)
     errors: list[ScanError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -57,6 +59,8 @@ def search(programs: Iterable[Source], others: Iterable[Source], patterns: Patte
     if not every:
         return searched
     rules = list(_usable(patterns.rules, searched))
+    if not rules and not own:
+        return searched
     executable = semgrep.program()
     if executable is None:
         _say_missing(own or every, patterns, searched)
@@ -78,11 +82,36 @@ def search(programs: Iterable[Source], others: Iterable[Source], patterns: Patte
 
 
 def _usable(rules: Iterable[str], searched: Searched) -> Iterator[str]:
+    """Yield the files that hold the user's rules: regular ones, as others may have no end, and within the folder."""
     for path in rules:
-        if os.path.exists(path):
-            yield path
-        else:
-            searched.errors.append(ScanError(f"the Semgrep rules {os.path.basename(path)} do not exist"))
+        name = os.path.basename(path)
+        if not os.path.exists(path):
+            searched.errors.append(ScanError(f"the Semgrep rules {name} do not exist"))
+            continue
+        files = list(_files(path))
+        if not files:
+            searched.errors.append(
+                ScanError(f"the folder {name} holds no Semgrep rules: no file ends in .yaml or .yml")
+            )
+        for file in files:
+            if not os.path.isfile(file):
+                searched.errors.append(ScanError(f"the Semgrep rules {os.path.basename(file)} are no regular file"))
+            elif file != path and not os.path.realpath(file).startswith(os.path.join(path, "")):
+                searched.errors.append(ScanError(f"the Semgrep rules {os.path.basename(file)} lie outside of {name}"))
+            else:
+                yield file
+
+
+def _files(path: str) -> Iterator[str]:
+    """Yield the files of rules below a path, as Semgrep takes them: neither hidden ones nor cases."""
+    if not os.path.isdir(path):
+        yield path
+        return
+    for place, folders, files in os.walk(path):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for name in sorted(files):
+            if name.endswith((".yaml", ".yml")) and not name.endswith(_CASES):
+                yield os.path.join(place, name)
 
 
 def _say_missing(sources: list[Source], patterns: Patterns, searched: Searched) -> None:
@@ -105,9 +134,11 @@ def _take(matches: Iterable[Match], own: list[Source], searched: Searched) -> No
     programs = set(own)
     pointing: dict[Source, list[Match]] = {}
     for match in matches:
+        if match.rule in shipped and match.source not in programs:
+            continue
         if match.reads not in semgrep.READINGS:
             searched.findings.append(_finding(match))
-        elif match.source in programs or match.rule not in shipped:
+        else:
             pointing.setdefault(match.source, []).append(match)
     for source, found in pointing.items():
         try:
@@ -127,9 +158,10 @@ _SEVERITIES = {
 
 def _finding(match: Match) -> Finding:
     confidence = str(match.metadata.get("confidence", "")).upper()
+    card = load(match.reports).card if match.reports in names() else None
     return Finding(
-        rule=match.rule,
-        severity=_SEVERITIES.get(match.severity.upper(), Severity.LOW),
+        rule=card.name if card else match.rule,
+        severity=card.severity if card else _SEVERITIES.get(match.severity.upper(), Severity.LOW),
         confidence=Confidence[confidence] if confidence in Confidence.__members__ else Confidence.HIGH,
         message=" ".join(match.message.split()) or match.rule,
         span=Span(match.source, match.start, match.end),
@@ -139,30 +171,23 @@ def _finding(match: Match) -> Finding:
 # --- the cards of the user's rules ------------------------------------------------------------------------
 
 
-def _cards(paths: Iterable[str]) -> Iterator[RuleCard]:
+def _cards(files: Iterable[str]) -> Iterator[RuleCard]:
     """Yield a card of each of the user's rules that reports."""
     known = set(names())
-    for path in _files(paths):
+    for path in files:
         with open(path, encoding="utf-8", errors="replace") as file:
             root = read_yaml(Source(path, file.read()).text).root
         rules = root.last("rules") if isinstance(root, Mapping) else None
         for rule in rules.items if isinstance(rules, Sequence) else ():
             name = _text(rule, "id")
+            reports = rule.scalar("metadata", "k3s-policy", "rule") if isinstance(rule, Mapping) else None
+            if str(reports) in names():
+                continue
             if name and name not in known:
                 known.add(name)
                 message = " ".join(_text(rule, "message").split()) or name
                 severity = _SEVERITIES.get(_text(rule, "severity").upper(), Severity.LOW)
                 yield RuleCard(name, message.rstrip("."), f"{message}\n", severity, tags=("semgrep",))
-
-
-def _files(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        if not os.path.isdir(path):
-            yield path
-            continue
-        for place, folders, files in os.walk(path):
-            folders.sort()
-            yield from (os.path.join(place, name) for name in sorted(files) if name.endswith((".yaml", ".yml")))
 
 
 def _text(node: object, key: str) -> str:

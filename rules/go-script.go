@@ -15,3 +15,12 @@ func start(token string) error {
 	// ok: go-script
 	return fmt.Errorf("curl -sfL https://get.k3s.io | sh -: %w", err)
 }
+
+func printed(t *testing.T, command *cobra.Command) {
+	// ok: go-script
+	t.Logf("run curl -sfL https://get.k3s.io | sh -s - server")
+	// ok: go-script
+	command.Flags().StringVar(&script, "script", "", "such as curl -sfL https://get.k3s.io | sh -s - server")
+	// ok: go-script
+	assert.Equal(t, "curl -sfL https://get.k3s.io | sh -s - server", made)
+}

@@ -13,3 +13,10 @@ k3s server --token ${token}
 console.log("curl -sfL https://get.k3s.io | sh -");
 // ok: javascript-script
 const title = "k3s server";
+
+// ok: javascript-script
+vscode.window.showInformationMessage("run curl -sfL https://get.k3s.io | sh -s - server");
+// ok: javascript-script
+assertEquals(made, "curl -sfL https://get.k3s.io | sh -s - server");
+// ok: javascript-script
+expect(made).toBe("curl -sfL https://get.k3s.io | sh -s - server");

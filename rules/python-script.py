@@ -23,3 +23,12 @@ log.info("curl -sfL https://get.k3s.io | sh -")
 parser.add_argument("--join", help="what `curl -sfL https://get.k3s.io | sh -` is given")
 # ok: python-script
 name = "k3s server"
+
+
+def printed(self):
+    # ok: python-script
+    click.secho("run curl -sfL https://get.k3s.io | sh -s - server", fg="red")
+    # ok: python-script
+    warnings.warn("run curl -sfL https://get.k3s.io | sh -s - server")
+    # ok: python-script
+    self.assertEqual(made, "curl -sfL https://get.k3s.io | sh -s - server")

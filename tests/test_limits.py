@@ -98,6 +98,31 @@ CASES = {
         "compose.yaml",
         f'services:\n  s:\n    image: rancher/k3s\n    command: server "{"${a:-" * 40_000}"\n',
     ),
+    "long values in a makefile": (
+        "Makefile",
+        f"A = {'a' * 8000}\nup:\n\tk3s server {'$(A)' * 3000}\n" + "\tk3s server $(A)\n" * 3000,
+    ),
+    "long values in a justfile": (
+        "justfile",
+        f"a := '{'a' * 8000}'\nup:\n  k3s server {'{{a}}' * 3000}\n" + "  k3s server {{a}}\n" * 3000,
+    ),
+    "long values in a Vagrantfile": (
+        "Vagrantfile",
+        f"A = '{'a' * 8000}'\n"
+        'm.provision "shell", inline: "k3s server '
+        + "#{A}" * 3000
+        + '"\n'
+        + 'm.provision "shell", inline: "k3s server #{A}"\n' * 2000,
+    ),
+    "comments of Ruby that never end": ("Vagrantfile", "# k3s\n" + "=begin\n" * 100_000),
+    "downloads that are run": (
+        "run.sh",
+        "curl -o i.sh https://get.k3s.io\n" * 1000 + "sh i.sh --debug\n" * 1000,
+    ),
+    "exported variables of a makefile": (
+        "Makefile",
+        "".join(f"export V{n} = 1\n" for n in range(2000)) + "up:\n" + "\tk3s server --debug\n" * 2000,
+    ),
     "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
 }
 

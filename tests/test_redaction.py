@@ -657,6 +657,12 @@ FORMS: dict[str, Form] = {
     "Vagrantfile": config(
         "config.vm.provision 'shell', inline: <<-'S'\nk3s server --token {}\nS\n", "@:/?&%+", for_shell, "Vagrantfile"
     ),
+    "argument of a provisioner": config(
+        "config.vm.provision 'shell', inline: 'k3s server --token \"$1\"', args: [\"{}\"]\n",
+        "@:/?&%+;",
+        str,
+        "Vagrantfile",
+    ),
     "NixOS": config('{ services.k3s.token = "{}"; }\n', "@:/?#&()%!;<>[]*^~+", path="k3s.nix"),
     "token of a cluster": config("K10" + HEX + "::server:{}\n", "@/?#&()%!", path="k3s/node-token"),
     "k3d": config(K3D + "token: {}\n", EVERY, in_double_quotes, "k3d.yaml"),
@@ -713,6 +719,9 @@ FORMS: dict[str, Form] = {
         "",
         str,
     ),
+    "cookie of a download": script("curl -kLo k3s -b session={} https://h/k3s", "@:/?&%+"),
+    "password of a certificate": script("curl -kLo k3s --cert c.pem:{} https://h/k3s", "@:/?&%+"),
+    "password of wget": script("wget --no-check-certificate -O k3s --proxy-password={} https://h/k3s", "@:/?&%+"),
     "prefix": script("curl -sfL https://get.k3s.io | K3S_KUBECONFIG_MODE=644 K3S_TOKEN={} sh -"),
     "prefix in double quotes": script(
         "curl -sfL https://get.k3s.io | K3S_TOKEN={} K3S_KUBECONFIG_MODE=644 sh -", write=for_shell

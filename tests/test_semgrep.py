@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,15 +18,19 @@ from ruamel.yaml import YAML
 
 from k3s_policy.cli import main
 from k3s_policy.data import schema
+from k3s_policy.discover.sieve import tells_program
 from k3s_policy.finding import Confidence, Severity
 from k3s_policy.options import OptionsError, parse
 from k3s_policy.readers import semgrep
+from k3s_policy.readers.script.collected import TELLING_OPTION
 from k3s_policy.readers.semgrep.language import LANGUAGES
 from k3s_policy.readers.semgrep.literal import groups
 from k3s_policy.readers.semgrep.mapping import as_yaml
+from k3s_policy.readers.semgrep.pointed import _SCRIPT
 from k3s_policy.readers.semgrep.process import _copied, _Copy
 from k3s_policy.reports import FORMATS, render
-from k3s_policy.run import Request, scan, sources
+from k3s_policy.rule import names
+from k3s_policy.run import Policy, Request, scan, sources
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -57,7 +62,8 @@ def test_every_pattern_finds_what_its_cases_say(tmp_path: Path) -> None:
 def test_a_pattern_is_one_rule_that_says_how_to_read_it(path: Path) -> None:
     (rule,) = YAML(typ="safe").load(path)["rules"]
     assert rule["id"] == path.stem
-    assert rule["metadata"]["k3s-policy"]["reads"] in semgrep.READINGS
+    own = rule["metadata"]["k3s-policy"]
+    assert own.get("reads") in semgrep.READINGS or own["rule"] in names()
     assert rule["message"]
     cases = [file for file in RULES.glob(f"{path.stem}.*") if file.suffix != ".yaml"]
     content = "".join(file.read_text(encoding="utf-8") for file in cases)
@@ -67,8 +73,33 @@ def test_a_pattern_is_one_rule_that_says_how_to_read_it(path: Path) -> None:
 
 def test_every_way_of_reading_has_a_pattern() -> None:
     rules = [YAML(typ="safe").load(path)["rules"][0] for path in PATTERNS]
-    assert {rule["metadata"]["k3s-policy"]["reads"] for rule in rules} == set(semgrep.READINGS)
+    told = {rule["metadata"]["k3s-policy"].get("reads") for rule in rules}
+    assert told - {None} == set(semgrep.READINGS)
     assert all(f"| `{reading}` |" in (RULES / "README.md").read_text(encoding="utf-8") for reading in semgrep.READINGS)
+
+
+_SCRIPTS = (
+    "get.k3s.io", "INSTALL_K3S_EXEC=", "K3S_TOKEN=", "rancher/k3s/config.yaml", "k3s server --debug", "k3s agent -v",
+    "k3sup install ", "k3sup join ",
+)  # fmt: skip
+_OPTIONS = (
+    "datastore-endpoint", "datastore-cafile", "datastore-certfile", "datastore-keyfile", "etcd-s3", "etcd-s3-bucket",
+    "etcd-snapshot-dir", "flannel-backend", "flannel-iface", "flannel-conf", "write-kubeconfig",
+    "write-kubeconfig-mode", "write-kubeconfig-group", "cluster-init", "no-deploy", "disable-agent",
+    "disable-cloud-controller", "kube-apiserver-arg",
+)  # fmt: skip
+
+
+def test_what_tells_a_program_of_k3s_is_the_same_everywhere() -> None:
+    for words, name, known in (
+        (_SCRIPTS, "script", _SCRIPT.search),
+        ([f"--{option}" for option in _OPTIONS], "options", TELLING_OPTION.search),
+    ):
+        assert all(known(word) and tells_program(f"k3s '{word}'".encode()) for word in words)
+        for path in RULES.glob(f"*-{name}.yaml"):
+            wanted = [line.partition("regex: ")[2] for line in path.read_text().splitlines() if "regex: (?s)" in line]
+            assert wanted
+            assert all(re.match(wanted[-1], f'"{word}"') for word in words), path.stem
 
 
 # --- strings ------------------------------------------------------------------------------------------------
@@ -356,6 +387,72 @@ def test_rules_that_do_not_exist_are_wrong_usage(tmp_path: Path, capsys: pytest.
     (tmp_path / "main.tf").write_text(TERRAFORM, encoding="utf-8")
     (error,) = scan(Request((str(tmp_path),))).errors
     assert error.message == "the Semgrep rules missing do not exist"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"r.yaml": "foo: ["}, "Semgrep failed: Invalid YAML in the rules r.yaml"),
+        ({"r.yaml": "rulez:\n"}, "Semgrep failed: Invalid YAML in the rules r.yaml"),
+        ({"README.md": ""}, "the folder own holds no Semgrep rules: no file ends in .yaml or .yml"),
+    ],
+)
+def test_rules_that_cannot_be_used_are_an_error(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    (tmp_path / "main.tf").write_text(TERRAFORM, encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    for name, content in files.items():
+        (tmp_path / "own" / name).write_text(content)
+    scanned = scan(Request((str(tmp_path / "main.tf"),), semgrep_rules=(str(tmp_path / "own"),)))
+    assert [error.message for error in scanned.errors] == [message]
+
+
+def test_rules_without_an_end_are_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(TERRAFORM, encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    os.mkfifo(tmp_path / "own" / "pipe.yaml")
+    (tmp_path / "own" / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "own" / "far.yaml").symlink_to(RULES / "python-script.yaml")
+    named = scan(Request((str(tmp_path / "main.tf"),), semgrep_rules=("/dev/zero", str(tmp_path / "own"))))
+    assert [error.message for error in named.errors] == [
+        "the Semgrep rules zero are no regular file",
+        "the Semgrep rules far.yaml lie outside of own",
+        "the Semgrep rules pipe.yaml are no regular file",
+        "the Semgrep rules zero.yaml are no regular file",
+    ]
+    (tmp_path / ".k3s-policy.yaml").write_text("semgrep: {rules: [/dev/zero, ../far]}\n")
+    (tmp_path / "far").symlink_to("/")
+    told = scan(Request((str(tmp_path),)))
+    assert [error.message for error in told.errors] == [
+        "the Semgrep rules /dev/zero lie outside of the repository",
+        "the Semgrep rules ../far lie outside of the repository",
+    ]
+
+
+@pytest.mark.parametrize("name", ["/", "..", "../..", ".", "a" * 300])
+def test_standard_input_of_any_name_is_searched(name: str) -> None:
+    report = scan(Request(("-",), standard_input=(name, TERRAFORM), semgrep_rules=(str(RULES / "python-script.yaml"),)))
+    assert [error.message for error in report.errors] == ["no copies can be made: File name too long"] * (
+        len(name) > 99
+    )
+
+
+def test_a_test_that_is_named_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    file = tmp_path / "tests" / "app.py"
+    file.write_text('run("k3s server --write-kubeconfig-mode 644")\n')
+    assert found(scan(Request((str(file),))), "world-readable-kubeconfig")
+    assert [Path(path).name for path in sources(Request((str(file),)))[0]] == ["app.py"]
+    assert not scan(Request((str(file),), files_only=True)).findings
+    assert not scan(Request((str(tmp_path),))).findings
+
+
+def test_a_pattern_finds_a_rule_of_the_catalogue_broken(tmp_path: Path) -> None:
+    file = tmp_path / "start.py"
+    file.write_text('import requests\n\nrequests.get("https://get.k3s.io", verify=False)\n')
+    (own,) = scan(Request((str(tmp_path),))).findings
+    assert (own.rule, own.severity, own.span.line, own.span.column) == ("insecure-download", Severity.HIGH, 3, 43)
+    rest = tuple(name for name in names() if name != "insecure-download")
+    assert not scan(Request((str(tmp_path),), policy=Policy(rest, chosen=False))).findings
 
 
 def test_options_name_rules() -> None:

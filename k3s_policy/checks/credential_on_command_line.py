@@ -71,18 +71,31 @@ def check(invocation: Invocation) -> Problems:
 
 def _problem(setting: Setting, secret: Text, *, literal: bool) -> Problem:
     flag = setting.flag
-    what = f"the password in {setting.at}" if flag.embeds_credentials or not flag.sensitive else f"{setting.at}"
+    option, place = _as_written(setting)
+    what = f"the password in {option}" if flag.embeds_credentials or not flag.sensitive else option
     exposed = _EXPOSED.get(setting.form, _EXPOSED[Form.COMMAND])
     if setting.form is Form.CONTAINER and not literal:
         exposed = "the kubelet puts its value there, and the process list of the node shows it"
     elsewhere = not setting.said_here and literal
     return Problem(
-        setting.place,
+        place,
         f"{what} is an argument: {exposed}",
         _advice(setting) + (", and replace the value: the history keeps it" if literal else ""),
         Severity.HIGH if literal else Severity.MEDIUM,
         related=((secret, "the credential is written here"),) if elsewhere else (),
     )
+
+
+def _as_written(setting: Setting) -> tuple[str, Text]:
+    """Return what messages call the option, and its place; an option of the NixOS module is no argument yet."""
+    option, place = setting.at.span, setting.place
+    written = option.source.content[option.start : option.end]
+    if setting.form is not Form.NIX or written == str(setting.at):
+        return str(setting.at), place
+    behind = setting.value[len(setting.value) :].span.start
+    if setting.said_here and option.source.content.startswith('"', behind):
+        place = setting.at.upto(option.source.text[behind : behind + 1])
+    return f"services.k3s.{written}", place
 
 
 _UNITS = (Form.UNIT, Form.NIX)

@@ -36,6 +36,7 @@ _HELP = "fetch it over https"
 _SCHEME = pattern(r"(?i)[a-z][a-z0-9+.-]*://")
 _PLAIN = pattern(r"(?i)(?P<scheme>http://)(?:[^/?#\s]*@)?(?P<host>\[[^\]\s]*\]|[^/:?#\s]*)")
 _BARE = pattern(r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::[0-9]+)?(?:/|$)")
+_HOST = pattern(r"(?i)(?:https?://)?(?:[^/?#\s]*@)?(?P<host>\[[^\]\s]*\]|[^/:?#\s]*)")
 _LOOPBACK = pattern(r"(?i)localhost\.?|127\.[0-9.]+|\[::1\]|0\.0\.0\.0")
 
 
@@ -46,16 +47,20 @@ _LOOPBACK = pattern(r"(?i)localhost\.?|127\.[0-9.]+|\[::1\]|0\.0\.0\.0")
 )
 def check(download: Download) -> Problems:
     """Report the options that switch verification off, and addresses of plain http."""
+    url = download.url
+    host = _HOST.match(str(url))
+    if host is not None and _LOOPBACK.fullmatch(host["host"]):
+        return
     for option in download.unverified:
+        name = option if option.startswith("-") else f"-{option}"
         yield Problem(
             option,
-            f"{option} takes any certificate: whoever is on the way can replace {download.what}",
+            f"{name} takes any certificate: whoever is on the way can replace {download.what}",
             "have the certificate verified, with --cacert if the authority is one's own",
         )
-    url = download.url
     if not _SCHEME.match(str(url)):
         bare = None if download.guarded else _BARE.match(str(url))
-        if bare is not None and url.cut(bare).known and not _LOOPBACK.fullmatch(bare["host"]):
+        if bare is not None and url.cut(bare).known:
             yield Problem(
                 url.cut(bare, "host"),
                 f"an address without a scheme is fetched over http: whoever is on the way can replace {download.what}",
@@ -63,7 +68,7 @@ def check(download: Download) -> Problems:
             )
         return
     plain = _PLAIN.match(str(url))
-    if plain is not None and url.cut(plain, "scheme").known and not _LOOPBACK.fullmatch(plain["host"]):
+    if plain is not None and url.cut(plain, "scheme").known:
         yield Problem(
             url.cut(plain, "scheme"),
             f"over http whoever is on the way can replace {download.what}",

@@ -102,13 +102,13 @@ _NOT_SEARCHED = pattern(
 _ALWAYS_SEARCHED = frozenset({"hcl", "tf", "tfvars"})
 
 
-def may_be_searched(path: str) -> bool:
-    """Whether a file of this name can be a program that starts K3s."""
+def may_be_searched(path: str, *, named: bool = False) -> bool:
+    """Whether a file of this name can be a program that starts K3s; a test is one where the user named it."""
     name = path[path.rfind("/") + 1 :].lower()
     suffix = name.rpartition(".")[2]
     if suffix not in SEARCHED_SUFFIXES or name in UNREAD_NAMES:
         return False
-    return _NOT_SEARCHED.search(name if suffix in _ALWAYS_SEARCHED else path.lower()) is None
+    return named or _NOT_SEARCHED.search(name if suffix in _ALWAYS_SEARCHED else path.lower()) is None
 
 
 def promising(path: str) -> bool:
@@ -179,7 +179,7 @@ def worth_reading(path: str, data: bytes, flags: frozenset[bytes]) -> bool:
 @cache
 def _starts() -> re.Pattern[bytes]:
     return re.compile(
-        rb"get\.k3s\.io|K3S_[A-Z]+|rancher/k3s/[\w.]*\.ya?ml|k3s[\"'`]?,?\s+\[?[\"'`]?(?:server|agent)\b|k3sup\s"
+        rb"get\.k3s\.io|github\.com/(?:k3s-io|rancher)/k3s/releases/|K3S_[A-Z]+|rancher/k3s/[\w.]*\.ya?ml|k3s[\"'`]?,?\s+\[?[\"'`]?(?:server|agent)\b|k3sup\s"
         rb"|--(?:datastore-|etcd-s3|etcd-snapshot-|flannel-|write-kubeconfig|cluster-init|no-deploy|disable-agent"
         rb"|disable-cloud-controller|kube-apiserver-arg)"
     )

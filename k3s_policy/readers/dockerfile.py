@@ -24,6 +24,7 @@ from k3s_policy.tree import Scalar, Sequence, read_yaml
 from k3s_policy.version import Version
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
@@ -32,7 +33,8 @@ __all__ = ["read"]
 
 _INSTRUCTION = pattern(r"(?s)[ \t]*(?P<name>[A-Za-z]+)(?:[ \t]+(?P<rest>.*))?$")
 _ESCAPE = pattern(r"(?im)\A(?:#[^\n]*\n)*?#[ \t]*escape[ \t]*=[ \t]*`")
-_HERE_DOCUMENT = pattern(r"<<(?P<tabs>-?)(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
+_HERE_DOCUMENT = pattern(r"(?<!\S)<<(?P<tabs>-?)(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)(?=[\s;&|)>]|$)")
+_QUOTED = pattern(r"(?s)'[^']*'|\"(?:[^\"\\]|\\.)*\"")
 _OPTION = pattern(r"--[a-z-]+(?:=\S*)?(?:[ \t]+|$)")
 _SHEBANG = pattern(r"#!\s*(?P<program>\S+)(?:[ \t]+(?P<argument>\S+))?")
 _PAIR = pattern(r"(?P<name>[A-Za-z_]\w*)=")
@@ -67,6 +69,8 @@ class _Stage:
     is_k3s: bool = False
     entrypoint: tuple[Text, ...] | None = None
     command: tuple[Text, ...] | None = None
+    says_command: bool = False
+    """Whether the command stands in the stage itself."""
 
 
 def read(text: Text, _: str) -> Iterator[Fragment]:
@@ -133,7 +137,7 @@ def _documents(name: str, rest: Text, lines: deque[Text]) -> Iterator[_HereDocum
     """Take the here-documents of an instruction from the front of `lines`."""
     if name not in ("RUN", "COPY", "ADD"):
         return
-    for match in _HERE_DOCUMENT.finditer(str(rest)):
+    for match in _here_documents(rest):
         body = []
         while lines:
             line = lines.popleft()
@@ -142,6 +146,13 @@ def _documents(name: str, rest: Text, lines: deque[Text]) -> Iterator[_HereDocum
                 break
             body.append(line)
         yield _HereDocument(join(body, "\n") if body else rest[:0], bool(match["quote"]))
+
+
+def _here_documents(rest: Text) -> list[re.Match[str]]:
+    """Return what announces here-documents: words by themselves, outside of quotes."""
+    quoted = [match.span() for match in _QUOTED.finditer(str(rest)) if "<<" in match[0]]
+    found = _HERE_DOCUMENT.finditer(str(rest))
+    return [match for match in found if not any(start < match.start() < end for start, end in quoted)]
 
 
 def _words(rest: Text) -> tuple[Text, ...] | None:
@@ -167,7 +178,7 @@ def _script(instruction: _Instruction) -> Text | None:
         runs = [word.rpartition("/")[2] for word in (shebang["program"], shebang["argument"] or "")] if shebang else []
         return first.body if not runs or any(map(program.is_shell, runs)) else None
     # The shell gets the line with its here-documents, as they stand.
-    ends = [match["name"] for match in _HERE_DOCUMENT.finditer(str(instruction.rest))]
+    ends = [match["name"] for match in _here_documents(instruction.rest)]
     parts = [instruction.rest]
     for document, end in zip(instruction.documents, ends, strict=False):
         parts += [document.body, document.body[len(document.body) :].stand_in(end)]
@@ -197,7 +208,7 @@ def _begun(instruction: _Instruction, stages: dict[str, _Stage], known: dict[str
     host = f"{start.source.path}#{start.start}"
     earlier = stages.get(str(image).lower())
     if earlier is not None:
-        stage = replace(earlier, host=host)
+        stage = replace(earlier, host=host, says_command=False)
     else:
         stage = _Stage(host, image, is_k3s=program.image(str(image)) is not None)
     if len(words) > 2 and str(words[1]).lower() == "as":
@@ -219,9 +230,11 @@ def _taken(instruction: _Instruction, stage: _Stage) -> Iterator[Fragment]:
         case "COPY" | "ADD":
             yield from _copied(instruction, stage)
         case "ENTRYPOINT":
-            stage.entrypoint, stage.command = _command(instruction), None
+            # It drops the command of the image that the stage begins with, and keeps one of its own.
+            stage.entrypoint = _command(instruction)
+            stage.command = stage.command if stage.says_command else None
         case "CMD":
-            stage.command = _command(instruction)
+            stage.command, stage.says_command = _command(instruction), True
 
 
 def _command(instruction: _Instruction) -> tuple[Text, ...]:
@@ -245,7 +258,8 @@ def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Fragment]:
         return
     for source in words[:-1]:
         if instruction.name == "ADD" and "://" in str(source):
-            part = part_of_k3s(str(source)) or part_of_k3s(str(target))
+            name = str(source).partition("?")[0].rpartition("/")[2]
+            part = part_of_k3s((str(source),), (f"{target}{name}" if str(target).endswith("/") else str(target),))
             if part is not None and not any(option.startswith("--checksum=") for option in instruction.options):
                 yield Download(part, source, guarded=True)
         else:

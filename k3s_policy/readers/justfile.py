@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy.filling import Values, replaced
 from k3s_policy.lower import Variable
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.program import is_shell
 from k3s_policy.readers import environment, script
-from k3s_policy.text import Text, join
+from k3s_policy.text import join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Run
+    from k3s_policy.text import Text
 
 __all__ = ["read"]
 
@@ -51,12 +52,15 @@ class _Justfile:
     """What a file says: its variables, which of them commands find in their environment, and its recipes."""
 
     variables: list[Variable] = field(default_factory=list)
+    computed: list[Variable] = field(default_factory=list)
+    """Those that commands find in their environment, with values that are not known."""
     exported: set[str] = field(default_factory=set)
     exports_all: bool = False
     recipes: list[_Recipe] = field(default_factory=list)
     program: str = ""
     """What an attribute says that runs the next recipe."""
     other_shell: bool = False
+    unseen: list[Unseen] = field(default_factory=list)
 
 
 def read(text: Text, _: str) -> Iterator[Fragment]:
@@ -64,15 +68,16 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
     file = _Justfile()
     for line in text.lines():
         _take(file, line)
+    yield from environment.credentials_of_k3s(file.variables)
     if file.other_shell:
         return
-    yield from environment.credentials_of_k3s(file.variables)
-    values = {str(one.name): one.value for one in file.variables}
+    values = Values({str(one.name): one.value for one in file.variables})
     given = [one for one in file.variables if file.exports_all or str(one.name) in file.exported]
+    given += file.computed
     for recipe in file.recipes:
         for command in _commands(recipe):
             if script.concerns_k3s(str(command)):
-                yield from script.read(_filled_in(command, values), given, host=recipe.host)
+                yield from script.read(_filled_in(command, values), given, host=recipe.host, unseen=file.unseen)
 
 
 def _take(file: _Justfile, line: Text) -> None:
@@ -83,19 +88,31 @@ def _take(file: _Justfile, line: Text) -> None:
     elif attribute := _SCRIPT.match(written):
         file.program = attribute["program"] or "sh"
     elif setting := _SETTING.match(written):
-        value = setting["value"] or "true"
-        file.other_shell = file.other_shell or (setting["name"] == "shell" and _POSIX.search(value) is None)
-        file.exports_all = file.exports_all or (setting["name"] == "export" and value != "false")
+        _set(file, line, setting["name"], setting["value"] or "true")
     elif assignment := _ASSIGNMENT.match(written):
         if assignment["value"] is not None:
             name, value_text = line.cut(assignment, "name"), line.cut(assignment, "value")
             file.variables.append(Variable(name, value_text, Form.VARIABLE))
+        elif assignment["export"]:
+            file.computed.append(
+                Variable(line.cut(assignment, "name"), line[assignment.end() :].unknown(), Form.VARIABLE)
+            )
         if assignment["export"]:
             file.exported.add(assignment["name"])
     elif _RECIPE.match(written):
         span = line.span
         file.recipes.append(_Recipe(f"{span.source.path}#{span.start}", [], file.program))
         file.program = ""
+
+
+def _set(file: _Justfile, line: Text, name: str, value: str) -> None:
+    """Take note of a setting of just."""
+    if name == "shell":
+        file.other_shell = file.other_shell or _POSIX.search(value) is None
+    elif name == "export":
+        file.exports_all = file.exports_all or value != "false"
+    elif name.startswith("dotenv-") and value != "false":
+        file.unseen.append(Unseen("environment", "variables are taken from another file", line))
 
 
 def _commands(recipe: _Recipe) -> Iterator[Text]:
@@ -122,17 +139,20 @@ def _commands(recipe: _Recipe) -> Iterator[Text]:
         yield join(parts, "\n")
 
 
-def _filled_in(text: Text, values: Mapping[str, Text]) -> Text:
+def _filled_in(text: Text, values: Values) -> Text:
     """Return a command with the values of variables, and what else is filled in marked as not known."""
-    pieces: list[Run] = list(text[:0].runs)
-    position = 0
-    for match in _REFERENCE.finditer(str(text)):
-        pieces += text[position : match.start()].runs
-        position = match.end()
-        if match["expression"] is None:
-            pieces += text[match.start() : match.start() + 2].runs
-        elif (name := match["expression"].strip()) in values:
-            pieces += values[name].runs
-        else:
-            pieces += text.cut(match).unknown().runs
-    return Text((*pieces, *text[position:].runs))
+    return replaced(
+        text,
+        (
+            (match.start(), match.end(), _value(text.cut(match), match["expression"], values))
+            for match in _REFERENCE.finditer(str(text))
+        ),
+    )
+
+
+def _value(whole: Text, expression: str | None, values: Values) -> Text:
+    """Return what takes the place of `{{ expression }}`, or of `{{{{`, which stands for two braces."""
+    if expression is None:
+        return whole[:2]
+    value = values.take(expression.strip())
+    return whole.unknown() if value is None else value

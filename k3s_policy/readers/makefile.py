@@ -10,18 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from k3s_policy.filling import Values, replaced
+from k3s_policy.flags import flags
 from k3s_policy.lower import Variable
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment, script
 from k3s_policy.text import Text, join
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Run
 
 __all__ = ["read"]
 
@@ -36,8 +37,11 @@ _CONDITION = pattern(r"[ ]*(?P<word>ifeq|ifneq|ifdef|ifndef|endif)\b")
 _DEFINE = pattern(r"[ ]*(?:(?:override|export)[ \t]+)*define\b")
 _END = pattern(r"[ ]*endef\b")
 _ONE_SHELL = pattern(r"(?m)^\.ONESHELL[ \t]*:")
-_OTHER_SHELL = pattern(r"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[ \t]*(?!(?:\S*/)?(?:ba|da|a|k|z)?sh\b)\S")
+_SHELL = pattern(r"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[^\n]*?(?:(?P<posix>\b(?:ba|da|a|k|z)?sh\b)|(?P<other>$))")
+_OTHER_SHELL = pattern(r"\b(?:pwsh|powershell|cmd|fish|nu|t?csh|python[0-9.]*|perl|ruby|node)\b(?!/)")
+_INCLUDES = pattern(r"[ ]*(?:-|s)?include[ \t]")
 _REFERENCE = pattern(r"\$(?:\$|[({]|.)")
+_WORD = pattern(r"[A-Za-z_]\w*")
 _NAME = pattern(r"[A-Za-z_][\w.-]*")
 _PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
 
@@ -46,31 +50,53 @@ _PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
 class _Makefile:
     """What a makefile says outside of its recipes, and the recipes, by the places of their rules."""
 
+    assigned: list[Variable] = field(default_factory=list)
+    """Every assignment of a value that is written out."""
     values: dict[str, Text | None] = field(default_factory=dict)
     """None for what has several, or depends on something."""
     names: dict[str, Text] = field(default_factory=dict)
     exported: set[str] = field(default_factory=set)
     exports_all: bool = False
+    unseen: list[Unseen] = field(default_factory=list)
     recipes: list[tuple[str, list[Text]]] = field(default_factory=list)
 
 
 def read(text: Text, _: str) -> Iterator[Fragment]:
     """Read the recipes, and the credentials among the variables."""
-    if _OTHER_SHELL.search(str(text)):
-        return
     makefile = _taken_apart(text)
+    yield from environment.credentials_of_k3s(makefile.assigned)
+    if _is_for_another_shell(str(text)):
+        return
     known = {name: value for name, value in makefile.values.items() if value is not None}
-    variables = [Variable(makefile.names[name], value, Form.VARIABLE) for name, value in known.items()]
-    yield from environment.credentials_of_k3s(variables)
-    given = [one for one in variables if makefile.exports_all or str(one.name) in makefile.exported]
+    given = [
+        Variable(makefile.names[name], value or makefile.names[name].unknown(), Form.VARIABLE)
+        for name, value in makefile.values.items()
+        if makefile.exports_all or name in makefile.exported
+    ]
+    values = Values(known)
+    others = {str(one.name): one for one in given if not _is_of_k3s(one)}
+    own = [one for one in given if _is_of_k3s(one)]
     one_shell = _ONE_SHELL.search(str(text)) is not None
     for host, lines in makefile.recipes:
-        commands = [expanded(_without_prefix(line), known) for line in lines]
+        commands = [expanded(_without_prefix(line), values) for line in lines]
         if one_shell and commands:
             commands = [join(commands, "\n")]
         for command in commands:
             if script.concerns_k3s(str(command)):
-                yield from script.read(command, given, host=host)
+                wanted = [others[name] for name in dict.fromkeys(_WORD.findall(str(command))) if name in others]
+                yield from script.read(command, [*own, *wanted], host=host, unseen=makefile.unseen)
+
+
+def _is_of_k3s(variable: Variable) -> bool:
+    """Whether K3s or its install script reads a variable, whatever command it is given to."""
+    name = str(variable.name)
+    return name.startswith(("K3S_", "INSTALL_K3S_", "GITHUB_URL")) or bool(flags().by_environment(name))
+
+
+def _is_for_another_shell(content: str) -> bool:
+    """Whether recipes are for a shell that is known to be none of POSIX; what is computed counts as one."""
+    shells = list(_SHELL.finditer(content))
+    return any(_OTHER_SHELL.search(one[0]) for one in shells) and not any(one["posix"] for one in shells)
 
 
 def _taken_apart(text: Text) -> _Makefile:
@@ -87,17 +113,35 @@ def _taken_apart(text: Text) -> _Makefile:
             conditions += -1 if condition["word"] == "endif" else 1
         elif _DEFINE.match(written):
             defines = True
-        elif _EXPORTS_ALL.match(written):
-            makefile.exports_all = True
-        elif found := _EXPORTED.match(written):
-            makefile.exported.update(found["names"].split())
         elif found := _ASSIGNMENT.match(written):
             _assign(makefile, line, found, sure=not conditions)
-        elif found := _RULE.match(written):
-            span = line.span
-            recipe = [line.cut(found, "recipe")] if found["recipe"] else []
-            makefile.recipes.append((f"{span.source.path}#{span.start}", recipe))
+        elif not _shares(makefile, line) and (found := _RULE.match(written)):
+            _begin(makefile, line, found)
     return makefile
+
+
+def _shares(makefile: _Makefile, line: Text) -> bool:
+    """Take note of a line that says what the shell finds in its environment."""
+    written = str(line)
+    if _EXPORTS_ALL.match(written):
+        makefile.exports_all = True
+    elif found := _EXPORTED.match(written):
+        makefile.exported.update(found["names"].split())
+    elif _INCLUDES.match(written):
+        makefile.unseen.append(Unseen("environment", "another makefile may give variables", line))
+    else:
+        return False
+    return True
+
+
+def _begin(makefile: _Makefile, line: Text, match: re.Match[str]) -> None:
+    """Begin a rule, or take note of the variable that it alone has."""
+    if own := _ASSIGNMENT.match(match["rest"]):
+        _assign(makefile, line.cut(match, "rest"), own, sure=False)
+        return
+    span = line.span
+    recipe = [line.cut(match, "recipe")] if match["recipe"] else []
+    makefile.recipes.append((f"{span.source.path}#{span.start}", recipe))
 
 
 def _assign(makefile: _Makefile, line: Text, match: re.Match[str], *, sure: bool) -> None:
@@ -105,9 +149,12 @@ def _assign(makefile: _Makefile, line: Text, match: re.Match[str], *, sure: bool
     name, value = match["name"], line.cut(match, "value")
     comment = str(value).find(" #")
     value = (value if comment < 0 else value[:comment]).rstrip()
-    plain = sure and match["operator"] not in ("+=", "!=") and "$" not in str(value).replace("$$", "")
+    plain = match["operator"] not in ("+=", "!=") and "$" not in str(value).replace("$$", "")
     again = name in makefile.values
-    makefile.values[name] = expanded(value, {}) if plain and not again else None
+    if plain:
+        value = expanded(value, Values({}))
+        makefile.assigned.append(Variable(line.cut(match, "name"), value, Form.VARIABLE))
+    makefile.values[name] = value if plain and sure and not again else None
     makefile.names[name] = line.cut(match, "name")
     if "export" in match["export"]:
         makefile.exported.add(name)
@@ -143,29 +190,23 @@ def _without_prefix(line: Text) -> Text:
     return line[match.end() :] if match else line
 
 
-def expanded(text: Text, values: Mapping[str, Text]) -> Text:
+def expanded(text: Text, values: Values) -> Text:
     """Return what make hands to the shell: with the values of variables, and the rest marked as not known."""
-    if "$" not in str(text):
-        return text
-    return Text(_expanded(text, values))
+    return replaced(text, _references(text, values)) if "$" in str(text) else text
 
 
-def _expanded(text: Text, values: Mapping[str, Text]) -> Iterable[Run]:
+def _references(text: Text, values: Values) -> Iterator[tuple[int, int, Text]]:
     content = str(text)
-    pieces: list[Run] = list(text[:0].runs)
     position = 0
     while found := _REFERENCE.search(content, position):
-        pieces += text[position : found.start()].runs
-        end = _end(content, found)
-        name = content[found.end() : end - 1].strip()
+        position = _end(content, found)
+        whole = text[found.start() : position]
+        name = content[found.end() : position - 1].strip()
         if found[0] == "$$":
-            pieces += text[found.start() + 1 : end].runs
-        elif found[0] in ("$(", "${") and _NAME.fullmatch(name) and name in values:
-            pieces += values[name].runs
+            yield found.start(), position, whole[1:]
         else:
-            pieces += text[found.start() : end].unknown().runs
-        position = end
-    return (*pieces, *text[position:].runs)
+            value = values.take(name) if found[0] in ("$(", "${") and _NAME.fullmatch(name) else None
+            yield found.start(), position, whole.unknown() if value is None else value
 
 
 def _end(content: str, match: re.Match[str]) -> int:

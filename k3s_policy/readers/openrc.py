@@ -8,8 +8,11 @@ conf.d file sets (aports community/k3s). Every user can read either file; what i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from k3s_policy.branch import ALWAYS, exclusive
+from k3s_policy.fragment import Start
 from k3s_policy.lower import Variable
 from k3s_policy.model import Form
 from k3s_policy.pattern import pattern
@@ -18,8 +21,9 @@ from k3s_policy.shell import read_script
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from k3s_policy.branch import When
     from k3s_policy.fragment import Fragment
     from k3s_policy.shell import Assignment
     from k3s_policy.text import Text
@@ -29,18 +33,31 @@ __all__ = ["read"]
 _SETTINGS = pattern(r"(?:^|/)conf\.d/k3s[^/]*$|\.confd$")
 _ARGUMENTS = ("command_args", "command_args_background", "command_args_foreground")
 _OPTIONS = ("K3S_EXEC", "K3S_OPTS")
-_REDIRECTION = pattern(r"[ \t\n]{0,100}(?:[\d&]?>|\d?<).*$")
+_MOST = 20
+"""Arms that are read: a service is not started in more ways."""
+_TELLING = frozenset({"command", *_ARGUMENTS, *_OPTIONS})
 
 
 def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
     """Read a service script, or the variables for one."""
     assignments = read_script(text).assignments
-    last = {str(one.name): one for one in assignments}
     variables = [Variable(one.name, one.value, Form.SERVICE, one.when) for one in assignments if one.exported]
     yield from environment.credentials_of_k3s(Variable(one.name, one.value, Form.SERVICE) for one in assignments)
-    words = list(_command(last, settings=_SETTINGS.search(path) is not None))
-    if words:
-        yield from script.read(join(words, " "), variables, Form.SERVICE, host=host or f"{path}#{text.span.start}")
+    settings = _SETTINGS.search(path) is not None
+    for when in _arms(assignments):
+        last = {str(one.name): one for one in assignments if not exclusive(one.when, when)}
+        words = list(_command(last, settings=settings))
+        if words:
+            for fragment in script.read(
+                join(words, " "), variables, Form.SERVICE, host=host or f"{path}#{text.span.start}"
+            ):
+                yield replace(fragment, when=when) if isinstance(fragment, Start) else fragment
+
+
+def _arms(assignments: Iterable[Assignment]) -> list[When]:
+    """Return the arms that say what is started, where several do; else what holds everywhere."""
+    telling = list(dict.fromkeys(one.when for one in assignments if str(one.name) in _TELLING))[:_MOST]
+    return [when for when in telling if any(exclusive(when, other) for other in telling)] or [ALWAYS]
 
 
 def _command(last: Mapping[str, Assignment], *, settings: bool) -> Iterator[Text]:
@@ -55,10 +72,4 @@ def _command(last: Mapping[str, Assignment], *, settings: bool) -> Iterator[Text
     if command is None or "k3s" not in str(command.value):
         return
     yield command.value[:0].stand_in("k3s") if not command.value.known else command.value
-    yield from _without_redirections([last[name].value for name in _ARGUMENTS if name in last])
-
-
-def _without_redirections(several: Sequence[Text]) -> Iterator[Text]:
-    for one in several:
-        match = _REDIRECTION.search(str(one))
-        yield one[: match.start()] if match else one
+    yield from (last[name].value for name in _ARGUMENTS if name in last)

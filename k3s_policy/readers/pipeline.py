@@ -2,6 +2,7 @@
 
 GitLab runs `before_script` and `script` of a job in one shell (https://docs.gitlab.com/ci/yaml/), Drone and Woodpecker
 the `commands` of a step (https://docs.drone.io/pipeline/overview/, https://woodpecker-ci.org/docs/usage/workflow-syntax).
+Each gives its jobs variables that are kept in its settings, so that an environment is never wholly seen.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.lower import Variable
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment
 from k3s_policy.readers.workflow import variables
@@ -27,6 +28,9 @@ __all__ = ["claims", "read_document"]
 
 _GITLAB = pattern(r"(?i)(?:^|/)(?:[^/]*\.)?gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/.*\.ya?ml$")
 _STEPS = pattern(r"(?:^|/)\.(?:drone|woodpecker)(?:\.ya?ml|/.*\.ya?ml)$")
+
+_ELSEWHERE = "elsewhere"
+"""What stands for lines of another job."""
 
 
 def claims(_: Document, path: str) -> bool:
@@ -78,8 +82,14 @@ def _steps(root: Mapping, path: str) -> Iterator[Fragment]:
 
 
 def _lines(node: Node | None) -> Iterator[Text]:
-    """Yield the lines of a script: one text, or a list that may hold further lists."""
-    if isinstance(node, Scalar):
+    """Yield the lines of a script: one text, or a list that may hold further lists.
+
+    Those that `!reference [job, script]` takes from another job are not known
+    (https://docs.gitlab.com/ci/yaml/yaml_optimization/#reference-tags).
+    """
+    if isinstance(node, Sequence) and node.tag:
+        yield node.written.stand_in(_ELSEWHERE, known=False)
+    elif isinstance(node, Scalar):
         yield node.text
     elif isinstance(node, Sequence):
         for item in node.items:
@@ -90,4 +100,7 @@ def _script(lines: list[Text], given: tuple[Variable, ...], host: str) -> Iterat
     from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
     if any(script.concerns_k3s(str(line)) for line in lines):
-        yield from script.read(join(lines, "\n"), given, Form.JOB, host=host)
+        unseen = [Unseen("environment", "the settings of the pipeline may give variables")]
+        if any(str(line) == _ELSEWHERE for line in lines):
+            unseen.append(Unseen("config", "lines of another job may write a config file"))
+        yield from script.read(join(lines, "\n"), given, Form.JOB, host=host, unseen=unseen)

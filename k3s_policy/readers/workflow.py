@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.filling import replaced
 from k3s_policy.lower import Variable
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment
-from k3s_policy.text import Text
 from k3s_policy.tree import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
-    from k3s_policy.text import Run
-    from k3s_policy.tree import Document
+    from k3s_policy.text import Text
+    from k3s_policy.tree import Document, Node
 
 __all__ = ["claims", "expanded", "read_document", "variables"]
 
@@ -52,15 +52,35 @@ def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
     yield from environment.credentials_of_k3s(given)
     runs = root.last("runs")
     if isinstance(runs, Mapping):
-        yield from _job(runs, given, f"{path}#0", None)
+        callers = Unseen("environment", "the workflow that uses the action may give variables")
+        yield from _job(runs, given, f"{path}#0", None, (callers,))
     jobs = root.last("jobs")
     for name, job in jobs.entries if isinstance(jobs, Mapping) else ():
         if isinstance(job, Mapping):
             shell = root.scalar("defaults", "run", "shell")
-            yield from _job(job, given, f"{path}#{name.text.span.start}", shell)
+            host = f"{path}#{name.text.span.start}"
+            yield from _job(job, given, host, shell, tuple(_unseen(root.last("env"), job)))
 
 
-def _job(job: Mapping, given: tuple[Variable, ...], host: str, shell: Scalar | None) -> Iterator[Fragment]:
+def _unseen(shared: Node | None, job: Mapping) -> Iterator[Unseen]:
+    """Say where the variables of a job are not wholly written: earlier steps add to a file of them, and so do actions.
+
+    Those of `actions/` are GitHub's own, and add none of K3s's.
+    """
+    for node in (shared, job.last("env")):
+        if isinstance(node, Scalar) and node.text:
+            yield Unseen("environment", "an expression gives variables", node.text)
+    for step in job.items("steps"):
+        run, uses = (step.scalar("run"), step.scalar("uses")) if isinstance(step, Mapping) else (None, None)
+        if run is not None and "GITHUB_ENV" in str(run):
+            yield Unseen("environment", "an earlier step may give variables", run.text[:0])
+        elif uses is not None and not str(uses).startswith("actions/"):
+            yield Unseen("environment", "an action may give variables", uses.text)
+
+
+def _job(
+    job: Mapping, given: tuple[Variable, ...], host: str, shell: Scalar | None, unseen: tuple[Unseen, ...]
+) -> Iterator[Fragment]:
     own = tuple(variables(job.last("env")))
     yield from environment.credentials_of_k3s(own)
     given = (*given, *own)
@@ -76,14 +96,14 @@ def _job(job: Mapping, given: tuple[Variable, ...], host: str, shell: Scalar | N
             continue
         own = tuple(variables(step.last("env")))
         yield from environment.credentials_of_k3s(own)
-        yield from _step(script, (*given, *own), host)
+        yield from _step(script, (*given, *own), host, unseen)
 
 
-def _step(content: Scalar, given: tuple[Variable, ...], host: str) -> Iterator[Fragment]:
+def _step(content: Scalar, given: tuple[Variable, ...], host: str, unseen: tuple[Unseen, ...]) -> Iterator[Fragment]:
     from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
     if script.concerns_k3s(str(content)) or any(str(one.name).startswith("INSTALL_K3S_") for one in given):
-        yield from script.read(expanded(content.text), given, Form.JOB, host=host)
+        yield from script.read(expanded(content.text), given, Form.JOB, host=host, unseen=unseen)
 
 
 def variables(node: object) -> Iterator[Variable]:
@@ -99,9 +119,5 @@ def expanded(text: Text) -> Text:
     """Return a text in which `${{ }}` is marked as not known."""
     if "${{" not in str(text):
         return text
-    pieces: list[Run] = list(text[:0].runs)
-    position = 0
-    for match in _EXPRESSION.finditer(str(text)):
-        pieces += (*text[position : match.start()].runs, *text.cut(match).unknown().runs)
-        position = match.end()
-    return Text((*pieces, *text[position:].runs))
+    matches = _EXPRESSION.finditer(str(text))
+    return replaced(text, ((match.start(), match.end(), text.cut(match).unknown()) for match in matches))

@@ -369,11 +369,7 @@ class _Parser:
     def _bindings(self, scope: Scope, end: str) -> Iterator[Binding]:
         while not (self._word(end) if end == "in" else self._take(end)):
             if self._word("inherit"):
-                if self._take("("):
-                    self.expression(scope)
-                    self._expect(")")
-                while not self._take(";"):
-                    self._key(scope)
+                yield from self._inherited(scope)
                 continue
             keys = [self._key(scope)]
             while self._take("."):
@@ -383,6 +379,16 @@ class _Parser:
             self._expect(";")
             path = tuple("" if not key.known else str(key) for key in keys)
             yield Binding(path, keys[-1], value)
+
+    def _inherited(self, scope: Scope) -> Iterator[Binding]:
+        """Read `inherit a b;`, which takes values from the scope; those of `inherit (set) a b;` are not known."""
+        elsewhere = self._take("(")
+        if elsewhere:
+            self.expression(scope)
+            self._expect(")")
+        while not self._take(";"):
+            key = self._key(scope)
+            yield Binding((str(key),), key, Name(key) if elsewhere else scope.get(str(key), Name(key)))
 
     def _key(self, scope: Scope) -> Text:
         name = self._matched(_IDENTIFIER)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import Start
@@ -31,7 +32,7 @@ from k3s_policy.readers.script.download import (
     INSTALLER_URL,
     THE_INSTALLER,
     addresses_of_installer,
-    checks_a_sum,
+    check_of,
     fetched,
 )
 from k3s_policy.shell import read_script
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.lower import Variable
-    from k3s_policy.readers.script.download import Fetched
+    from k3s_policy.readers.script.download import Check, Fetched
     from k3s_policy.shell import Script, Word
     from k3s_policy.text import Text
 
@@ -97,21 +98,23 @@ def is_template(path: str, content: str) -> bool:
     return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
 
 
-def read(
+def read(  # noqa: PLR0913
     text: Text,
     given: Sequence[Variable] = (),
     form: Form | None = None,
     *,
     host: str | None = None,
     others: Collection[str] = (),
+    unseen: Sequence[Unseen] = (),
 ) -> Iterator[Fragment]:
     """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
 
     `host` names the host it runs on, where it is not alone there; `others` are the paths of scripts there that are read
-    by themselves, whatever they are called.
+    by themselves, whatever they are called; `unseen` is what it may be given that is not written here.
     """
     reading = _Reading(host or _host(text), tuple(given), form, 0)
     reading.own = frozenset(others)
+    reading.unseen = tuple(unseen)
     yield from reading.read(text)
 
 
@@ -137,8 +140,14 @@ class _Reading:
         self.own: frozenset[str] = frozenset()
         """Functions and scripts that are read by themselves, and are no install script by their names."""
         self.downloads: list[Fetched] = []
+        self.written: dict[str, list[Fetched]] = {}
+        """Downloads that were not run yet, by the names of their files."""
+        self.origins: dict[str, Text | None] = {}
+        """Where an install script of a name was downloaded from, None where that is not K3s's own address."""
         self.installers: set[int] = set()
-        self.checks_sums = False
+        self.checks: list[tuple[Check, int]] = []
+        """Each with the number of downloads before it."""
+        self.unseen: tuple[Unseen, ...] = ()
 
     def read(self, text: Text) -> Iterator[Fragment]:
         """Read a script from its first to its last command."""
@@ -179,8 +188,8 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
-        elif checks_a_sum(call):
-            self.checks_sums = True
+        elif check := check_of(call):
+            self.checks.append((check, len(self.downloads)))
         elif call.name in ("chmod", "mkdir"):
             self.found.extend(permissions.changed(call, self.host, self.form or Form.COMMAND))
         elif call.name in DOWNLOADING_PROGRAMS:
@@ -198,14 +207,20 @@ class _Reading:
         download = fetched(call)
         if download is not None:
             self.downloads.append(download)
+            for name in download.names:
+                self.written.setdefault(name, []).append(download)
+                if download.part == THE_INSTALLER:
+                    self.origins[name] = self.origins.get(name) or _own_url(call.words)
         if (download is None or download.part != THE_INSTALLER) and _may_place(call):
             self.places_files = True
 
     def _downloads(self) -> Iterator[Download]:
         """Yield what was fetched of K3s and has not been checked."""
-        for one in self.downloads:
+        named = frozenset(chain.from_iterable(check.words for check, _ in self.checks))
+        listed = max((before for check, before in self.checks if check.open), default=0)
+        for number, one in enumerate(self.downloads):
             part = THE_INSTALLER if id(one.call.command) in self.installers else one.part
-            if part is None or (one.targets and self.checks_sums):
+            if part is None or (one.targets and (number < listed or not named.isdisjoint(one.names))):
                 continue
             for position, url in enumerate(one.urls):
                 yield Download(part, url, one.unverified if not position else (), one.secrets, one.guarded)
@@ -219,7 +234,7 @@ class _Reading:
                 self.found.extend(written.read(file, self.host))
         self.found.extend(collected(script, self.found))
         self.found.extend(self._downloads())
-        unseen = []
+        unseen = list(self.unseen)
         if self.places_files:
             unseen.append(Unseen("config", "the script puts a file into the K3s configuration"))
         if self.sourced is not None:
@@ -259,7 +274,7 @@ class _Reading:
         if _INSTALLER_FILE.search(program) and start.for_k3s(call.variables, operands):
             return True
         name = program.rpartition("/")[2]
-        if any(one.part == THE_INSTALLER and one.writes(name) for one in self.downloads):
+        if name in self.origins:
             return True
         own = any(str(assignment.name).startswith("INSTALL_K3S_") for assignment in call.command.assignments)
         return own or (_GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables))
@@ -267,16 +282,16 @@ class _Reading:
     def _origin(self, script: Word) -> Text | None:
         """Return the address a script was downloaded from, where that is K3s's own."""
         name = str(script.text).rpartition("/")[2]
-        words = (one.call.words for one in self.downloads if one.part == THE_INSTALLER and one.writes(name))
-        return next(filter(None, map(_own_url, words)), None) or _own_url([script])
+        return self.origins.get(name) or _own_url([script])
 
     def _install(self, call: Call, operands: Sequence[Word], origin: Text | None) -> None:
         upstream = call.command.upstream
         while upstream is not None:
             self.installers.add(id(upstream))
             upstream = upstream.upstream
-        ran = [str(word.text).rpartition("/")[2] for word in call.words]
-        self.installers.update(id(one.call.command) for one in self.downloads if any(map(one.writes, ran)))
+        for word in call.words:
+            ran = self.written.pop(str(word.text).rpartition("/")[2], ())
+            self.installers.update(id(one.call.command) for one in ran)
         self.found.extend(addresses_of_installer(call))
         self.found.extend(start.installer(call, operands, self.host, self.form, origin))
 
@@ -321,6 +336,7 @@ class _Reading:
             nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
             nested.standard_input = standard_input
             nested.own = self.own
+            nested.unseen = self.unseen if here else ()
             for fragment in nested.read(text):
                 if address is not None and isinstance(fragment, Start) and fragment.host == host:
                     self.found.append(replace(fragment, addresses=(address,)))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from k3s_policy.model import Download
 from k3s_policy.pattern import pattern
+from k3s_policy.readers.script.call import fed, upstream_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
@@ -23,9 +26,10 @@ __all__ = [
     "DOWNLOADING_PROGRAMS",
     "INSTALLER_URL",
     "THE_INSTALLER",
+    "Check",
     "Fetched",
     "addresses_of_installer",
-    "checks_a_sum",
+    "check_of",
     "fetched",
     "part_of_k3s",
 ]
@@ -39,17 +43,40 @@ INSTALLER_URL = pattern(
 THE_INSTALLER = "the install script"
 _PARTS = (
     (pattern(r"k3s-airgap-images|/k3s-images\.txt$|/k3s/agent/images/"), "images of K3s"),
-    (pattern(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$"), "the program of K3s"),
-    (pattern(r"github\.com/(?:k3s-io|rancher)/k3s/releases/"), "a release of K3s"),
+    (pattern(r"/(?:k3s-io|rancher)/k3s/releases/.*/k3s(?:-[a-z0-9]+)?$"), "the program of K3s"),
+    (pattern(r"/(?:k3s-io|rancher)/k3s/releases/"), "a release of K3s"),
 )
+_PROGRAM = pattern(r"k3s(?:-(?:arm64|armhf|s390x|amd64))?")
+_KEPT_PROGRAM = pattern(r"k3s(?!.*\.(?:json|ya?ml|txt|html?|crt|pem|log)$)[\w.+%-]*")
+_HOST = pattern(r"(?i)[a-z][a-z0-9+.-]*://(?P<host>[^/?#]*)")
+_HOSTS_OF_INSTALLER = pattern(r"get\.k3s\.io|get-k3s")
 
 
-def part_of_k3s(name: str) -> str | None:
-    """Say what of K3s an address, or the file that a download is written to, names; None where it is nothing."""
-    if INSTALLER_URL.search(name):
+def part_of_k3s(urls: Iterable[str], targets: Iterable[str]) -> str | None:
+    """Say what of K3s is downloaded, by the addresses and the files that it is written to; None where it is nothing.
+
+    Many a service answers at an address that ends in `k3s`: only what is kept under that name is the program.
+    """
+    kept = {target.rpartition("/")[2] for target in targets}
+    for url in urls:
+        host, path = _HOST.match(url), _path(url)
+        if _HOSTS_OF_INSTALLER.search(host["host"] if host else url) or INSTALLER_URL.search(path):
+            return THE_INSTALLER
+        if part := next((part for names, part in _PARTS if names.search(path)), None):
+            return part
+        if _PROGRAM.fullmatch(path.rpartition("/")[2]) and any(map(_KEPT_PROGRAM.fullmatch, kept)):
+            return "the program of K3s"
+    if any(map(INSTALLER_URL.search, kept)):
         return THE_INSTALLER
-    path = name.partition("?")[0]
-    return next((part for names, part in _PARTS if names.search(path)), None)
+    if any(map(_PROGRAM.fullmatch, kept)):
+        return "the program of K3s"
+    return next((part for names, part in _PARTS for target in targets if names.search(target)), None)
+
+
+def _path(url: str) -> str:
+    """Return an address without its host and what it asks."""
+    host = _HOST.match(url)
+    return (url[host.end() :] if host else url).partition("?")[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +94,15 @@ class Fetched:
     guarded: bool
     """Whether an option keeps curl from taking an address without a scheme for http."""
 
-    def writes(self, name: str) -> bool:
-        """Whether a file of this name is written, in whatever folder."""
-        return any(target.rpartition("/")[2] == name for target in self.targets)
-
     @property
+    def names(self) -> frozenset[str]:
+        """What the files that are written are called, in whatever folder."""
+        return frozenset(target.rpartition("/")[2] for target in self.targets)
+
+    @cached_property
     def part(self) -> str | None:
         """What of K3s it fetches, as far as its own words tell."""
-        names = (*(str(url) for url in self.urls), *self.targets)
-        return next((part for name in names if (part := part_of_k3s(name))), None)
+        return part_of_k3s([str(url) for url in self.urls], self.targets)
 
 
 # Letters of the options that take a value.
@@ -85,26 +112,36 @@ _CURL_LONG = frozenset(
     {
         "--cacert", "--capath", "--cert", "--cert-type", "--ciphers", "--config", "--connect-timeout", "--connect-to",
         "--cookie", "--cookie-jar", "--dump-header", "--header", "--interface", "--key", "--limit-rate", "--max-redirs",
-        "--max-time", "--netrc-file", "--noproxy", "--output", "--output-dir", "--pinnedpubkey", "--proto",
-        "--proto-default", "--proto-redir", "--proxy", "--proxy-cacert", "--proxy-user", "--range", "--referer",
+        "--max-time", "--netrc-file", "--noproxy", "--oauth2-bearer", "--output", "--output-dir", "--pass",
+        "--pinnedpubkey", "--proto",
+        "--proto-default", "--proto-redir", "--proxy", "--proxy-cacert", "--proxy-header",
+        "--proxy-user", "--range", "--referer",
         "--request", "--resolve", "--retry", "--retry-delay", "--retry-max-time", "--speed-limit", "--speed-time",
         "--stderr", "--time-cond", "--tls-max", "--unix-socket", "--url", "--user", "--user-agent", "--write-out",
     }
 )  # fmt: skip
 _WGET_LONG = frozenset(
     {
-        "--append-output", "--ca-certificate", "--ca-directory", "--certificate", "--directory-prefix", "--header",
+        "--append-output", "--ca-certificate", "--ca-directory", "--certificate", "--directory-prefix",
+        "--ftp-password", "--header",
         "--http-password", "--http-user", "--input-file", "--output-document", "--output-file", "--password",
-        "--private-key", "--timeout", "--tries", "--user", "--user-agent", "--wait", "--waitretry",
+        "--private-key", "--proxy-password", "--proxy-user",
+        "--timeout", "--tries", "--user", "--user-agent", "--wait", "--waitretry",
     }
 )  # fmt: skip
 _LETTERS = {
     "k": "--insecure", "o": "--output", "O": "--remote-name", "u": "--user", "H": "--header", "d": "--data",
     "F": "--form", "T": "--upload-file", "I": "--head", "X": "--request", "U": "--proxy-user",
+    "b": "--cookie", "E": "--cert",
 }  # fmt: skip
 _UNVERIFIED = frozenset({"--insecure", "--no-check-certificate"})
 _TARGETS = frozenset({"--output", "--output-document"})
-_SECRETS = frozenset({"--user", "--header", "--password", "--http-password", "--proxy-user"})
+_SECRETS = frozenset(
+    {"--user", "--header", "--password", "--http-password", "--ftp-password", "--proxy-password", "--proxy-user",
+     "--proxy-header", "--oauth2-bearer", "--pass"}
+)  # fmt: skip
+_SECRET_PARTS = {"--cookie": "=", "--cert": ":"}
+"""Options whose values hold a credential behind a sign."""
 _NO_DOWNLOAD = frozenset(
     {"--data", "--data-raw", "--data-binary", "--data-urlencode", "--json", "--form", "--upload-file", "--head",
      "--spider", "--post-data", "--post-file", "--unix-socket"}
@@ -132,17 +169,25 @@ def fetched(call: Call) -> Fetched | None:
             targets.append(str(value))
         elif name == "--remote-name":
             keeps_name = True
-        elif name in _SECRETS and value is not None:
-            secrets.append(value)
+        elif value is not None:
+            secrets += _secrets(name, value)
         guarded = guarded or name in ("--proto", "--proto-default")
     if keeps_name:
-        targets += [str(url).partition("?")[0].rpartition("/")[2] for url in urls]
+        targets += [_path(str(url)).rpartition("/")[2] for url in urls]
     redirects = (one for one in call.command.redirects if one.target is not None and one.operator in (">", ">|", ">>"))
     targets += [str(one.target.text) for one in redirects if one.target is not None]
     if "/dev/null" in targets:
         return None
     kept = tuple(target for target in targets if target not in ("-", "/dev/stdout"))
     return Fetched(call, tuple(urls), kept, tuple(unverified), tuple(secrets), guarded)
+
+
+def _secrets(name: str, value: Text) -> Iterator[Text]:
+    """Yield the credential in a value; `--cookie cookies.txt` and `--cert client.pem` name a file alone."""
+    sign = _SECRET_PARTS.get(name)
+    secret = value if name in _SECRETS else value.partition(sign)[2] if sign else None
+    if secret:
+        yield secret
 
 
 def _given(call: Call, *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
@@ -179,7 +224,7 @@ def _letters(word: Text, words: deque[Text], *, is_curl: bool) -> Iterator[tuple
             yield long, value, word
             return
         elif is_curl and letter in _LETTERS:
-            yield _LETTERS[letter], None, word
+            yield _LETTERS[letter], None, word if len(word) == 2 else word[position - 1]
 
 
 _ADDRESSES = frozenset({"INSTALL_K3S_ARTIFACT_URL", "INSTALL_K3S_CHANNEL_URL", "GITHUB_URL"})
@@ -197,11 +242,35 @@ def addresses_of_installer(call: Call) -> Iterator[Download]:
 _SUM_PROGRAMS = frozenset({"sha256sum", "sha512sum", "shasum", "sha1sum", "md5sum", "gpg", "cosign", "openssl"})
 
 
-def checks_a_sum(call: Call) -> bool:
-    """Whether a command checks what was downloaded, by its sum or a signature."""
-    words = {str(word.text) for word in call.words[1:]}
-    if call.name in _SUM_PROGRAMS - {"gpg", "cosign", "openssl"}:
-        return any(
-            word in ("--check", "--status") or (word[:1] == "-" and word[1:2] != "-" and "c" in word) for word in words
-        )
-    return call.name in _SUM_PROGRAMS and not words.isdisjoint({"--verify", "verify-blob", "dgst"})
+_SIGNATURES = frozenset({"--verify", "verify-blob", "dgst"})
+_CHECKING = pattern(r"--check|--status|-[^-]*c.*")
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """A command that checks sums or a signature of files."""
+
+    words: frozenset[str]
+    """The names of files, without their folders, among its words and in what it is fed; of `k3s.asc` also `k3s`."""
+    open: bool
+    """Whether it may check others: those that a file lists, or that a variable names."""
+
+
+def check_of(call: Call) -> Check | None:
+    """Read a command that checks what was downloaded, by its sum or a signature; None for others."""
+    if call.name not in _SUM_PROGRAMS:
+        return None
+    words = [str(word.text) for word in call.words[1:]]
+    signature = call.name in ("gpg", "cosign", "openssl")
+    if signature and _SIGNATURES.isdisjoint(words):
+        return None
+    if not signature and not any(map(_CHECKING.fullmatch, words)):
+        return None
+    lists = not signature and any(word != "-" and word[:1] != "-" for word in words)
+    fed_words = [word.text for word in upstream_words(call.command)]
+    texts = [*(word.text for word in call.words[1:]), *fed_words, *fed(call.command)]
+    names = {name.rpartition("/")[2].lstrip("*") for name in chain.from_iterable(str(text).split() for text in texts)}
+    return Check(
+        frozenset((*names, *(name.rpartition(".")[0] for name in names))),
+        lists or not all(text.known for text in texts),
+    )

@@ -24,7 +24,7 @@ from k3s_policy.shell import split_words
 from k3s_policy.text import Text, join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.readers.semgrep.language import Language
@@ -47,7 +47,7 @@ _NAME = pattern(r'(?:variable\s+)?"?(?P<name>\w+)"?')
 _ENDPOINT = pattern(r"(?i)endpoint$")
 
 
-def fragments(matches: Iterable[Match]) -> Iterator[Fragment]:
+def fragments(matches: Sequence[Match]) -> Iterator[Fragment]:
     """Yield what the matches of one file point at; a text that several patterns match is read once."""
     done = _Read()
     for reading, read in READINGS.items():

@@ -40,6 +40,8 @@ _OPTIONS = (
     ),
     *("--max-target-bytes=0", "--timeout=30"),
 )
+_SEARCHED = (0, 1)
+"""Exit codes of a search that came to its end; with any other one, no file may have been searched at all."""
 _KEPT = frozenset({"PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH"})
 """Variables that Semgrep is given: neither a token to log in with nor an address to send anything to."""
 
@@ -64,8 +66,16 @@ class Match:
     @property
     def reads(self) -> str:
         """How the stretch is to be read, empty where the rule only reports."""
+        return self._own("reads")
+
+    @property
+    def reports(self) -> str:
+        """The rule of the catalogue that a match breaks, empty where the pattern is a rule of its own."""
+        return self._own("rule")
+
+    def _own(self, key: str) -> str:
         own = self.metadata.get("k3s-policy")
-        return str(own.get("reads", "")) if isinstance(own, dict) else ""
+        return str(own.get(key, "")) if isinstance(own, dict) else ""
 
 
 @dataclass(frozen=True)
@@ -95,11 +105,17 @@ def search(sources: Sequence[Source], rules: Sequence[str], executable: str) -> 
     with tempfile.TemporaryDirectory(prefix="k3s-policy-", ignore_cleanup_errors=True) as folder:
         # Links in the path of the folder would change the paths of the answer.
         top = os.path.join(os.path.realpath(folder), "files")
-        copies = dict(_copied(sources, top))
-        answer = _answer(executable, rules, os.path.realpath(folder))
+        try:
+            copies = dict(_copied(sources, top))
+        except OSError as error:
+            raise SemgrepFailedError(f"no copies can be made: {error.strerror or 'unknown error'}") from None
+        answer, code = _answer(executable, rules, os.path.realpath(folder))
+    failed = tuple(_failures(answer, copies))
+    if not failed and code not in _SEARCHED:
+        raise SemgrepFailedError(f"Semgrep gave up (exit code {code})")
     return Answer(
         tuple(_matches(answer, copies)),
-        tuple(_failures(answer, copies)),
+        failed,
         tuple(sorted({copy.source.path for copy in _partial(answer, copies)})),
     )
 
@@ -136,8 +152,8 @@ def _copied(sources: Sequence[Source], top: str) -> Iterator[tuple[str, _Copy]]:
         pass
     for number, source in enumerate(sources):
         parts = [part for part in source.path.replace("\\", "/").split("/") if part not in ("", ".")]
-        if ".." in parts or ":" in parts[0] or parts[-1] == ".semgrepignore":
-            parts = [f"outside-{number}", parts[-1].lstrip(".")]
+        if not parts or ".." in parts or ":" in parts[0] or parts[-1] == ".semgrepignore":
+            parts = [f"outside-{number}", "".join(parts[-1:]).lstrip(".") or "file"]
         file = os.path.join(top, *parts)
         os.makedirs(os.path.dirname(file), exist_ok=True)
         with open(file, "wb") as copy:
@@ -145,7 +161,8 @@ def _copied(sources: Sequence[Source], top: str) -> Iterator[tuple[str, _Copy]]:
         yield file, _Copy(source)
 
 
-def _answer(executable: str, rules: Sequence[str], folder: str) -> dict[str, Any]:
+def _answer(executable: str, rules: Sequence[str], folder: str) -> tuple[dict[str, Any], int]:
+    """Return what Semgrep prints, and its exit code."""
     environment = {name: value for name, value in os.environ.items() if name in _KEPT}
     environment |= {
         "HOME": folder,
@@ -180,7 +197,7 @@ def _answer(executable: str, rules: Sequence[str], folder: str) -> dict[str, Any
         except ValueError:
             continue
         if isinstance(answer, dict) and isinstance(answer.get("results"), list):
-            return answer
+            return answer, ran.returncode
     raise SemgrepFailedError(f"Semgrep gave no answer (exit code {ran.returncode})")
 
 
@@ -202,9 +219,13 @@ def _matches(answer: dict[str, Any], copies: dict[str, _Copy]) -> Iterator[Match
 
 def _failures(answer: dict[str, Any], copies: dict[str, _Copy]) -> Iterator[tuple[str | None, str]]:
     for error in answer.get("errors") or ():
-        if error.get("level") == "error":
-            copy = copies.get(error.get("path") or "")
-            # The message of an error may hold what the file holds: only its kind is told.
+        path = error.get("path") or ""
+        copy = copies.get(path)
+        # The message of an error may hold what the file holds: only its kind is told.
+        if path and copy is None:
+            # A file of rules: with one that is broken, Semgrep searches nothing, and warns of it.
+            yield None, f"Semgrep failed: {_kind(error)} in the rules {os.path.basename(path)}"
+        elif error.get("level") == "error":
             yield (copy.source.path if copy else None), f"Semgrep failed: {_kind(error)}"
 
 

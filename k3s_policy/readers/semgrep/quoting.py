@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import template
+from k3s_policy.filling import replaced
 from k3s_policy.pattern import pattern
 from k3s_policy.readers.semgrep.language import LANGUAGES
 from k3s_policy.text import Run, Text, join
@@ -194,13 +195,12 @@ def _outdented(text: Text) -> Text:
 
 def masked(text: Text, wanted: re.Pattern[str]) -> Text:
     """Mark what a function replaces as not known."""
-    runs = list(text[:0].runs)
-    position = 0
-    for match in wanted.finditer(str(text)):
-        runs += text[position : match.start()].runs
-        runs += (run._replace(text="x" * len(run.text), known=False) for run in text.cut(match).runs)
-        position = match.end()
-    return Text((*runs, *text[position:].runs))
+    matches = wanted.finditer(str(text))
+    return replaced(text, ((match.start(), match.end(), _masked(text.cut(match))) for match in matches))
+
+
+def _masked(text: Text) -> Text:
+    return Text(run._replace(text="x" * len(run.text), known=False) for run in text.runs)
 
 
 def unknown(text: Text) -> Text:

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.filling import Values, replaced
 from k3s_policy.fragment import Start
 from k3s_policy.lower import Variable
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import environment, script, written
+from k3s_policy.readers.script.download import INSTALLER_URL
 from k3s_policy.readers.vagrantfile.ruby import literals
-from k3s_policy.shell import command_line
+from k3s_policy.shell import command_line, split_words
 from k3s_policy.text import Text, join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from k3s_policy.fragment import Fragment
     from k3s_policy.readers.vagrantfile.ruby import Literal
@@ -29,8 +31,24 @@ __all__ = ["read"]
 
 _INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*$")
 _USED_INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*(?P<name>[$@]{0,2}[A-Za-z_]\w*)")
+_PATH = pattern(r"(?::path[ \t]*=>|\bpath:|\.path[ \t]*=)[ \t]*$")
+_ARGUMENTS = pattern(r"(?::args[ \t]*=>|\bargs:)[ \t]*(?P<list>\[[^\]\n]*)?$")
+_STRING = pattern(r"'[^']*'|\"[^\"]*\"")
+_PARAMETER = pattern(r"'[^']*'|\"\$\{?(?P<quoted>[1-9])\}?\"|\$(?P<brace>\{)?(?P<bare>[1-9])(?(brace)\})")
+_PLAIN = pattern(r"[\w./:@%+=,-]+")
+_COUNTS = pattern(r"(?m)\bshift\b|\bset[ \t]+--|^[ \t]*(?:function[ \t]+\w+|\w+[ \t]*\(\))")
+"""What gives `$1` another meaning than the first argument of the script."""
+_GIVING = pattern(r"(?::env[ \t]*=>|\benv:|\.env[ \t]*=)")
+_GIVES = (Unseen("environment", "Ruby may give variables to a script"),)
+_FARTHEST = 200
+"""Characters of a line in front of a string that are looked at."""
 _NO_SCRIPT = frozenset({"YAML", "YML", "JSON", "RUBY", "TOML", "XML", "INI", "MSG", "MESSAGE", "TEXT", "HELP", "USAGE"})
-_PAIR = pattern(r"[\"']?\b(?P<name>K3S_[A-Z_]+)[\"']?[ \t]*(?:=>|:|=)[ \t]*$")
+_PAIR = pattern(
+    r"(?P<quote>[\"']?)\b(?P<name>(?:INSTALL_)?K3S_[A-Z0-9_]+)(?P=quote)[ \t]*(?:=>|:|=)[ \t]*(?:\([ \t]*)?"
+    r"(?:ENV(?:\[[^\]\n]*\][ \t]*\|\||\.fetch\([^,\n]*,)[ \t]*)?$"
+)
+"""A variable in front of its value, or of the default for when the environment has none."""
+_ENVIRONMENT = pattern(r"(?::env[ \t]*=>|\benv:)[ \t]*\{[^}\n]*$")
 _PLUGIN = pattern(
     r"(?m)^[^\n#]{0,200}?provision\b[^\n]{0,200}?(?::k3s\b|['\"]k3s['\"])[^\n]{0,200}?\bdo[ \t]{0,9}"
     r"\|[ \t]{0,9}(?P<name>\w+)"
@@ -43,14 +61,22 @@ def read(text: Text, path: str) -> Iterator[Fragment]:
     """Read the scripts that stand in the file, and what the plugin is told."""
     content = str(text)
     found = literals(text)
-    inline = {match["name"] for match in _USED_INLINE.finditer(content)}
+    uses: dict[str, list[int]] = {}
+    for match in _USED_INLINE.finditer(content):
+        uses.setdefault(match["name"], []).append(content.rfind("\n", 0, match.start()) + 1)
+    arguments = _arguments_by_line(found)
+    variables = _variables_by_line(text, found)
     for one in found:
-        if _is_script(one, inline) and script.concerns_k3s(str(one.text)):
-            yield from script.read(one.text)
-        elif pair := _PAIR.search(one.before):
-            start = one.start - len(one.before)
-            name = text[start + pair.start("name") : start + pair.end("name")]
-            yield from environment.credentials_of_k3s((Variable(name, one.text, Form.VARIABLE),))
+        if _is_script(one, uses) and script.concerns_k3s(str(one.text)):
+            lines = uses.get(one.assigned, [one.line])
+            alone = len(set(lines)) == 1 and not _COUNTS.search(str(one.text))
+            command = _given(one.text, arguments.get(lines[0], ())) if alone else one.text
+            given = variables.get(lines[0], ()) if len(set(lines)) == 1 else ()
+            yield from script.read(command, given, unseen=_GIVES if _GIVING.search(content) else ())
+        elif _PATH.search(one.before) and INSTALLER_URL.search(str(one.text)):
+            yield from _installer(one, arguments.get(one.line, ()), f"{path}#{one.start}")
+        elif (variable := _variable(text, one)) is not None:
+            yield from environment.credentials_of_k3s((variable,))
     blocks = list(_PLUGIN.finditer(content))
     for number, block in enumerate(blocks):
         end = blocks[number + 1].start() if number + 1 < len(blocks) else len(content)
@@ -58,7 +84,71 @@ def read(text: Text, path: str) -> Iterator[Fragment]:
         yield from _plugin(own, block["name"], f"{path}#{block.start()}")
 
 
-def _is_script(literal: Literal, inline: set[str]) -> bool:
+def _arguments_by_line(found: Sequence[Literal]) -> dict[int, list[Literal]]:
+    """Return the arguments that provisioners are given, by where their lines begin."""
+    lines: dict[int, list[Literal]] = {}
+    for one in found:
+        if _ARGUMENTS.search(one.before):
+            lines.setdefault(one.line, []).append(one)
+    return lines
+
+
+def _variables_by_line(text: Text, found: Sequence[Literal]) -> dict[int, list[Variable]]:
+    """Return the variables that provisioners are given, by where their lines begin."""
+    lines: dict[int, list[Variable]] = {}
+    for one in found:
+        if _ENVIRONMENT.search(one.before) and (variable := _variable(text, one)) is not None:
+            lines.setdefault(one.line, []).append(variable)
+    return lines
+
+
+def _variable(text: Text, literal: Literal) -> Variable | None:
+    """Return the variable of K3s that a string is the value of; it may stand in the line below."""
+    before, start = literal.before, literal.line
+    if not before.strip(" \t("):
+        end = max(start - 1, 0)
+        start = str(text).rfind("\n", max(end - _FARTHEST, 0), end) + 1
+        before = str(text)[start:end].rstrip("\\ \t")
+    pair = _PAIR.search(before)
+    if pair is None:
+        return None
+    name = text[start + pair.start("name") : start + pair.end("name")]
+    return Variable(name, literal.text, Form.VARIABLE)
+
+
+def _parameters(arguments: Sequence[Literal]) -> dict[str, Text]:
+    """Return what `$1` and its kin hold, by the places of strings among the arguments."""
+    given: dict[str, Text] = {}
+    for one in arguments:
+        match = _ARGUMENTS.search(one.before)
+        first = _STRING.sub("", match["list"] or "").count(",") if match else 0
+        alone = match is not None and match["list"] is None and one.words is None
+        words = one.words or (split_words(one.text) if alone else None) or (one.text,)
+        given |= {str(number): word for number, word in enumerate(words, first + 1)}
+    return given
+
+
+def _given(text: Text, arguments: Sequence[Literal]) -> Text:
+    """Return a script with its arguments in place of `$1` and its kin, as far as they are words without punctuation."""
+    values = Values(_parameters(arguments))
+    parts = []
+    for match in _PARAMETER.finditer(str(text)) if arguments else ():
+        value = values.take(match["quoted"] or match["bare"] or "")
+        if value is not None and match["quoted"]:
+            parts.append((match.start(), match.end(), command_line((value,))))
+        elif value is not None and _PLAIN.fullmatch(str(value)):
+            parts.append((match.start(), match.end(), value))
+    return replaced(text, parts)
+
+
+def _installer(url: Literal, arguments: Sequence[Literal], host: str) -> Iterator[Fragment]:
+    """Read a provisioner that fetches the install script."""
+    at = url.text[:0]
+    words = (at.stand_in("curl -sfL"), url.text, at.stand_in("| sh -s -"), *_arguments(arguments))
+    yield from script.read(join(words, " "), host=host)
+
+
+def _is_script(literal: Literal, inline: Collection[str]) -> bool:
     """Whether a shell is given a string: where it stands, or by the variable that it is assigned to."""
     if literal.tag.upper() in _NO_SCRIPT:
         return False

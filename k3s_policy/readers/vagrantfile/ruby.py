@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from k3s_policy import template
+from k3s_policy.filling import Values, replaced
 from k3s_policy.pattern import pattern
-from k3s_policy.text import Text, join
+from k3s_policy.text import join
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from k3s_policy.text import Run
+    from k3s_policy.text import Text
 
 __all__ = ["Literal", "literals"]
 
 _TOKEN = pattern(
-    r"(?ms)^=begin\b.*?^=end\b"
+    r"(?ms)^=begin\b.*?(?:^=end\b|\Z)"
     r"|(?<![^\s;({\[])\#(?!\{)[^\n]*"
     r"|<<(?P<kind>[-~]?)(?P<quote>['\"`]?)(?P<tag>[A-Z_a-z][A-Za-z0-9_]*)(?P=quote)(?=[\s,.;)\]}]|$)"
     r"|%(?P<letter>[wWiIqQ])(?P<open>[\[({<|!])"
@@ -58,6 +59,11 @@ class Literal:
     """Where the line goes on behind it."""
 
     @property
+    def line(self) -> int:
+        """Where its line begins, as far as it is looked at."""
+        return self.start - len(self.before)
+
+    @property
     def assigned(self) -> str:
         """The variable that it is assigned to; empty where it is none."""
         match = _ASSIGNED.search(self.before)
@@ -70,8 +76,8 @@ def literals(text: Text) -> list[Literal]:
     values: dict[str, Text | None] = {}
     for one in found:
         if one.assigned:
-            values[one.assigned] = None if one.assigned in values else _filled_in(one.text, {}, one)
-    known = {name: value for name, value in values.items() if value is not None and value.known}
+            values[one.assigned] = None if one.assigned in values else _filled_in(one.text, Values({}), one)
+    known = Values({name: value for name, value in values.items() if value is not None and value.known})
     return [
         Literal(
             _outdented(_filled_in(one.text, known, one), one),
@@ -150,27 +156,25 @@ def _words(inner: Text) -> Iterator[Text]:
         yield inner.cut(match)
 
 
-def _filled_in(text: Text, values: Mapping[str, Text], literal: Literal) -> Text:
+def _filled_in(text: Text, values: Values, literal: Literal) -> Text:
     """Make the escapes of a string and fill in what is known; a raw one has none."""
     span = literal.text.span
     opening = span.source.content[max(span.start - 1, 0) : span.start]
     operator = span.source.content[literal.start : literal.end] if literal.tag else ""
     if operator.endswith("'") or (not literal.tag and opening == "'"):
         return text
-    pieces: list[Run] = list(text[:0].runs)
-    position = 0
-    for match in _PART.finditer(str(text)):
-        pieces += text[position : match.start()].runs
-        position = match.end()
-        part = text.cut(match)
-        if match["escaped"] == "\n":
-            pieces += part.runs  # a shell goes on with the next line too
-        elif match["escaped"] is not None:
-            pieces += part.stand_in(_ESCAPES.get(match["escaped"], match["escaped"])).runs
-        else:
-            value = values.get(match["expression"].strip())
-            pieces += (template.opaque(part.unknown()) if value is None else value).runs
-    return Text((*pieces, *text[position:].runs))
+    matches = _PART.finditer(str(text))
+    return replaced(text, ((match.start(), match.end(), _made(text.cut(match), match, values)) for match in matches))
+
+
+def _made(part: Text, match: re.Match[str], values: Values) -> Text:
+    """Return what an escape stands for, or what an expression is known to be."""
+    if match["escaped"] == "\n":
+        return part  # a shell goes on with the next line too
+    if match["escaped"] is not None:
+        return part.stand_in(_ESCAPES.get(match["escaped"], match["escaped"]))
+    value = values.take(match["expression"].strip())
+    return template.opaque(part.unknown()) if value is None else value
 
 
 def _outdented(text: Text, literal: Literal) -> Text:
