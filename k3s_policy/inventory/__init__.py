@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import HostVariables, Inventory
-from k3s_policy.inventory.host import hosts, scopes
+from k3s_policy.inventory.host import by_place, hosts, scopes
 from k3s_policy.inventory.node import used
 from k3s_policy.inventory.roles import nodes
 from k3s_policy.readers.ansible.variables import lowered
@@ -27,8 +27,9 @@ def described(fragments: Sequence[Fragment]) -> list[Fragment]:
     files = [fragment for fragment in fragments if isinstance(fragment, HostVariables)]
     made: list[Fragment] = [fragment for fragment in fragments if not isinstance(fragment, Inventory | HostVariables)]
     taken: set[int] = set()
+    places = by_place(files)
     for inventory in inventories:
-        found = nodes(inventory, hosts(inventory, files))
+        found = nodes(inventory, hosts(inventory, places))
         taken |= used(found)
         for node in found:
             made += node.fragments()
