@@ -36,6 +36,8 @@ class Host:
     """The groups it belongs to, those of its groups included."""
     variables: Mapping[str, Entry]
     """What it is given in the end, by name."""
+    own: frozenset[str] = frozenset()
+    """Which of them are for it alone, and for no group."""
 
     def text(self, name: str) -> Text | None:
         """Return the text of a variable that is a scalar."""
@@ -98,8 +100,8 @@ class _Given:
             groups = self._above(direct)
             self._known[direct] = groups, _last(self._by_groups(groups))
         groups, of_groups = self._known[direct]
-        own = (*self._of_hosts.get(str(name), ()), *self._in_files(f"host_vars/{name}"))
-        return Host(name, groups, {**of_groups, **_last(own)})
+        own = _last((*self._of_hosts.get(str(name), ()), *self._in_files(f"host_vars/{name}")))
+        return Host(name, groups, {**of_groups, **own}, frozenset(own))
 
     def _by_groups(self, groups: tuple[str, ...]) -> Iterator[tuple[Entry, ...]]:
         """Yield what hosts of some groups are given, the weakest first."""

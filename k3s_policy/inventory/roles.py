@@ -1,6 +1,7 @@
 """What the well-known roles make of the hosts of an inventory, each told by variables that only it has.
 
-Nothing is concluded where no role is told, or where a template decides what it does.
+Nothing is concluded where no role is told, where a template decides what it does, or where an inventory is of several
+clusters.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     servers = _in(known, "server_group", "server")
     agents = [one for one in _in(known, "agent_group", "agent") if one not in servers]
     external = {is_on(host.literal("use_external_database", "false")) for host in servers}
-    if not servers or len(external) > 1 or None in external:
+    if not servers or len(external) > 1 or None in external or _are_several(known, servers, "api_endpoint", "token"):
         return []
     first, group = servers[0], Group(inventory.path, _WHY, servers[0].name)
     outside = any(keeps_outside(host, "extra_server_args", "server_config_yaml") for host in servers)
@@ -70,6 +71,17 @@ def _in(hosts: Sequence[Host], variable: str, default: str) -> list[Host]:
     return [host for host in hosts if group in host.groups]
 
 
+def _are_several(known: Sequence[Host], servers: Sequence[Host], address: str, token: str) -> bool:
+    """Whether hosts are of several clusters: their address or a group's token differs, or servers have no common group.
+
+    A token that one host alone is given may be a mistake.
+    """
+    addresses = {str(text) for host in known if (text := host.text(address)) is not None}
+    tokens = {str(text) for host in known if token not in host.own and (text := host.text(token)) is not None}
+    together = set.intersection(*(set(host.groups) for host in servers)) - {"all"}
+    return len(addresses) > 1 or len(tokens) > 1 or (len(servers) > 1 and not together)
+
+
 def _first_or_joining(host: Host, first: Host, address: Text | None) -> Text:
     return host.name.stand_in("--cluster-init") if host is first else joining_url(host.name, address, first)
 
@@ -89,6 +101,8 @@ def _techno_tim(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     servers = _in(known, "group_name_master", "master")
     agents = [one for one in known if "node" in one.groups and one not in servers]
     if not servers or any("server_init_args" in host.variables for host in known):
+        return []
+    if _are_several(known, servers, "apiserver_endpoint", "k3s_token"):
         return []
     first, group = servers[0], Group(inventory.path, _WHY, servers[0].name)
     several = len(servers) > 1 and not any(keeps_outside(host, "extra_server_args") for host in servers)
@@ -125,6 +139,8 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     builds = {is_on(host.literal("k3s_build_cluster", "true")) for host in known}
     servers = [host for host, kind in zip(known, kinds, strict=True) if kind]
     if not servers or None in kinds or builds != {True}:
+        return []
+    if _are_several(known, servers, "k3s_registration_address", "k3s_control_token"):
         return []
     embedded = {is_on(host.literal("k3s_etcd_datastore", "false")) for host in servers} == {True}
     if len(servers) > 1 and not embedded and not all(keeps_outside(host, "k3s_server") for host in servers):

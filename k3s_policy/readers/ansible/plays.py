@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from k3s_policy.branch import When
     from k3s_policy.fragment import Fragment
     from k3s_policy.lower import Variable
-    from k3s_policy.tree import Node
+    from k3s_policy.tree import Entry, Node
 
 __all__ = ["is_playbook", "is_task_list", "read"]
 
@@ -79,7 +79,7 @@ def _of_play(play: Mapping, path: str, around: _Around) -> Iterator[Fragment]:
             yield from _variables(role.last("vars"), path)
             # Parameters of a role may stand beside its name.
             own = tuple(entry for entry in role.entries if str(entry.key) not in _OF_A_ROLE)
-            yield from variables.lowered(own, path)
+            yield from _given(own, path)
     around = around._replace(environment=tuple(variables.environment(play.last("environment"))))
     items = [task for part in _LISTS for task in play.items(part) if isinstance(task, Mapping)]
     yield from _of_tasks(items, path, around)
@@ -128,7 +128,12 @@ def _listed(node: Node | None) -> tuple[Node | None, ...]:
 
 def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
     if isinstance(node, Mapping):
-        yield from variables.lowered(node.merged().entries, path)
+        yield from _given(node.merged().entries, path)
+
+
+def _given(entries: tuple[Entry, ...], path: str) -> Iterator[Fragment]:
+    yield from variables.lowered(entries, path)
+    yield from variables.overriding(entries, path)
 
 
 # --- conditions -------------------------------------------------------------------------------------------

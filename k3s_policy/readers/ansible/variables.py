@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import credential
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, HostVariables, LooseOptions, Start
 from k3s_policy.lower import Argument, Variable, config_entries
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.pattern import pattern
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from k3s_policy.tree import Node
     from k3s_policy.version import Version
 
-__all__ = ["arguments", "configuration", "environment", "lowered", "release", "without_templates"]
+__all__ = ["arguments", "configuration", "environment", "lowered", "overriding", "release", "without_templates"]
 
 _CONFIG_PATH = "/etc/rancher/k3s/config.yaml"
 _REGISTRIES_PATH = "/etc/rancher/k3s/registries.yaml"
@@ -53,6 +53,13 @@ def lowered(entries: Iterable[Entry], path: str, taken: Collection[int] = ()) ->
     for entry in every:
         if id(entry.value) not in taken:
             yield from _lowered(entry, roles.meaning(str(entry.key), names), around, 0)
+
+
+def overriding(entries: Iterable[Entry], path: str) -> Iterator[Fragment]:
+    """Yield the variables that a role sets hosts up by, of some that beat those of any inventory."""
+    found = tuple(entry for entry in entries if roles.sets_up(str(entry.key)))
+    if found:
+        yield HostVariables(path, found, beats=True)
 
 
 class _Around(NamedTuple):
