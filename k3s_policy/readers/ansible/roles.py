@@ -72,7 +72,8 @@ _ARGUMENTS = pattern(
     r"k3s_(?:(?P<role>server|agent)_)?(?!\w*(?:kubectl|helm|curl|wget|ssh))(?:\w+_)?(?:args|arguments|flags|opts|options|exec)$"
 )
 _CREDENTIAL = pattern(
-    r"(?:vault_|secret_)?k3s_(?:\w+_)?(?:token|secret)$"
+    r"(?:vault_|secret_)?k3s_(?:(?:cluster|server|agent|node|join|control|bootstrap|master)_){0,2}token$"
+    r"|(?:vault_|secret_)?k3s_(?:cluster_)?secret$"
     r"|(?:vault_|secret_)?k3s_(?:datastore|database|db|mysql|mariadb|postgres(?:ql)?|etcd_s3)_(?:password|pass|secret_key|access_key)$"
     r"|(?:vault_|secret_)?k3s_datastore_endpoint$"
 )

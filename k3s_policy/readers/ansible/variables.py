@@ -164,7 +164,7 @@ def _is_telling(words: tuple[Argument, ...]) -> bool:
 
 
 def _credential(key: Scalar, value: Scalar) -> Iterator[Fragment]:
-    if value.plain and _NO_SECRET.match(str(value)):
+    if _NO_SECRET.match(str(value)):
         return
     flag = flags().get("datastore-endpoint") if str(key).endswith("endpoint") else None
     for secret in credential.secrets(flag, value.text) if flag is not None else [value.text]:
