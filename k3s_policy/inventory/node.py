@@ -9,6 +9,7 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Form, Unseen
+from k3s_policy.pattern import pattern
 from k3s_policy.readers.ansible.variables import arguments, configuration, environment, without_templates
 from k3s_policy.template import fills_in
 from k3s_policy.tree import Scalar
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
 
 __all__ = ["Node", "Variables", "joining_url", "keeps_outside", "used"]
+
+_DATASTORE = pattern(r"datastore-endpoint|K3S_DATASTORE_ENDPOINT")
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,9 @@ def joining_url(at: Text, address: Text | None, first: Host) -> Text:
 
 
 def keeps_outside(host: Host, *variables: str) -> bool:
-    """Whether a host is given an external datastore, in its options or its config."""
+    """Whether a host is given an external datastore, in its options, its config or its environment."""
     given = [host.variables[one].value for one in variables if one in host.variables]
     return any(
-        "datastore-endpoint" in str(value.text if isinstance(value, Scalar) else value.written) for value in given
+        _DATASTORE.search(str(value.text if isinstance(value, Scalar) else value.written)) is not None
+        for value in given
     )

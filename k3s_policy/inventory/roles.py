@@ -50,7 +50,7 @@ def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     if not servers or len(external) > 1 or None in external or _are_several(known, servers, "api_endpoint", "token"):
         return []
     first, group = servers[0], Group(inventory.path, _WHY, servers[0].name)
-    outside = any(keeps_outside(host, "extra_server_args", "server_config_yaml") for host in servers)
+    outside = any(keeps_outside(host, "extra_server_args", "server_config_yaml", *_ENVIRONMENT) for host in servers)
     several = len(servers) > 1 and external == {False} and not outside
     found = []
     for host in servers:
@@ -143,7 +143,7 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     if _are_several(known, servers, "k3s_registration_address", "k3s_control_token"):
         return []
     embedded = {is_on(host.literal("k3s_etcd_datastore", "false")) for host in servers} == {True}
-    if len(servers) > 1 and not embedded and not all(keeps_outside(host, "k3s_server") for host in servers):
+    if len(servers) > 1 and not embedded and not all(map(_keeps_outside, servers)):
         return []
     primary = [host for host in servers if is_on(host.literal("k3s_primary_control_node", "false"))]
     first, group = (primary or servers)[0], Group(inventory.path, _WHY, servers[0].name)
@@ -153,8 +153,12 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         added: tuple[Text, ...] = ()
         if not kind:
             added = (joining_url(host.name, address, first),)
-        elif embedded:
+        elif embedded and not _keeps_outside(host):
             added = (_first_or_joining(host, first, address),)
         role, variables = ("server", _CONTROL_NODE) if kind else ("agent", _OTHER_NODE)
         found.append(Node(host, role, group, variables, added))
     return found
+
+
+def _keeps_outside(host: Host) -> bool:
+    return keeps_outside(host, *_CONTROL_NODE.configs, *_CONTROL_NODE.environment)
