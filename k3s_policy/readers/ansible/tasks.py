@@ -11,15 +11,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential, Placed, Start, Unit
-from k3s_policy.model import Credential, FileMode, Unseen
+from k3s_policy.fragment import (
+    ConfigFile,
+    EnvironmentFile,
+    HeldCredential,
+    NotJudged,
+    Placed,
+    Registries,
+    Start,
+    Unit,
+    UnreadFile,
+)
+from k3s_policy.model import BrokenFile, Credential, FileMode, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, written
 from k3s_policy.readers.ansible.variables import configuration, without_templates
+from k3s_policy.readers.described import mode_of
 from k3s_policy.readers.written import WrittenFile
 from k3s_policy.shell import command_line, split_words
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar
+from k3s_policy.tree import Mapping, Scalar, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -223,14 +234,17 @@ def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> It
         return
     host = f"{path}#{target.text.span.start}"
     mode = given.get("mode")
-    if isinstance(mode, Scalar) and _MODE.fullmatch(str(mode)) and _is_kept(given):
-        yield FileMode(place, mode.text, host, task.when)
+    if isinstance(mode, Scalar) and _MODE.fullmatch(str(bits := mode_of(mode))) and _is_kept(given):
+        yield FileMode(place, bits, host, task.when)
     if task.module == "file" or str(given.get("state", "")) == "absent":
         return
-    content = given.get("content") or given.get("block") or given.get("line")
+    content, piece = given.get("content"), given.get("block") or given.get("line")
     if content is not None:
         yield from _written(content, str(place), host, task.when)
         yield from _held(content, str(place), host, task.when, facts)
+    elif piece is not None:
+        yield from _piece(piece, str(place), host, task.when)
+        yield from _held(piece, str(place), host, task.when, facts)
     elif isinstance(source := given.get("src"), Scalar) and not _is_on(given.get("remote_src")):
         yield from _placed(task, source.text, place, host, path)
 
@@ -243,7 +257,8 @@ def _parameters(value: Node) -> dict[str, Node]:
     for word in split_words(value.text) or () if isinstance(value, Scalar) else ():
         if match := _WORD.match(str(word)):
             given = word.cut(match, "value")
-            found[match["name"]] = Scalar(given, given, plain=True)
+            # What stands in words is a text, and never a number.
+            found[match["name"]] = Scalar(given, given, plain=False)
     return found
 
 
@@ -263,6 +278,33 @@ def _written(content: Node, place: str, host: str, when: When) -> Iterator[Fragm
     elif config.path_claims(place) and (file := configuration(content, place, claimed=True)) is not None:
         entries = tuple(entry._replace(when=when) for entry in file.entries)
         yield replace(file, path=place, host=host, entries=entries, when=when)
+
+
+def _piece(content: Node, place: str, host: str, when: When) -> Iterator[Fragment]:
+    """Read what is put into a file of which nothing else is seen; where it begins in the middle, nothing is told."""
+    if not isinstance(content, Scalar):
+        return
+    whole = not config.path_claims(place) or _is_whole(content.text)
+    for fragment in _written(content, place, host, when) if whole else ():
+        match fragment:
+            case ConfigFile():
+                yield replace(fragment, open=(*fragment.open, content.text), error=None)
+            case Registries():
+                yield replace(fragment, open=True)
+            case Unit():
+                yield replace(fragment, template=True)
+            case BrokenFile() | NotJudged() | UnreadFile():
+                continue
+            case _:
+                yield fragment
+
+
+def _is_whole(text: Text) -> bool:
+    """Whether a piece of a config is a mapping of flags and values."""
+    root = read_yaml(without_templates(text)).root
+    if not isinstance(root, Mapping) or str(text)[:1].isspace():
+        return False
+    return all(flags().get(str(key).rstrip("+")) and value.written for key, value in root.entries)
 
 
 def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Iterator[Placed]:
