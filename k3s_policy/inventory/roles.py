@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.inventory.host import is_on
-from k3s_policy.inventory.node import Node, Variables, joining_url, keeps_outside
+from k3s_policy.inventory.node import PORT, Node, Variables, joining_url, keeps_outside
 from k3s_policy.model import Group
+from k3s_policy.template import fills_in
+from k3s_policy.tree import Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,10 +59,10 @@ def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         endpoint = host.text("api_endpoint")
         added = [] if endpoint is None else [endpoint.stand_in("--tls-san"), endpoint]
         if several:
-            added.append(_first_or_joining(host, first, endpoint))
+            added.append(_first_or_joining(host, first, endpoint, host.literal("api_port", PORT)))
         found.append(Node(host, "server", group, _SERVER, tuple(added)))
     for host in agents:
-        url = joining_url(host.name, host.text("api_endpoint"), first)
+        url = joining_url(host.name, host.text("api_endpoint"), first, host.literal("api_port", PORT))
         found.append(Node(host, "agent", group, _AGENT, (url,)))
     return found
 
@@ -82,8 +84,8 @@ def _are_several(known: Sequence[Host], servers: Sequence[Host], address: str, t
     return len(addresses) > 1 or len(tokens) > 1 or (len(servers) > 1 and not together)
 
 
-def _first_or_joining(host: Host, first: Host, address: Text | None) -> Text:
-    return host.name.stand_in("--cluster-init") if host is first else joining_url(host.name, address, first)
+def _first_or_joining(host: Host, first: Host, address: Text | None, port: str | None = PORT) -> Text:
+    return host.name.stand_in("--cluster-init") if host is first else joining_url(host.name, address, first, port)
 
 
 # --- techno-tim/k3s-ansible -------------------------------------------------------------------------------
@@ -147,14 +149,14 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         return []
     primary = [host for host in servers if is_on(host.literal("k3s_primary_control_node", "false"))]
     first, group = (primary or servers)[0], Group(inventory.path, _WHY, servers[0].name)
-    found = []
+    found, port = [], _port(first)
     for host, kind in zip(known, kinds, strict=True):
         address = host.text("k3s_registration_address")
         added: tuple[Text, ...] = ()
         if not kind:
-            added = (joining_url(host.name, address, first),)
+            added = (joining_url(host.name, address, first, port),)
         elif embedded and not _keeps_outside(host):
-            added = (_first_or_joining(host, first, address),)
+            added = (_first_or_joining(host, first, address, port),)
         role, variables = ("server", _CONTROL_NODE) if kind else ("agent", _OTHER_NODE)
         found.append(Node(host, role, group, variables, added))
     return found
@@ -162,3 +164,12 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
 
 def _keeps_outside(host: Host) -> bool:
     return keeps_outside(host, *_CONTROL_NODE.configs, *_CONTROL_NODE.environment)
+
+
+def _port(first: Host) -> str | None:
+    """Return where the role has the first server listen; None where a template says it."""
+    given = first.variables.get("k3s_server")
+    port = given.value.scalar("https-listen-port") if given is not None and isinstance(given.value, Mapping) else None
+    usual = PORT if port is None else str(port)
+    found = first.literal("k3s_control_plane_port", usual)
+    return None if found is None or fills_in(found) else found
