@@ -29,8 +29,9 @@ from k3s_policy.readers.ansible.variables import configuration, without_template
 from k3s_policy.readers.described import mode_of
 from k3s_policy.readers.written import WrittenFile
 from k3s_policy.shell import command_line, split_words
+from k3s_policy.template import fills_in
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar, read_yaml
+from k3s_policy.tree import Entry, Mapping, Scalar, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,6 +48,8 @@ __all__ = ["Task", "module", "read"]
 _COMMANDS = frozenset({"shell", "command", "raw"})
 _FILES = frozenset({"copy", "template", "blockinfile", "lineinfile", "file"})
 _DOWNLOADS = frozenset({"get_url", "uri"})
+_ACTIONS = ("action", "local_action")
+"""Another way to call a module: `action: shell k3s server`."""
 _NAMESPACES = ("ansible.builtin.", "ansible.legacy.")
 _PARAMETER = pattern(
     r"(?:^|(?<=\s))(?:creates|removes|chdir|executable|warn|stdin|strip_empty_ends)=(?:'[^'\n]*'|\"[^\"\n]*\"|\S+)"
@@ -90,13 +93,21 @@ class Task(NamedTuple):
 
 def module(task: Mapping) -> Called | None:
     """Return which module a task calls; None where it is none that is read."""
-    for key, value in task.entries:
+    for key, value in map(_in_words, task.entries):
         name = str(key)
         for namespace in _NAMESPACES:
             name = name.removeprefix(namespace)
         if name in _READ:
             return Called(name, value)
     return None
+
+
+def _in_words(entry: Entry) -> Entry:
+    """Return the module and its parameters where an entry gives both in words."""
+    if str(entry.key) not in _ACTIONS or not isinstance(entry.value, Scalar):
+        return entry
+    name, _, rest = entry.value.text.strip().partition(" ")
+    return Entry(Scalar(name, name, plain=True), Scalar(rest, rest, plain=False))
 
 
 def read(tasks: Iterable[Task], path: str) -> Iterator[Fragment]:
@@ -175,6 +186,9 @@ def _within(fragment: Fragment, when: When) -> Fragment:
 def _command_text(task: Task) -> Text | None:
     value = task.value
     if isinstance(value, Scalar):
+        if value.text.startswith("cmd="):
+            given = _parameters(value).get("cmd")
+            return given.text if isinstance(given, Scalar) else None
         return _without_parameters(value.text) if value.text else _of_args(task)
     if isinstance(value, Mapping):
         return _of_mapping(value)
@@ -229,7 +243,7 @@ def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> It
     target = given.get("dest") or given.get("path") or given.get("name")
     if not isinstance(target, Scalar):
         return
-    place = without_templates(target.text)
+    place = _in_folder(without_templates(target.text), given.get("src"))
     if not _K3S_FILE.search(str(place)):
         return
     host = f"{path}#{target.text.span.start}"
@@ -247,6 +261,13 @@ def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> It
         yield from _held(piece, str(place), host, task.when, facts)
     elif isinstance(source := given.get("src"), Scalar) and not _is_on(given.get("remote_src")):
         yield from _placed(task, source.text, place, host, path)
+
+
+def _in_folder(place: Text, source: Node | None) -> Text:
+    """Return where a file ends up: in a folder under the name of its source."""
+    if not str(place).endswith("/") or not isinstance(source, Scalar) or fills_in(str(source)):
+        return place
+    return place + source.text[str(source).rfind("/") + 1 :]
 
 
 def _parameters(value: Node) -> dict[str, Node]:
@@ -314,8 +335,6 @@ def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Iter
     """
     target = str(place)
     source = without_templates(source)
-    if target.endswith("/"):
-        target = posixpath.join(target, posixpath.basename(str(source)))
     if not _PLACED.search(target):
         return
     kind = "templates" if task.module == "template" else "files"
