@@ -56,8 +56,9 @@ _BUCKET = {
 _HOST = pattern(r"(?:[a-z]+://(?=[^/:]+))?(?P<host>(?<=://)[^/:]+|.+)")
 """Of an address only the host is passed on."""
 _COMMANDS = ("additional_pre_k3s_commands", "additional_post_k3s_commands", "post_create_commands")
-_NUMBER = pattern(r"[1-9]")
-"""As many servers as are looked at: nobody has more."""
+_NUMBER = pattern(r"[1-9][0-9]{0,2}")
+_MOST = 9
+"""Servers that are looked at: more of them are started alike."""
 
 
 def claims(document: Document, _: str) -> bool:
@@ -78,7 +79,7 @@ def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
     at = count.text if count is not None else release.text
     several = count is not None and _NUMBER.fullmatch(str(count))
     group = Group(f"{path}#{release.text.span.start}", "the masters of one hetzner-k3s cluster", at)
-    for number in range(int(str(count)) if several else 1):
+    for number in range(min(int(str(count)), _MOST) if several else 1):
         yield _start(root, release.text, number, at, group)
     yield from _beside(root, f"{group.name}-0")
 
