@@ -216,10 +216,12 @@ class Inventory:
 
 @dataclass(frozen=True, eq=False)
 class HostVariables:
-    """A file of `group_vars` or `host_vars`: what hosts of inventories beside it are given."""
+    """A file of `group_vars` or `host_vars`: what hosts of inventories beside it are given; or what beats that."""
 
     path: str
     entries: tuple[Entry, ...]
+    beats: bool = False
+    """Whether these are variables of a play, a task or a role, which beat those of any inventory."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -852,3 +852,15 @@ def test_neighbours_are_what_k3s_reads_with_a_named_file(tmp_path: Path) -> None
     named = discover(["config.yaml.d/a.yaml"], directory=str(tmp_path)).candidates
     assert [os.path.basename(candidate.file) for candidate in neighbours(named)] == ["config.yaml", "b.yaml"]
     assert neighbours(discover([str(tmp_path)]).candidates) == ()
+
+
+def test_variables_of_hosts_are_read_with_a_named_inventory(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    for name in ("inventory/lab/hosts.yml", "inventory/lab/group_vars/all/k3s.yml", "host_vars/one.yml", "site.yml"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("k3s_version: v1.33.4+k3s1\n")
+    named = discover([str(tmp_path / "inventory/lab/hosts.yml")]).candidates
+    beside = [candidate.path for candidate in neighbours(named)]
+    assert beside == ["host_vars/one.yml", "inventory/lab/group_vars/all/k3s.yml"]
+    assert neighbours(discover([str(tmp_path / "site.yml")]).candidates) == ()

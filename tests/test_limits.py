@@ -123,6 +123,59 @@ CASES = {
         "Makefile",
         "".join(f"export V{n} = 1\n" for n in range(2000)) + "up:\n" + "\tk3s server --debug\n" * 2000,
     ),
+    "hosts by many ranges": (
+        "hosts.ini",
+        f"[server]\nk3s{'[1:99]' * 5}\nk3s{'[1:99]' * 4000}\nk3s{'[1:99]' * 4}[9:1]\n",
+    ),
+    "a range of many digits": ("hosts.ini", f"[server]\nk3s[{'9' * 5000}:1]\nk3s[1:{'9' * 9}:{'9' * 5000}]\n"),
+    "an inventory at the root": ("/etc/hosts.yml", "k3s: {hosts: {one: }}\n"),
+    "groups of groups": (
+        "hosts.ini",
+        "[server]\nk3s\n" + "".join(f"[g{n}:children]\ng{n + 1}\n" for n in range(3000)) + "[g3000:children]\nserver\n",
+    ),
+    "groups in a circle": ("hosts.ini", "[a]\nk3s\n[a:children]\nb\n[b:children]\na\n"),
+    "groups that are aliases": (
+        "hosts.yml",
+        "all:\n  vars: {k3s_version: v1}\n  children:\n    g0: &a0 {hosts: {h: }}\n"
+        + "".join(
+            f"    g{n}: &a{n} {{children: {{{', '.join(f'c{k}: *a{n - 1}' for k in range(8))}}}}}\n"
+            for n in range(1, 12)
+        ),
+    ),
+    "hosts that are aliases": (
+        "hosts.yml",
+        "all:\n  children:\n    k3s: {hosts: &h {"
+        + ", ".join(f"'a{n}[1:99]': " for n in range(90))
+        + "}}\n"
+        + "".join(f"    g{n}: {{hosts: *h}}\n" for n in range(2000)),
+    ),
+    "variables that are aliases": (
+        "group_vars/all.yml",
+        "k3s_version: v1\na0: &a0 {k: v}\n"
+        + "".join(f"a{n}: &a{n} {{{', '.join(f'k{k}: *a{n - 1}' for k in range(12))}}}\n" for n in range(1, 9)),
+    ),
+    "blocks that are aliases": (
+        "tasks/main.yml",
+        "- &a0 {name: x, shell: k3s server}\n"
+        + "".join(f"- &a{n} {{name: x, block: [{', '.join([f'*a{n - 1}'] * 8)}]}}\n" for n in range(1, 14)),
+    ),
+    "plays that are aliases": (
+        "site.yml",
+        "- &p {hosts: a, tasks: [" + "{shell: k3s server --debug}, " * 500 + "]}\n" + "- *p\n" * 3000,
+    ),
+    "conditions": (
+        "tasks/main.yml",
+        "".join(f'- {{name: k3s, shell: echo, when: "not condition_{n}_x == {n}"}}\n' for n in range(12000)),
+    ),
+    "an installer's address again and again": (
+        "group_vars/all.yml",
+        f'k3s_x: "{"get.k3s.io " * 9000}"\nk3s_y: "{"-c " * 40_000}"\n',
+    ),
+    "a filter of many digits": (
+        "k3d.yaml",
+        "apiVersion: k3d.io/v1alpha5\nkind: Simple\nservers: 1\nenv:\n"
+        '  - {envVar: K3S_X=1, nodeFilters: ["server:0-' + "9" * 5000 + '"]}\n',
+    ),
     "unknown keys": ("etc/rancher/k3s/config.yaml", "".join(f"unknown-key-{n}: x\n" for n in range(3000))),
 }
 
@@ -198,3 +251,16 @@ def test_a_long_endpoint_is_judged_in_time(value: str) -> None:
     start = monotonic()
     examine([Source("etc/rancher/k3s/config.yaml", f'datastore-endpoint: "{value}"\n')], Policy(names()))
     assert monotonic() - start < LONGEST / 2
+
+
+def test_a_large_inventory_is_put_together_in_time() -> None:
+    """Twice the hosts take about twice the time: what each is given is looked up."""
+    taken = []
+    for number in (500, 2000):
+        lines = "".join(f"k3s-{n} x=1\n" for n in range(number))
+        files = [Source("hosts.ini", f"[server]\n{lines}")]
+        files += [Source(f"host_vars/k3s-{n}.yml", "k3s_version: v1.33.4+k3s1\n") for n in range(number)]
+        start = monotonic()
+        examine(files, Policy(names()))
+        taken.append(monotonic() - start)
+    assert taken[1] < 10 * taken[0], taken

@@ -1150,6 +1150,13 @@ MARK = "Zq7#Secret9"
             "k3s server --token-file /etc/token --datastore-endpoint 'postgres://k3s@db/k3s' --tls-sans x",
             "--tls-sans",
         ),
+        (
+            "hosts.ini",
+            "[k3s]\nnorth-1 k3s_control_node=true\na k3s_control_node=true\n[k3s:vars]\nk3s_etcd_datastore=true\n",
+            "even-etcd-members",
+            "north-1 k3s_control_node=true",
+            "north-1",
+        ),
     ],
 )  # fmt: skip
 def test_masking_hides_nothing_else(  # noqa: PLR0917 - fixtures are arguments

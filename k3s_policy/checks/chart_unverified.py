@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
 
 _PLAIN = pattern(r"(?i)http://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^:/?#]*)")
+_SERVICE = pattern(r"(?i)http://(?:[^/@]*@)?[^/:]+\.svc(?:\.[^/:]+)?\.?(?:[:/]|$)")
+_OF_SERVICES = "serve the charts over TLS, or from /var/lib/rancher/k3s/server/static"
 _LOOPBACK = pattern(r"(?i)localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
 
 
@@ -61,7 +63,9 @@ _LOOPBACK = pattern(r"(?i)localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
 )
 def check(chart: Chart) -> Problems:
     """Report each setting of a chart by which it is not sure who serves it, or who gets the login."""
-    if chart.unverified is not None:
+    plain = [address for address in (chart.repository, chart.chart) if address is not None and _is_plain(address)]
+    # Over plain HTTP there is no certificate to check.
+    if chart.unverified is not None and not plain:
         message = "the chart is fetched from whoever answers: no certificate is checked"
         yield Problem(chart.unverified, message, "name the authority with repoCA or repoCAConfigMap")
     if chart.plain is not None:
@@ -70,10 +74,9 @@ def check(chart: Chart) -> Problems:
     if chart.spread is not None:
         message = "the login of the repository is sent to every host that its index names"
         yield Problem(chart.spread, message, "remove it, and serve the charts from the repository's own host")
-    for address in (chart.repository, chart.chart):
-        if address is not None and _is_plain(address):
-            message = "the chart is fetched over plain HTTP, and can be replaced on the way"
-            yield Problem(address, message, "write https://")
+    for address in plain:
+        message = "the chart is fetched over plain HTTP, and can be replaced on the way"
+        yield Problem(address, message, _OF_SERVICES if _SERVICE.match(str(address)) else "write https://")
 
 
 def _is_plain(address: Text) -> bool:

@@ -120,6 +120,9 @@ def promising(path: str) -> bool:
         or name == "node-token"
         or name.startswith(("docker-compose", "hosts", "inventory"))
         or "server/tls/" in lower
+        # What hosts of an inventory are given counts, though no word of it may be K3s's.
+        or "group_vars/" in lower
+        or "host_vars/" in lower
     )
     return known or "k3s" in lower or "rancher" in lower
 

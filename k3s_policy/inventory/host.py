@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
     from k3s_policy.tree import Entry
 
-__all__ = ["Host", "hosts", "is_on", "scopes"]
+__all__ = ["Host", "by_place", "hosts", "is_on", "scopes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,8 @@ class Host:
     """The groups it belongs to, those of its groups included."""
     variables: Mapping[str, Entry]
     """What it is given in the end, by name."""
+    own: frozenset[str] = frozenset()
+    """Which of them are for it alone, and for no group."""
 
     def text(self, name: str) -> Text | None:
         """Return the text of a variable that is a scalar."""
@@ -55,14 +57,14 @@ def is_on(value: str | None) -> bool | None:
     return None if value is None else value.lower() in ("true", "yes", "on", "1", "y", "t")
 
 
-def hosts(inventory: Inventory, files: Sequence[HostVariables]) -> list[Host]:
-    """Return the hosts of an inventory in its order, with their variables."""
+def hosts(inventory: Inventory, files: Mapping[str, Sequence[tuple[Entry, ...]]]) -> list[Host]:
+    """Return the hosts of an inventory in its order, with their variables; `files` as `by_place` has them."""
     names: dict[str, Text] = {}
     for group in inventory.groups:
         for host in group.hosts:
             names.setdefault(str(host), host)
-    parents = _parents(inventory)
-    return [_host(text, _groups_of(name, inventory, parents), inventory, files) for name, text in names.items()]
+    given = _Given(inventory, files)
+    return [given.host(text) for text in names.values()]
 
 
 def scopes(inventory: Inventory) -> Iterator[tuple[Entry, ...]]:
@@ -71,43 +73,83 @@ def scopes(inventory: Inventory) -> Iterator[tuple[Entry, ...]]:
     yield from (entries for _, entries in inventory.hosts if entries)
 
 
-def _host(name: Text, groups: Sequence[str], inventory: Inventory, files: Sequence[HostVariables]) -> Host:
-    given: dict[str, Entry] = {}
-    for entries in _given(str(name), groups, inventory, files):
-        given.update((str(entry.key), entry) for entry in entries)
-    return Host(name, tuple(groups), given)
+class _Given:
+    """What the hosts of one inventory are given; what is asked for each of them is looked up."""
+
+    def __init__(self, inventory: Inventory, files: Mapping[str, Sequence[tuple[Entry, ...]]]) -> None:
+        self._folders = list(_folders(inventory.path))
+        self._files = files
+        self._parents = _parents(inventory)
+        self._depths = _depths(inventory, self._parents)
+        self._of_groups: dict[str, list[tuple[Entry, ...]]] = {}
+        self._groups: dict[str, set[str]] = {}
+        for group in inventory.groups:
+            if group.variables:
+                self._of_groups.setdefault(group.name, []).append(group.variables)
+            for host in group.hosts:
+                self._groups.setdefault(str(host), set()).add(group.name)
+        self._of_hosts: dict[str, list[tuple[Entry, ...]]] = {}
+        for name, entries in inventory.hosts:
+            self._of_hosts.setdefault(name, []).append(entries)
+        self._known: dict[frozenset[str], tuple[tuple[str, ...], dict[str, Entry]]] = {}
+
+    def host(self, name: Text) -> Host:
+        """Return a host with its variables."""
+        direct = frozenset(self._groups.get(str(name), ()))
+        if direct not in self._known:
+            groups = self._above(direct)
+            self._known[direct] = groups, _last(self._by_groups(groups))
+        groups, of_groups = self._known[direct]
+        own = _last((*self._of_hosts.get(str(name), ()), *self._in_files(f"host_vars/{name}")))
+        return Host(name, groups, {**of_groups, **own}, frozenset(own))
+
+    def _by_groups(self, groups: tuple[str, ...]) -> Iterator[tuple[Entry, ...]]:
+        """Yield what hosts of some groups are given, the weakest first."""
+        for group in groups:
+            yield from self._of_groups.get(group, ())
+        for of_group in (groups[:1], groups[1:]):
+            for folder in self._folders:
+                for group in of_group:
+                    yield from self._files.get(f"{folder}group_vars/{group}", ())
+
+    def _in_files(self, place: str) -> Iterator[tuple[Entry, ...]]:
+        for folder in self._folders:
+            yield from self._files.get(f"{folder}{place}", ())
+
+    def _above(self, direct: Iterable[str]) -> tuple[str, ...]:
+        """Return some groups and those above them, the weakest first."""
+        found: set[str] = set()
+        queue = list(direct)
+        while queue:
+            group = queue.pop()
+            if group not in found:
+                found.add(group)
+                queue.extend(self._parents.get(group, ()))
+        return ("all", *sorted(found - {"all"}, key=lambda group: (self._depths.get(group, 0), group)))
 
 
-def _given(
-    host: str, groups: Sequence[str], inventory: Inventory, files: Sequence[HostVariables]
-) -> Iterator[Iterable[Entry]]:
-    """Yield what a host is given, the weakest first."""
-    folders = list(_folders(inventory.path))
-    for group in groups:
-        yield from (part.variables for part in inventory.groups if part.name == group)
-    for of_group in (groups[:1], groups[1:]):
-        for folder in folders:
-            yield from (_in_files(files, f"{folder}group_vars/{group}") for group in of_group)
-    yield from (entries for known, entries in inventory.hosts if known == host)
-    yield from (_in_files(files, f"{folder}host_vars/{host}") for folder in folders)
+def _last(given: Iterable[Iterable[Entry]]) -> dict[str, Entry]:
+    """Return what counts in the end of what is given, the weakest first."""
+    return {str(entry.key): entry for entries in given for entry in entries}
 
 
 def _folders(path: str) -> Iterator[str]:
     """Yield where folders of variables may lie: beside the inventory, and in the folders above, where playbooks lie."""
     folder = posixpath.dirname(path)
-    while True:
-        yield f"{folder}/" if folder else ""
-        if not folder:
-            return
+    while folder.strip("/"):
+        yield f"{folder}/"
         folder = posixpath.dirname(folder)
+    yield folder
 
 
-def _in_files(files: Iterable[HostVariables], place: str) -> Iterator[Entry]:
-    """Yield what stands in a file of that name, or in the files of a folder of that name."""
+def by_place(files: Iterable[HostVariables]) -> dict[str, list[tuple[Entry, ...]]]:
+    """Return what files hold by the names they may be found by: their own, with or without suffix, or a folder's."""
+    found: dict[str, list[tuple[Entry, ...]]] = {}
     for file in sorted(files, key=lambda one: one.path):
-        stem = posixpath.splitext(file.path)[0]
-        if place in (stem, file.path) or file.path.startswith(f"{place}/"):
-            yield from file.entries
+        folders = (folder.rstrip("/") for folder in _folders(file.path))
+        for place in {file.path, posixpath.splitext(file.path)[0], *folders}:
+            found.setdefault(place, []).append(file.entries)
+    return found
 
 
 def _parents(inventory: Inventory) -> dict[str, set[str]]:
@@ -118,22 +160,20 @@ def _parents(inventory: Inventory) -> dict[str, set[str]]:
     return parents
 
 
-def _groups_of(host: str, inventory: Inventory, parents: Mapping[str, set[str]]) -> list[str]:
-    """Return the groups of a host, the weakest first."""
-    depths: dict[str, int] = {}
-
-    def depth(group: str, seen: frozenset[str]) -> int:
-        if group not in depths:
-            above = [depth(one, seen | {group}) for one in parents.get(group, ()) if one not in seen]
-            depths[group] = max(above, default=0) + 1
-        return depths[group]
-
-    found: set[str] = set()
-    queue = [group.name for group in inventory.groups if any(str(one) == host for one in group.hosts)]
+def _depths(inventory: Inventory, parents: Mapping[str, set[str]]) -> dict[str, int]:
+    """Return how many groups lie above each, by the longest way; of groups in a circle, which Ansible refuses, none."""
+    children: dict[str, set[str]] = {group.name: set() for group in inventory.groups}
+    for child, above in parents.items():
+        for group in above:
+            children[group].add(child)
+    waiting = {group: len(above) for group, above in parents.items()}
+    depths = {group: 1 for group in children if group not in waiting}
+    queue = list(depths)
     while queue:
         group = queue.pop()
-        if group not in found:
-            found.add(group)
-            queue.extend(parents.get(group, ()))
-    ordered = sorted(found - {"all"}, key=lambda group: (depth(group, frozenset()), group))
-    return ["all", *ordered]
+        for child in children.get(group, ()):
+            depths[child] = max(depths.get(child, 0), depths[group] + 1)
+            waiting[child] -= 1
+            if not waiting[child]:
+                queue.append(child)
+    return depths

@@ -9,6 +9,7 @@ from k3s_policy.flags import flags
 from k3s_policy.fragment import Start
 from k3s_policy.lower import Argument, Variable
 from k3s_policy.model import Form, Unseen
+from k3s_policy.pattern import pattern
 from k3s_policy.readers.ansible.variables import arguments, configuration, environment, without_templates
 from k3s_policy.template import fills_in
 from k3s_policy.tree import Scalar
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     from k3s_policy.model import Group
     from k3s_policy.text import Text
 
-__all__ = ["Node", "Variables", "joining_url", "keeps_outside", "used"]
+__all__ = ["PORT", "Node", "Variables", "joining_url", "keeps_outside", "used"]
+
+_DATASTORE = pattern(r"datastore-endpoint|K3S_DATASTORE_ENDPOINT")
+
+PORT = "6443"
+"""Where servers listen unless a variable says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ class Node:
         else:
             # The roles fetch the token that the first server made.
             at = self.host.name
-            yield Variable(at.stand_in("K3S_TOKEN"), at.stand_in("fetched", known=False), Form.ANSIBLE)
+            # What stands for the token has no characters in the file, or they would be masked.
+            yield Variable(at.stand_in("K3S_TOKEN"), at[len(at) :].stand_in("fetched", known=False), Form.ANSIBLE)
 
 
 def used(nodes: Sequence[Node]) -> set[int]:
@@ -118,17 +125,18 @@ def used(nodes: Sequence[Node]) -> set[int]:
     }
 
 
-def joining_url(at: Text, address: Text | None, first: Host) -> Text:
+def joining_url(at: Text, address: Text | None, first: Host, port: str | None = PORT) -> Text:
     """Return the `--server` that a role adds at a host; where the address is not written out, the first host stands."""
-    if address is None or fills_in(str(address)) or not str(address):
-        return at.stand_in("--server=") + first.name.stand_in(f"https://{first.name}:6443", known=False)
+    if address is None or fills_in(str(address)) or not str(address) or port is None:
+        return at.stand_in("--server=") + first.name.stand_in(f"https://{first.name}:{PORT}", known=False)
     name = f"[{address}]" if ":" in str(address) else str(address)
-    return at.stand_in(f"--server=https://{name}:6443")
+    return at.stand_in(f"--server=https://{name}:{port}")
 
 
 def keeps_outside(host: Host, *variables: str) -> bool:
-    """Whether a host is given an external datastore, in its options or its config."""
+    """Whether a host is given an external datastore, in its options, its config or its environment."""
     given = [host.variables[one].value for one in variables if one in host.variables]
     return any(
-        "datastore-endpoint" in str(value.text if isinstance(value, Scalar) else value.written) for value in given
+        _DATASTORE.search(str(value.text if isinstance(value, Scalar) else value.written)) is not None
+        for value in given
     )

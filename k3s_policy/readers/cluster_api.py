@@ -54,8 +54,9 @@ _OF_SERVERS = {
 }
 """Keys of an object, and the flags they become."""
 _CONFIG = "/etc/rancher/k3s/config.yaml"
-_NUMBER = pattern(r"[1-9]")
-"""As many servers as are looked at: nobody has more."""
+_NUMBER = pattern(r"[1-9][0-9]{0,2}")
+_MOST = 9
+"""Servers that are looked at: more of them are started alike."""
 
 
 def read_object(root: Mapping, path: str) -> Iterator[Fragment]:
@@ -80,7 +81,7 @@ def _control_plane(kind: Text, spec: Mapping, config: Mapping, path: str) -> Ite
     several = replicas is not None and _NUMBER.fullmatch(str(replicas))
     at = replicas.text if replicas is not None else kind
     group = Group(f"{path}#{kind.span.start}", "the machines of one control plane", at)
-    for number in range(int(str(replicas)) if several else 1):
+    for number in range(min(int(str(replicas)), _MOST) if several else 1):
         host = f"{path}#{kind.span.start}-{number}"
         yield from _files(config, host)
         yield from _config(config, ("serverConfig", "agentConfig"), host)

@@ -33,6 +33,7 @@ _JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")
 # Descriptions of hosts have any name, and not all of them begin as cloud-init wants it.
 _DESCRIPTION = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$")
 _ANY_NAME = pattern(r"(?i)(?:^|/)[^./]+$|\.(?:cfg|cloud-config|conf|hcl|init|txt|user-?data)$")
+_OF_HOSTS = pattern(r"(?:^|/)(?:group|host)_vars/")
 _INVENTORY = pattern(r"(?i)\.ini$|(?:^|/)(?:hosts|inventory)[^/]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$")
 
 
@@ -239,7 +240,7 @@ def _yaml(source: Source, path: str, *, may_be_config: bool = True) -> Iterator[
     lines = "\n" + source.content.removeprefix("\ufeff")
     formats = [one for one in _YAML_FORMATS if one.may_be(path, lines)]
     telling = "k3s" in path.lower() or "K3S_" in lines or any(one.telling for one in formats)
-    telling = telling or _INVENTORY.search(path) is not None
+    telling = telling or _INVENTORY.search(path) is not None or _OF_HOSTS.search(path) is not None
     if not telling and config.may_be_skipped(source.content):
         return
     text, document = _composed(source)

@@ -45,9 +45,20 @@ _SNAPSHOTS = {
     "snapshot_retention": "--etcd-snapshot-retention",
     "snapshot_schedule_cron": "--etcd-snapshot-schedule-cron",
 }
+_RETENTION = "24"
+"""Snapshots that are kept where the file does not say how many (src/configuration/models/datastore_config/etcd.cr)."""
+_BUCKET = {
+    "s3_region": "--etcd-s3-region",
+    "s3_bucket": "--etcd-s3-bucket",
+    "s3_folder": "--etcd-s3-folder",
+}
+"""The keys of the bucket are arguments as well, which nobody can change."""
+_HOST = pattern(r"(?:[a-z]+://(?=[^/:]+))?(?P<host>(?<=://)[^/:]+|.+)")
+"""Of an address only the host is passed on."""
 _COMMANDS = ("additional_pre_k3s_commands", "additional_post_k3s_commands", "post_create_commands")
-_NUMBER = pattern(r"[1-9]")
-"""As many servers as are looked at: nobody has more."""
+_NUMBER = pattern(r"[1-9][0-9]{0,2}")
+_MOST = 9
+"""Servers that are looked at: more of them are started alike."""
 
 
 def claims(document: Document, _: str) -> bool:
@@ -68,7 +79,7 @@ def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
     at = count.text if count is not None else release.text
     several = count is not None and _NUMBER.fullmatch(str(count))
     group = Group(f"{path}#{release.text.span.start}", "the masters of one hetzner-k3s cluster", at)
-    for number in range(int(str(count)) if several else 1):
+    for number in range(min(int(str(count)), _MOST) if several else 1):
         yield _start(root, release.text, number, at, group)
     yield from _beside(root, f"{group.name}-0")
 
@@ -103,11 +114,30 @@ def _arguments(root: Mapping) -> Iterator[Text]:
     for networks in (root.get("networking"), root):
         yield from _pairs(networks, _NETWORKS)
     if str(root.scalar("datastore", "mode") or "etcd") == "etcd":
-        yield from _pairs(root.get("datastore", "etcd"), _SNAPSHOTS)
+        yield from _snapshots(root.get("datastore", "etcd"))
     for route in (("addons", "embedded_registry_mirror"), ("embedded_registry_mirror",)):
         enabled = root.scalar(*route, "enabled")
-        if enabled is not None and resolve(str(enabled), plain=enabled.plain) == "true":
+        if enabled is not None and _is_on(enabled):
             yield enabled.text.stand_in("--embedded-registry")
+
+
+def _snapshots(etcd: object) -> Iterator[Text]:
+    """Yield when snapshots are taken, how many are kept, and the bucket they go to."""
+    yield from _pairs(etcd, _SNAPSHOTS)
+    if not isinstance(etcd, Mapping):
+        return
+    schedule, enabled = etcd.scalar("snapshot_schedule_cron"), etcd.scalar("s3_enabled")
+    if schedule is not None and etcd.last("snapshot_retention") is None:
+        yield from (schedule.text[:0].stand_in("--etcd-snapshot-retention"), schedule.text[:0].stand_in(_RETENTION))
+    endpoint = etcd.scalar("s3_endpoint")
+    if enabled is not None and _is_on(enabled) and endpoint is not None and (match := _HOST.match(str(endpoint))):
+        yield from (enabled.text.stand_in("--etcd-s3"), endpoint.text[:0].stand_in("--etcd-s3-endpoint"))
+        yield endpoint.text.cut(match, "host")
+        yield from _pairs(etcd, _BUCKET)
+
+
+def _is_on(value: Scalar) -> bool:
+    return resolve(str(value), plain=value.plain) == "true"
 
 
 def _pairs(settings: object, flags: dict[str, str]) -> Iterator[Text]:

@@ -1,7 +1,8 @@
 """Rancher's objects that say something of K3s clusters: Plans that upgrade them, and Clusters that Rancher sets up.
 
 A Plan runs an image on every node that it selects (rancher/system-upgrade-controller pkg/apis/upgrade.cattle.io/v1); a
-Cluster's `machineGlobalConfig` holds flags of K3s, as its config file does (rancher/rancher pkg/apis/rke.cattle.io/v1).
+Cluster's `machineGlobalConfig` holds flags of K3s, as its config file does, and so does `machineSelectorConfig` for
+some of its nodes (rancher/rancher pkg/apis/rke.cattle.io/v1).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.fragment import Fragment
+    from k3s_policy.lower import ConfigEntry
 
 __all__ = ["read_object"]
 
@@ -64,12 +66,17 @@ def _cluster(spec: Mapping, path: str) -> Iterator[Fragment]:
     release = spec.scalar("kubernetesVersion")
     config = spec.get("rkeConfig", "machineGlobalConfig")
     version = Version.parse(str(release)) if release is not None and "+k3s" in str(release) else None
-    if release is None or version is None or not isinstance(config, Mapping):
+    if release is None or version is None:
+        return
+    for item in spec.items("rkeConfig", "machineSelectorConfig"):
+        # What some of the nodes get besides.
+        own = item.get("config") if isinstance(item, Mapping) else None
+        if isinstance(own, Mapping) and own.entries:
+            yield ConfigFile(own.written, _entries(own), _CONFIG, f"{path}#{own.written.span.start}", (own.written,))
+    if not isinstance(config, Mapping):
         return
     host = f"{path}#{release.text.span.start}"
-    # What is null is left out (rancher/rancher pkg/capr/planner/config.go).
-    entries = tuple(one for one in config_entries(config) if not isinstance(one.value, Scalar) or arrives(one.value))
-    yield ConfigFile(config.written, entries, _CONFIG, host)
+    yield ConfigFile(config.written, _entries(config), _CONFIG, host)
     yield Start(
         at=release.text,
         role="server",
@@ -81,3 +88,8 @@ def _cluster(spec: Mapping, path: str) -> Iterator[Fragment]:
         host=host,
         alone=True,
     )
+
+
+def _entries(config: Mapping) -> tuple[ConfigEntry, ...]:
+    """Return the settings; what is null is left out (rancher/rancher pkg/capr/planner/config.go)."""
+    return tuple(one for one in config_entries(config) if not isinstance(one.value, Scalar) or arrives(one.value))

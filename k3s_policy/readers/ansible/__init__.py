@@ -25,6 +25,8 @@ __all__ = ["claims", "read_document"]
 
 _OF_HOSTS = pattern(r"(?:^|/)(?:group_vars|host_vars)/")
 _OF_ROLES = pattern(r"(?:^|/)(?:vars|defaults)/[^/]+\.ya?ml$|(?:^|/)molecule/.*/(?:overrides|vars)\.ya?ml$")
+_WEAKEST = pattern(r"(?:^|/)(?:defaults|molecule)/")
+"""Defaults of roles, which inventories beat, and scenarios with hosts of their own."""
 _MOLECULE = pattern(r"(?:^|/)molecule\.ya?ml$")
 
 
@@ -55,6 +57,8 @@ def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
         yield HostVariables(path, root.merged().entries)
     elif isinstance(root, Mapping):
         yield from variables.lowered(root.merged().entries, path)
+        if not _WEAKEST.search(path):
+            yield from variables.overriding(root.merged().entries, path)
 
 
 def _molecule(root: Mapping, path: str) -> Iterator[Fragment]:

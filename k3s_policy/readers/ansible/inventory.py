@@ -6,14 +6,17 @@ As Ansible's plugins `yaml` and `ini` read them (lib/ansible/plugins/inventory/)
 
 from __future__ import annotations
 
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from k3s_policy.fragment import HostGroup, Inventory
 from k3s_policy.pattern import pattern
 from k3s_policy.shell import split_words
+from k3s_policy.text import join
 from k3s_policy.tree import Entry, Mapping, Scalar
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from k3s_policy.text import Text
@@ -21,13 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = ["claims", "is_inventory", "of_mapping", "read"]
 
+_DEEPEST = 50
 _PARTS = frozenset({"hosts", "children", "vars"})
 _PATH = pattern(r"(?i)(?:\.ini|(?:^|/)[^/.]*(?:hosts|inventory)[^/.]*|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+)$")
 _SECTION = pattern(r"\[(?P<group>[^\s:\]]+)(?::(?P<kind>vars|children|hosts))?\][ \t]*(?:[#;].*)?$")
 _VARIABLE = pattern(r"(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?P<value>.*)$")
-_RANGE = pattern(r"\[(?P<first>\d+|[a-z]):(?P<last>\d+|[a-z])\]")
-_MOST = 100
-"""Hosts of one range from which on nobody writes them by hand."""
+_RANGE = pattern(
+    r"\[(?:(?P<first>\d{0,9}):(?P<last>\d{1,9})|(?P<from>[A-Za-z]):(?P<to>[A-Za-z]))(?::(?P<step>0*[1-9]\d{0,8}))?\]"
+)
+_UNREAD_RANGE = pattern(r"\[(?![^\]]*::)[^\]]*:[^\]]*\]")
+"""What Ansible refuses, or nobody means; an address of IPv6 may stand in brackets, too."""
+_MOST = 101
+"""Hosts of one name with ranges: more of them nobody counts."""
+_MOST_RANGES = 4
+_MOST_OF_ALL = 20_000
+"""Members of all groups of an inventory that K3s could be meant for."""
 
 
 # --- YAML -------------------------------------------------------------------------------------------------
@@ -48,33 +59,46 @@ def _is_empty(value: Node) -> bool:
 
 def of_mapping(root: Mapping, path: str) -> Inventory:
     """Return the inventory that a YAML file is."""
-    groups: list[HostGroup] = []
-    hosts: list[tuple[str, tuple[Entry, ...]]] = []
+    found = _Found()
     for name, group in root.entries:
-        _collect(str(name), group, groups, hosts, 0)
-    return Inventory(root.entries[0].key.text, path, tuple(groups), tuple(hosts))
-
-
-def _collect(
-    name: str, node: Node, groups: list[HostGroup], hosts: list[tuple[str, tuple[Entry, ...]]], depth: int
-) -> None:
-    if not isinstance(node, Mapping) or depth > 50:
-        groups.append(HostGroup(name))
-        return
-    members = _entries(node.last("hosts"))
-    children = _entries(node.last("children"))
-    expanded = [(one, entry.value) for entry in members for one in _expanded(entry.key.text)]
-    groups.append(
-        HostGroup(
-            name,
-            tuple(host for host, _ in expanded),
-            tuple(str(child.key) for child in children),
-            _entries(node.last("vars")),
-        )
+        found.collect(str(name), group, 0)
+    few = found.members <= _MOST_OF_ALL
+    return Inventory(
+        root.entries[0].key.text, path, tuple(found.groups) if few else (), tuple(found.hosts) if few else ()
     )
-    hosts.extend((str(host), _entries(value)) for host, value in expanded)
-    for child, group in children:
-        _collect(str(child), group, groups, hosts, depth + 1)
+
+
+class _Found:
+    """What an inventory in YAML holds; what an alias repeats is read once."""
+
+    def __init__(self) -> None:
+        self.groups: list[HostGroup] = []
+        self.hosts: list[tuple[str, tuple[Entry, ...]]] = []
+        self.members = 0
+        self._read: set[tuple[str, int]] = set()
+        self._hosts_of: dict[int, tuple[Text, ...]] = {}
+
+    def collect(self, name: str, node: Node, depth: int) -> None:
+        """Add a group, and those below it."""
+        if not isinstance(node, Mapping) or depth > _DEEPEST:
+            self.groups.append(HostGroup(name))
+            return
+        if (name, id(node)) in self._read or self.members > _MOST_OF_ALL:
+            return
+        self._read.add((name, id(node)))
+        children = _entries(node.last("children"))
+        names = tuple(str(child.key) for child in children)
+        self.groups.append(HostGroup(name, self._of_group(node.last("hosts")), names, _entries(node.last("vars"))))
+        for child, group in children:
+            self.collect(str(child), group, depth + 1)
+
+    def _of_group(self, members: Node | None) -> tuple[Text, ...]:
+        if id(members) not in self._hosts_of:
+            expanded = [(one, entry.value) for entry in _entries(members) for one in _expanded(entry.key.text)]
+            self._hosts_of[id(members)] = tuple(host for host, _ in expanded)
+            self.hosts += [(str(host), _entries(value)) for host, value in expanded]
+        self.members += len(self._hosts_of[id(members)])
+        return self._hosts_of[id(members)]
 
 
 def _entries(node: Node | None) -> tuple[Entry, ...]:
@@ -109,6 +133,8 @@ def read(text: Text, path: str) -> Iterator[Inventory]:
                 )
         else:
             _host_line(line, section, groups, hosts)
+        if len(hosts) > _MOST_OF_ALL:
+            return
     if hosts:
         yield Inventory(text[:0], path, tuple(groups), tuple(hosts))
 
@@ -143,17 +169,27 @@ def _entry(name: Text, value: Text) -> Entry:
 
 
 def _expanded(name: Text) -> Iterator[Text]:
-    """Yield the hosts that a name with a range stands for: `node[01:03]`."""
-    match = _RANGE.search(str(name))
-    if match is None:
-        yield name
+    """Yield the hosts that a name with ranges stands for: `node[01:03]`; nothing where a range cannot be read."""
+    ranges = list(_RANGE.finditer(str(name)))
+    if not ranges:
+        if not _UNREAD_RANGE.search(str(name)):
+            yield name
         return
-    first, last = match["first"], match["last"]
-    before, after = name[: match.start()], name[match.end() :]
-    if first.isdigit() and last.isdigit():
-        numbers = range(int(first), min(int(last), int(first) + _MOST) + 1)
-        middles = [f"{number:0{len(first)}d}" for number in numbers]
-    else:
-        middles = [chr(code) for code in range(ord(first[0]), ord(last[0]) + 1)]
-    for middle in middles:
-        yield from _expanded(before + name.cut(match).stand_in(middle) + after)
+    begins = (0, *(match.end() for match in ranges))
+    between = [name[begin : match.start()] for begin, match in zip(begins, ranges, strict=False)]
+    rest = name[ranges[-1].end() :]
+    if len(ranges) > _MOST_RANGES or any(_UNREAD_RANGE.search(str(part)) for part in (*between, rest)):
+        return
+    for middles in islice(product(*map(_members, ranges)), _MOST):
+        made = [before + name.cut(one).stand_in(x) for before, one, x in zip(between, ranges, middles, strict=True)]
+        yield join([*made, rest], "")
+
+
+def _members(match: re.Match[str]) -> list[str]:
+    """Return what stands in the place of a range."""
+    step = int(match["step"] or 1)
+    if match["from"]:
+        return [chr(code) for code in range(ord(match["from"]), ord(match["to"]) + 1, step)]
+    first = match["first"] or "0"
+    width = len(first) if first.startswith("0") else 0
+    return [f"{number:0{width}d}" for number in range(int(first), int(match["last"]) + 1, step)[:_MOST]]

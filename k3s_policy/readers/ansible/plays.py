@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from k3s_policy.branch import When
     from k3s_policy.fragment import Fragment
     from k3s_policy.lower import Variable
-    from k3s_policy.tree import Node
+    from k3s_policy.tree import Entry, Node
 
 __all__ = ["is_playbook", "is_task_list", "read"]
 
@@ -51,6 +51,10 @@ def is_task_list(root: Sequence, path: str) -> bool:
 class _Around(NamedTuple):
     """What plays and blocks give the tasks in them."""
 
+    tasks_read: set[int]
+    """The identities of the tasks of a file that were read, which aliases may repeat."""
+    forks: dict[str, int]
+    """Where each condition of a file was read first."""
     environment: tuple[Variable, ...] = ()
     when: When = ALWAYS
     conditions: frozenset[str] = frozenset()
@@ -60,21 +64,23 @@ def read(root: Sequence, path: str) -> Iterator[Fragment]:
     """Yield what a playbook, or a list of tasks, gives K3s; each play has hosts of its own."""
     items = [item for item in root.items if isinstance(item, Mapping)]
     if is_playbook(root):
-        for play in items:
-            yield from _of_play(play, path)
+        around = _Around(set(), {})
+        # What an alias repeats says nothing new.
+        for play in {id(play): play for play in items}.values():
+            yield from _of_play(play, path, around)
     else:
-        yield from _of_tasks(items, path, _Around())
+        yield from _of_tasks(items, path, _Around(set(), {}))
 
 
-def _of_play(play: Mapping, path: str) -> Iterator[Fragment]:
+def _of_play(play: Mapping, path: str, around: _Around) -> Iterator[Fragment]:
     yield from _variables(play.last("vars"), path)
     for role in play.items("roles"):
         if isinstance(role, Mapping):
             yield from _variables(role.last("vars"), path)
             # Parameters of a role may stand beside its name.
             own = tuple(entry for entry in role.entries if str(entry.key) not in _OF_A_ROLE)
-            yield from variables.lowered(own, path)
-    around = _Around(tuple(variables.environment(play.last("environment"))))
+            yield from _given(own, path)
+    around = around._replace(environment=tuple(variables.environment(play.last("environment"))))
     items = [task for part in _LISTS for task in play.items(part) if isinstance(task, Mapping)]
     yield from _of_tasks(items, path, around)
 
@@ -92,14 +98,17 @@ def _of_tasks(items: list[Mapping], path: str, around: _Around) -> Iterator[Frag
 
 def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task], depth: int) -> Iterator[Fragment]:
     """Yield what the variables of a task hold, and collect it, or those of its block."""
-    if depth > _DEEPEST:
+    if depth > _DEEPEST or id(task) in around.tasks_read:
         return
+    around.tasks_read.add(id(task))
     own = task.merged()
     yield from _variables(own.last("vars"), path)
     conditions = own.last("when")
     inner = _Around(
+        around.tasks_read,
+        around.forks,
         (*around.environment, *variables.environment(own.last("environment"))),
-        tuple(dict.fromkeys((*around.when, *_arms(conditions)))),
+        tuple(dict.fromkeys((*around.when, *_arms(conditions, around.forks)))),
         around.conditions | {str(one) for one in _listed(conditions) if isinstance(one, Scalar)},
     )
     for block in (block for part in _BLOCKS for block in own.items(part)):
@@ -110,7 +119,7 @@ def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task],
         return
     if called.name == "set_fact":
         yield from _variables(called.value, path)
-    found.append(tasks.Task(called.name, called.value, own, *inner))
+    found.append(tasks.Task(called.name, called.value, own, inner.environment, inner.when, inner.conditions))
 
 
 def _listed(node: Node | None) -> tuple[Node | None, ...]:
@@ -119,7 +128,12 @@ def _listed(node: Node | None) -> tuple[Node | None, ...]:
 
 def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
     if isinstance(node, Mapping):
-        yield from variables.lowered(node.merged().entries, path)
+        yield from _given(node.merged().entries, path)
+
+
+def _given(entries: tuple[Entry, ...], path: str) -> Iterator[Fragment]:
+    yield from variables.lowered(entries, path)
+    yield from variables.overriding(entries, path)
 
 
 # --- conditions -------------------------------------------------------------------------------------------
@@ -128,20 +142,17 @@ def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
 _TURNED = ((" != ", " == "), (" is not defined", " is defined"), (" is undefined", " is defined"))
 
 
-def _arms(node: Node | None) -> Iterator[Branch]:
+def _arms(node: Node | None, forks: dict[str, int]) -> Iterator[Branch]:
     """Yield the arms that conditions are: `when: x` and `when: not x` never hold together.
 
-    A condition is named by where it stands first in the file, so that those of two tasks are known as one.
+    A condition is named by its words and by where it was read first, so that those of two tasks are known as one.
     """
     for item in _listed(node):
         if isinstance(item, Scalar) and _SIMPLE.fullmatch(str(item).strip()):
             condition, arm = _condition(str(item).strip())
-            source = item.text.span.source
-            spelled = (condition, *(condition.replace(plain, turned, 1) for turned, plain in _TURNED))
-            places = [place for one in spelled if (place := source.content.find(one)) >= 0]
-            if condition and places:
-                # One condition may be the beginning of another: the words tell them apart.
-                yield Branch(f"{source.path}: {condition}", min(places), arm)
+            if condition:
+                place = forks.setdefault(condition, item.text.span.start)
+                yield Branch(f"{item.text.span.source.path}: {condition}", place, arm)
 
 
 def _condition(written: str) -> tuple[str, int]:

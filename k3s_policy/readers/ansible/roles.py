@@ -24,7 +24,7 @@ from k3s_policy.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["TOKEN_USERS", "VERSIONS", "Meaning", "Use", "meaning", "tells"]
+__all__ = ["TOKEN_USERS", "VERSIONS", "Meaning", "Use", "meaning", "sets_up", "tells"]
 
 
 class Use(Enum):
@@ -72,7 +72,8 @@ _ARGUMENTS = pattern(
     r"k3s_(?:(?P<role>server|agent)_)?(?!\w*(?:kubectl|helm|curl|wget|ssh))(?:\w+_)?(?:args|arguments|flags|opts|options|exec)$"
 )
 _CREDENTIAL = pattern(
-    r"(?:vault_|secret_)?k3s_(?:\w+_)?(?:token|secret)$"
+    r"(?:vault_|secret_)?k3s_(?:(?:cluster|server|agent|node|join|control|bootstrap|master)_){0,2}token$"
+    r"|(?:vault_|secret_)?k3s_(?:cluster_)?secret$"
     r"|(?:vault_|secret_)?k3s_(?:datastore|database|db|mysql|mariadb|postgres(?:ql)?|etcd_s3)_(?:password|pass|secret_key|access_key)$"
     r"|(?:vault_|secret_)?k3s_datastore_endpoint$"
 )
@@ -83,6 +84,14 @@ TOKEN_USERS = frozenset(
     }
 )
 """Variables of k3s-io/k3s-ansible: beside one of them `token` is K3s's."""
+_DECIDING = frozenset(
+    {
+        *("use_external_database", "api_endpoint", "server_group", "agent_group"),
+        *("apiserver_endpoint", "group_name_master", "k3s_node_ip"),
+        *("k3s_etcd_datastore", "k3s_control_node", "k3s_primary_control_node", "k3s_registration_address"),
+    }
+)
+"""Variables by which roles tell what a host is started as."""
 VERSIONS = ("k3s_version", "k3s_release_version")
 """Variables that pin the release."""
 
@@ -97,6 +106,14 @@ def meaning(name: str, beside: Collection[str] = ()) -> Meaning | None:
         return Meaning(Use.CREDENTIAL)
     match = _ARGUMENTS.match(name)
     return Meaning(Use.ARGUMENTS, match["role"]) if match else None
+
+
+def sets_up(name: str) -> str | None:
+    """Return what a variable adds to how a host is started: `arguments`, `config` or `environment`."""
+    if name in _DECIDING:
+        return "arguments"
+    known = _MEANINGS.get(name)
+    return known.use.value if known is not None and known.use is not Use.REGISTRIES else None
 
 
 def tells(names: Collection[str]) -> bool:

@@ -11,15 +11,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential, Placed, Start, Unit
-from k3s_policy.model import Credential, FileMode, Unseen
+from k3s_policy.fragment import (
+    ConfigFile,
+    EnvironmentFile,
+    HeldCredential,
+    NotJudged,
+    Placed,
+    Registries,
+    Start,
+    Unit,
+    UnreadFile,
+)
+from k3s_policy.model import BrokenFile, Credential, FileMode, Unseen
 from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, written
 from k3s_policy.readers.ansible.variables import configuration, without_templates
+from k3s_policy.readers.described import mode_of
 from k3s_policy.readers.written import WrittenFile
 from k3s_policy.shell import command_line, split_words
+from k3s_policy.template import fills_in
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar
+from k3s_policy.tree import Entry, Mapping, Scalar, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,6 +48,8 @@ __all__ = ["Task", "module", "read"]
 _COMMANDS = frozenset({"shell", "command", "raw"})
 _FILES = frozenset({"copy", "template", "blockinfile", "lineinfile", "file"})
 _DOWNLOADS = frozenset({"get_url", "uri"})
+_ACTIONS = ("action", "local_action")
+"""Another way to call a module: `action: shell k3s server`."""
 _NAMESPACES = ("ansible.builtin.", "ansible.legacy.")
 _PARAMETER = pattern(
     r"(?:^|(?<=\s))(?:creates|removes|chdir|executable|warn|stdin|strip_empty_ends)=(?:'[^'\n]*'|\"[^\"\n]*\"|\S+)"
@@ -79,13 +93,21 @@ class Task(NamedTuple):
 
 def module(task: Mapping) -> Called | None:
     """Return which module a task calls; None where it is none that is read."""
-    for key, value in task.entries:
+    for key, value in map(_in_words, task.entries):
         name = str(key)
         for namespace in _NAMESPACES:
             name = name.removeprefix(namespace)
         if name in _READ:
             return Called(name, value)
     return None
+
+
+def _in_words(entry: Entry) -> Entry:
+    """Return the module and its parameters where an entry gives both in words."""
+    if str(entry.key) not in _ACTIONS or not isinstance(entry.value, Scalar):
+        return entry
+    name, _, rest = entry.value.text.strip().partition(" ")
+    return Entry(Scalar(name, name, plain=True), Scalar(rest, rest, plain=False))
 
 
 def read(tasks: Iterable[Task], path: str) -> Iterator[Fragment]:
@@ -164,6 +186,9 @@ def _within(fragment: Fragment, when: When) -> Fragment:
 def _command_text(task: Task) -> Text | None:
     value = task.value
     if isinstance(value, Scalar):
+        if value.text.startswith("cmd="):
+            given = _parameters(value).get("cmd")
+            return given.text if isinstance(given, Scalar) else None
         return _without_parameters(value.text) if value.text else _of_args(task)
     if isinstance(value, Mapping):
         return _of_mapping(value)
@@ -218,21 +243,31 @@ def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> It
     target = given.get("dest") or given.get("path") or given.get("name")
     if not isinstance(target, Scalar):
         return
-    place = without_templates(target.text)
+    place = _in_folder(without_templates(target.text), given.get("src"))
     if not _K3S_FILE.search(str(place)):
         return
     host = f"{path}#{target.text.span.start}"
     mode = given.get("mode")
-    if isinstance(mode, Scalar) and _MODE.fullmatch(str(mode)) and _is_kept(given):
-        yield FileMode(place, mode.text, host, task.when)
+    if isinstance(mode, Scalar) and _MODE.fullmatch(str(bits := mode_of(mode))) and _is_kept(given):
+        yield FileMode(place, bits, host, task.when)
     if task.module == "file" or str(given.get("state", "")) == "absent":
         return
-    content = given.get("content") or given.get("block") or given.get("line")
+    content, piece = given.get("content"), given.get("block") or given.get("line")
     if content is not None:
         yield from _written(content, str(place), host, task.when)
         yield from _held(content, str(place), host, task.when, facts)
+    elif piece is not None:
+        yield from _piece(piece, str(place), host, task.when)
+        yield from _held(piece, str(place), host, task.when, facts)
     elif isinstance(source := given.get("src"), Scalar) and not _is_on(given.get("remote_src")):
         yield from _placed(task, source.text, place, host, path)
+
+
+def _in_folder(place: Text, source: Node | None) -> Text:
+    """Return where a file ends up: in a folder under the name of its source."""
+    if not str(place).endswith("/") or not isinstance(source, Scalar) or fills_in(str(source)):
+        return place
+    return place + source.text[str(source).rfind("/") + 1 :]
 
 
 def _parameters(value: Node) -> dict[str, Node]:
@@ -243,7 +278,8 @@ def _parameters(value: Node) -> dict[str, Node]:
     for word in split_words(value.text) or () if isinstance(value, Scalar) else ():
         if match := _WORD.match(str(word)):
             given = word.cut(match, "value")
-            found[match["name"]] = Scalar(given, given, plain=True)
+            # What stands in words is a text, and never a number.
+            found[match["name"]] = Scalar(given, given, plain=False)
     return found
 
 
@@ -265,6 +301,33 @@ def _written(content: Node, place: str, host: str, when: When) -> Iterator[Fragm
         yield replace(file, path=place, host=host, entries=entries, when=when)
 
 
+def _piece(content: Node, place: str, host: str, when: When) -> Iterator[Fragment]:
+    """Read what is put into a file of which nothing else is seen; where it begins in the middle, nothing is told."""
+    if not isinstance(content, Scalar):
+        return
+    whole = not config.path_claims(place) or _is_whole(content.text)
+    for fragment in _written(content, place, host, when) if whole else ():
+        match fragment:
+            case ConfigFile():
+                yield replace(fragment, open=(*fragment.open, content.text), error=None)
+            case Registries():
+                yield replace(fragment, open=True)
+            case Unit():
+                yield replace(fragment, template=True)
+            case BrokenFile() | NotJudged() | UnreadFile():
+                continue
+            case _:
+                yield fragment
+
+
+def _is_whole(text: Text) -> bool:
+    """Whether a piece of a config is a mapping of flags and values."""
+    root = read_yaml(without_templates(text)).root
+    if not isinstance(root, Mapping) or str(text)[:1].isspace():
+        return False
+    return all(flags().get(str(key).rstrip("+")) and value.written for key, value in root.entries)
+
+
 def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Iterator[Placed]:
     """Yield where a file of the repository is put: from the role's `templates` or `files`, or from beside the playbook.
 
@@ -272,8 +335,6 @@ def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Iter
     """
     target = str(place)
     source = without_templates(source)
-    if target.endswith("/"):
-        target = posixpath.join(target, posixpath.basename(str(source)))
     if not _PLACED.search(target):
         return
     kind = "templates" if task.module == "template" else "files"

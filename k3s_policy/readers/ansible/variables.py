@@ -6,11 +6,11 @@ holds one, whose keys are flags of K3s; options that only K3s has; environment v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy import credential
 from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start
+from k3s_policy.fragment import ConfigFile, EnvironmentFile, HostVariables, LooseOptions, Start
 from k3s_policy.lower import Argument, Variable, config_entries
 from k3s_policy.model import Credential, Form, Unseen
 from k3s_policy.pattern import pattern
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from k3s_policy.tree import Node
     from k3s_policy.version import Version
 
-__all__ = ["arguments", "configuration", "environment", "lowered", "release", "without_templates"]
+__all__ = ["arguments", "configuration", "environment", "lowered", "overriding", "release", "without_templates"]
 
 _CONFIG_PATH = "/etc/rancher/k3s/config.yaml"
 _REGISTRIES_PATH = "/etc/rancher/k3s/registries.yaml"
 _KEYS = pattern(r"(?m)^[ \t]*[a-z][a-z0-9]*(?:-[a-z0-9]+)+\+?:")
-_INSTALLED = pattern(r"get\.k3s\.io[^\n]*(?:\||\)\")|-c[^\n]*get\.k3s\.io")
+_INSTALLER = "get.k3s.io"
 _TOKEN_KEY = pattern(r"(?:(?:cluster|server|agent|node|join)_)?token$")
 _OF_K3S = pattern(r"k3s(?:_\w+)?$")
 _NO_SECRET = pattern(r"(?i)(?:true|false|yes|no|null|omit|none|~)?$|/|~/")
@@ -49,10 +49,26 @@ def lowered(entries: Iterable[Entry], path: str, taken: Collection[int] = ()) ->
     """
     every = tuple(entries)
     names = {str(entry.key) for entry in every}
-    pinned = release(every)
+    around = _Around(path, release(every), set())
     for entry in every:
         if id(entry.value) not in taken:
-            yield from _lowered(entry, roles.meaning(str(entry.key), names), path, pinned, 0)
+            yield from _lowered(entry, roles.meaning(str(entry.key), names), around, 0)
+
+
+def overriding(entries: Iterable[Entry], path: str) -> Iterator[Fragment]:
+    """Yield the variables that a role sets hosts up by, of some that beat those of any inventory."""
+    found = tuple(entry for entry in entries if roles.sets_up(str(entry.key)))
+    if found:
+        yield HostVariables(path, found, beats=True)
+
+
+class _Around(NamedTuple):
+    """What holds for variables that stand together."""
+
+    path: str
+    pinned: Version | None
+    read: set[int]
+    """The identities of values of no known meaning that were read: an alias says nothing new."""
 
 
 def release(entries: Iterable[Entry]) -> Version | None:
@@ -63,8 +79,9 @@ def release(entries: Iterable[Entry]) -> Version | None:
     return Version.parse(str(found[-1])) if found else None
 
 
-def _lowered(entry: Entry, known: Meaning | None, path: str, pinned: Version | None, depth: int) -> Iterator[Fragment]:
+def _lowered(entry: Entry, known: Meaning | None, around: _Around, depth: int) -> Iterator[Fragment]:
     key, value = entry
+    path, pinned = around.path, around.pinned
     if "rke2" in str(key).lower() or depth > _DEEPEST:
         return
     match known:
@@ -84,12 +101,16 @@ def _lowered(entry: Entry, known: Meaning | None, path: str, pinned: Version | N
         ) is not None:
             yield from _config(key, file, role, pinned)
         case _:
-            yield from _unknown(entry, path, pinned, depth)
+            yield from _unknown(entry, around, depth)
 
 
-def _unknown(entry: Entry, path: str, pinned: Version | None, depth: int) -> Iterator[Fragment]:
+def _unknown(entry: Entry, around: _Around, depth: int) -> Iterator[Fragment]:
     """Read a variable of which only its content can tell that it is for K3s."""
     key, value = entry
+    if id(value) in around.read:
+        return
+    around.read.add(id(value))
+    path, pinned = around.path, around.pinned
     if isinstance(value, Scalar):
         yield from _text(key, value, path, pinned)
     elif (file := configuration(value, path)) is not None:
@@ -101,7 +122,7 @@ def _unknown(entry: Entry, path: str, pinned: Version | None, depth: int) -> Ite
             return
         for item in value.items:
             if isinstance(item, Mapping):
-                yield from _unknown(Entry(key, item), path, pinned, depth + 1)
+                yield from _unknown(Entry(key, item), around, depth + 1)
     else:
         variables = [one for one in environment(value) if str(one.name).startswith("K3S_")]
         if variables:
@@ -110,12 +131,12 @@ def _unknown(entry: Entry, path: str, pinned: Version | None, depth: int) -> Ite
         for inner in value.merged().entries:
             token = of_k3s and _TOKEN_KEY.match(str(inner.key))
             known = Meaning(Use.CREDENTIAL) if token else roles.meaning(str(inner.key))
-            yield from _lowered(inner, known, path, pinned, depth + 1)
+            yield from _lowered(inner, known, around, depth + 1)
 
 
 def _text(key: Scalar, value: Scalar, path: str, pinned: Version | None) -> Iterator[Fragment]:
     content = str(value)
-    if _INSTALLED.search(content):
+    if any(map(_installs, content.splitlines() if _INSTALLER in content else ())):
         from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
 
         yield from script.read(without_templates(value.text))
@@ -125,6 +146,12 @@ def _text(key: Scalar, value: Scalar, path: str, pinned: Version | None) -> Iter
         words = tuple(arguments(value))
         if _is_telling(words):
             yield LooseOptions(key.text, words, version=pinned)
+
+
+def _installs(line: str) -> bool:
+    """Whether a line runs what it downloads: `curl ... | sh`, or `sh -c "$(curl ...)"`."""
+    _, found, after = line.partition(_INSTALLER)
+    return bool(found) and ("|" in after or ')"' in after or "-c" in line.rpartition(_INSTALLER)[0])
 
 
 def _is_telling(words: tuple[Argument, ...]) -> bool:
@@ -137,7 +164,7 @@ def _is_telling(words: tuple[Argument, ...]) -> bool:
 
 
 def _credential(key: Scalar, value: Scalar) -> Iterator[Fragment]:
-    if value.plain and _NO_SECRET.match(str(value)):
+    if _NO_SECRET.match(str(value)):
         return
     flag = flags().get("datastore-endpoint") if str(key).endswith("endpoint") else None
     for secret in credential.secrets(flag, value.text) if flag is not None else [value.text]:

@@ -33,7 +33,7 @@ _NUMBER = pattern(r"[0-9]{1,4}")
 # `server[0]` is how it was written up to k3d v4 (k3d-io/k3d pkg/util/filter.go).
 _FILTER = pattern(
     r"(?P<group>server|agent|loadbalancer|all)s?"
-    r"(?:[:\[](?:(?P<list>[0-9]+(?:,[0-9]+)*,?)|(?P<first>[0-9]*)-(?P<last>[0-9]*)|\*)\]?)?"
+    r"(?:[:\[](?:(?P<list>[0-9]+(?:,[0-9]+)*,?)|(?P<first>[0-9]{0,9})-(?P<last>[0-9]{0,9})|\*)\]?)?"
 )
 
 
