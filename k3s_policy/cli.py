@@ -255,7 +255,7 @@ def _request(options: argparse.Namespace) -> Request:
         _standard_input(options),
         policy,
         tuple(options.semgrep_rules),
-        options.require_semgrep,
+        options.require_semgrep or bool(options.semgrep_rules),
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Patterns", "Searched", "search"]
 
-INSTALL = "pip install 'k3s-policy[semgrep]'"
+INSTALL = "pip install semgrep"
 _CASES = (".test.yaml", ".test.yml", ".fixed.yaml", ".fixed.yml")
 """Ends of the names of files that Semgrep takes for cases of rules rather than for rules."""
 _LISTED = 3

@@ -365,9 +365,18 @@ def test_without_semgrep_the_files_are_named(tmp_path: Path, capsys: pytest.Capt
     assert main(["scan", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "note: Semgrep is not installed, so not searched: a.tf, b.tf, c.tf and 2 more" in shown
-    assert "pip install 'k3s-policy[semgrep]'" in shown
+    assert "pip install semgrep" in shown
     assert main(["scan", "--require-semgrep", "--format", "json", str(tmp_path)]) == 2
     assert "not searched: a.tf" in json.loads(capsys.readouterr().out)["errors"][0]["message"]
+
+
+@pytest.mark.usefixtures("without")
+def test_rules_that_a_command_names_need_semgrep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.yaml").write_text("a: b\n", encoding="utf-8")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: []\n", encoding="utf-8")
+    assert main(["scan", "--semgrep-rules", str(rules), str(tmp_path / "notes.yaml")]) == 2
+    assert "notes.yaml; pip install semgrep" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("without")

@@ -102,14 +102,16 @@ def check(subject: Invocation | EnvironmentFile) -> Problems:
         return
     for option in subject.unrecognised:
         if option.at.known and not re.search(r"\{\{|\{%|\$\{|<%|__", option.name):
-            yield _problem(subject, option)
+            problem = _problem(subject, option)
+            if problem is not None:
+                yield problem
 
 
 _MIGRATION = pattern(r"KINE_(?!SCHEMA_MIGRATION$)(?=\w*MIGRAT)(?=\w*SCHEMA)\w+")
 """What is meant for the one variable that kine reads beside its own flags (kine pkg/drivers/mysql, pgsql: setup)."""
 
 
-def _problem(invocation: Invocation, option: Unrecognised) -> Problem:
+def _problem(invocation: Invocation, option: Unrecognised) -> Problem | None:
     table = flags().as_of(invocation.version)
     role = invocation.role or None
     who = f"a K3s {role}" if role else "K3s"
@@ -122,6 +124,9 @@ def _problem(invocation: Invocation, option: Unrecognised) -> Problem:
     shown = option.name if "::" not in option.name and len(option.name) <= _LONGEST_NAME else "…"
     name = f"--{shown}" if argument else shown
     if other is not None:
+        if option.when and set(option.when) != set(invocation.when):
+            # A script that chooses the role in one fork and the options in another may ask the same thing in both.
+            return None
         known_to = " and ".join(f"{known}s" for known in sorted(other.roles))
         message = f"`{name}` is an option of {known_to}; {who} {consequence}"
         advice = f"move it to the configuration of the {known_to}"
