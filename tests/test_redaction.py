@@ -434,9 +434,11 @@ FORMS: dict[str, Form] = {
     "registry, password in double quotes": registries(
         "configs: {https://a: {auth: {password: {}}, tls: {insecure: true}}}\n", EVERY, in_double_quotes
     ),
-    "registry, password with escapes": registries("configs: {a: {auth: {password: {}}}}\n", EVERY, with_escapes),
+    "registry, password with escapes": registries(
+        "configs: {a: {auth: {password: {}}, tls: {insecure_skip_verify: true}}}\n", EVERY, with_escapes
+    ),
     "registry, password over two lines": registries(
-        "configs:\n  a:\n    auth:\n      password: >-\n        {}\n", EVERY
+        "configs:\n  a:\n    tls: {insecure_skip_verify: true}\n    auth:\n      password: >-\n        {}\n", EVERY
     ),
     "registry, auth": registries(
         "configs: {https://a: {auth: {auth: {}}, tls: {insecure_skip_verify: true}}}\n", EVERY, base64_of
@@ -445,7 +447,9 @@ FORMS: dict[str, Form] = {
     "registry, identity_token": registries("configs: {a: {tls: {ca: x}, auth: {identity_token: {}}}}\n", FLOW),
     "registry, identity token by another name": registries("configs: {a: {auth: {identitytoken: {}}}}\n", FLOW),
     "registry, auth that is a text": registries("configs:\n  a:\n    auth: u:{}\n", "@/?&()%$!"),
-    "registry, auth that is a list": registries("configs: {a: {auth: {password: [{}], auth: [[{}]]}}}\n", FLOW),
+    "registry, auth that is a list": registries(
+        "mirrors: {a: {endpoint: [http://a]}}\nconfigs: {a: {auth: {password: [{}], auth: [[{}]]}}}\n", FLOW
+    ),
     "registry, auths": registries("auths: {a: {auth: {}}, b: {password: {}}}\n", FLOW),
     "registry, configs in mirrors": registries("mirrors: {configs: {a: {auth: {password: {}, auth: {}}}}}\n", FLOW),
     "registry, password twice": registries("configs: {a: {auth: {password: {}, password: x}}}\n", FLOW),
@@ -640,7 +644,9 @@ FORMS: dict[str, Form] = {
     },
     # what other tools read
     "compose, list": config(COMPOSE + "    environment: ['K3S_TOKEN={}']\n", "@:/?#&()%!", path="compose.yaml"),
-    "compose, mapping": config(COMPOSE + "    environment: {K3S_TOKEN: {}}\n", EVERY, for_compose, "compose.yaml"),
+    "compose, mapping": config(
+        COMPOSE + "    command: server --bogus\n    environment: {K3S_TOKEN: {}}\n", EVERY, for_compose, "compose.yaml"
+    ),
     "compose, command": config(COMPOSE + "    command: [server, --token, {}]\n", EVERY, for_compose, "compose.yaml"),
     "compose, default": config(
         COMPOSE + "    environment: ['K3S_TOKEN=${K3S_TOKEN:-{}}']\n", "@:/?#&()%!", path="compose.yaml"
@@ -682,7 +688,12 @@ FORMS: dict[str, Form] = {
     "values of a chart": config(
         TRAEFIK + "    env: [{name: API_TOKEN, value: '{}'}]\n", "@:/?#&()%!", path="chart.yaml"
     ),
-    "Plan": config(PLAN + "    envs: [{name: K3S_TOKEN, value: {}}]\n", EVERY, in_double_quotes, "plan.yaml"),
+    "Plan": config(
+        PLAN + "    envs: [{name: K3S_AGENT_TOKEN, value: blue-cat-9}, {name: K3S_TOKEN, value: {}}]\n",
+        EVERY,
+        in_double_quotes,
+        "plan.yaml",
+    ),
     "hetzner-k3s with an endpoint": config(
         HETZNER + "datastore:\n  mode: external\n  external_datastore_endpoint: '" + MYSQL + "'\n",
         UNESCAPED,
