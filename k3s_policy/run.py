@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.assemble import Assembly
     from k3s_policy.discover import Candidate
-    from k3s_policy.finding import Finding
+    from k3s_policy.finding import Finding, RuleCard
     from k3s_policy.fragment import Fragment
     from k3s_policy.place import Wanted
     from k3s_policy.searched import Searched
@@ -49,6 +49,10 @@ class Policy:
     """Whether the rules were chosen by name; of all that there are, only those of the profile judge."""
     profile: str | None = None
     """The profile asked for, None where the options of the repository may say it."""
+
+    def asks_for(self, card: RuleCard, profile: str) -> bool:
+        """Whether a rule is to judge where this profile counts."""
+        return card.name in self.rules and (self.chosen or card.belongs_to(profile))
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,7 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     searched = _searched(gathered, errors)
     assembly, files_read = _assembled(gathered, errors, searched)
     profile = policy.profile or gathered.scope.options.profile
-    rules = [
-        rule for rule in load_for(policy.rules, assembly.subjects) if policy.chosen or rule.card.belongs_to(profile)
-    ]
+    rules = [rule for rule in load_for(policy.rules, assembly.subjects) if policy.asks_for(rule.card, profile)]
     judged = judge(assembly.subjects, rules)
     if searched is not None and searched.findings:
         judged = in_order([*judged, *_asked(searched.findings, policy, profile)])
@@ -129,10 +131,7 @@ def _asked(findings: Iterable[Finding], policy: Policy, profile: str) -> Iterato
     """Leave out findings of rules of the catalogue that are not asked for: patterns find such ones broken too."""
     every = frozenset(names())
     for finding in findings:
-        known = finding.rule in every
-        if not known or (
-            finding.rule in policy.rules and (policy.chosen or load_rule(finding.rule).card.belongs_to(profile))
-        ):
+        if finding.rule not in every or policy.asks_for(load_rule(finding.rule).card, profile):
             yield finding
 
 
