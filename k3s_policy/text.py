@@ -331,6 +331,10 @@ class Text:
         span = self.span
         return Text(_standing(span.source, span.start, span.end, value, known))
 
+    def supplied(self, value: str) -> Text:
+        """Return what a tool fills in behind this text: not known, and without characters here that would be masked."""
+        return self[len(self) :].stand_in(value, known=False)
+
     def unknown(self) -> Text:
         """Return the same characters, marked as not being the value yet."""
         return Text(run._replace(known=False) for run in self.runs)

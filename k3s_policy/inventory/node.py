@@ -112,7 +112,7 @@ class Node:
             # The roles fetch the token that the first server made.
             at = self.host.name
             # What stands for the token has no characters in the file, or they would be masked.
-            yield Variable(at.stand_in("K3S_TOKEN"), at[len(at) :].stand_in("fetched", known=False), Form.ANSIBLE)
+            yield Variable(at.stand_in("K3S_TOKEN"), at.supplied("fetched"), Form.ANSIBLE)
 
 
 def used(nodes: Sequence[Node]) -> set[int]:

@@ -120,8 +120,8 @@ def _unseen(spec: Mapping, config: Mapping) -> Iterator[Unseen]:
 
 
 def _variables(at: Text, *, joins: bool) -> Iterator[Variable]:
-    """Yield what the provider fills in; it has no characters in the file, or they would be masked."""
-    made = at[len(at) :].stand_in("made by the provider", known=False)
+    """Yield what the provider fills in."""
+    made = at.supplied("made by the provider")
     yield Variable(at.stand_in("K3S_TOKEN"), made, Form.CONFIG)
     if joins:
         yield Variable(at.stand_in("K3S_URL"), made, Form.CONFIG)

@@ -147,8 +147,7 @@ def _pairs(settings: object, flags: dict[str, str]) -> Iterator[Text]:
 
 
 def _variables(root: Mapping, at: Text, *, external: bool, joins: bool) -> Iterator[Variable]:
-    # What stands for a value has no characters in the file, or they would be masked.
-    made = at[len(at) :].stand_in("made by hetzner-k3s", known=False)
+    made = at.supplied("made by hetzner-k3s")
     yield Variable(at.stand_in("K3S_TOKEN"), made, Form.CONFIG)
     if joins and not external:
         yield Variable(at.stand_in("K3S_URL"), made, Form.CONFIG)

@@ -159,8 +159,7 @@ def _variables(plan: ClusterPlan, role: str, number: int) -> Iterator[Variable]:
         outside = name.stand_in(f"${{{name}}}", known=False)
         yield Variable(name, value if equals else outside, Form.K3D, given.when)
     at = plan.counted
-    # What stands for the token has no characters in the file, or they would be masked.
-    made = at[len(at) :].stand_in("made by k3d", known=False)
+    made = at.supplied("made by k3d")
     yield plan.token or Variable(at.stand_in("K3S_TOKEN"), made, Form.K3D)
     if role == "agent" or (number > 0 and not _is_external(plan)):
         if role == "agent" and plan.agents is not None:

@@ -342,7 +342,7 @@ def _k3sup_arguments(given: Iterable[tuple[Text, Word | None, Word]]) -> Iterato
 def _k3sup_variables(at: Text, given: Iterable[tuple[Text, Word | None, Word]]) -> Iterator[Variable]:
     if all(str(name) != "--node-token" for name, _, _ in given):
         # k3sup fetches the token from the server.
-        yield Variable(at.stand_in("K3S_TOKEN"), at[len(at) :].stand_in("fetched", known=False), Form.INSTALLER, ())
+        yield Variable(at.stand_in("K3S_TOKEN"), at.supplied("fetched"), Form.INSTALLER, ())
     for name, value, word in given:
         if value is None:
             continue
