@@ -16,14 +16,14 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from k3s_policy.finding import PROFILES, CheckFailedError, Confidence, Severity
+from k3s_policy.model.finding import PROFILES, CheckFailedError, Confidence, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from k3s_policy.finding import Report, RuleCard, ScanError
+    from k3s_policy.k3s.version import Version
+    from k3s_policy.model.finding import Report, RuleCard, ScanError
     from k3s_policy.run import Request
-    from k3s_policy.version import Version
 
 __all__ = ["main", "run"]
 
@@ -230,7 +230,7 @@ def _complain_of(errors: Iterable[ScanError]) -> None:
 
 
 def _request(options: argparse.Namespace) -> Request:
-    from k3s_policy.rule import names  # noqa: PLC0415  with the pipeline
+    from k3s_policy.judge.rule import names  # noqa: PLC0415  with the pipeline
     from k3s_policy.run import Policy, Request  # noqa: PLC0415  with the pipeline
 
     every = names()
@@ -278,7 +278,7 @@ def _unknown_rule(name: str, every: Sequence[str]) -> str:
 def _k3s_version(value: str | None) -> Version | None:
     if value is None:
         return None
-    from k3s_policy.version import Version  # noqa: PLC0415  rarely given
+    from k3s_policy.k3s.version import Version  # noqa: PLC0415  rarely given
 
     version = Version.parse(value)
     if version is None:
@@ -416,7 +416,7 @@ def _show(options: argparse.Namespace) -> int:
 
         _print(json.render(shown), "json")
     else:
-        from k3s_policy.flags import flags  # noqa: PLC0415  loaded already
+        from k3s_policy.k3s.flags import flags  # noqa: PLC0415  loaded already
         from k3s_policy.show import text  # noqa: PLC0415  only for this format
 
         _print(text.render(shown, shown=_shown(options), newest=flags().newest))
@@ -432,7 +432,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from k3s_policy.rule import load, names  # noqa: PLC0415  loaded when asked
+    from k3s_policy.judge.rule import load, names  # noqa: PLC0415  loaded when asked
 
     if options.rule not in names():
         raise UsageError(_unknown_rule(options.rule, names()))
@@ -448,7 +448,7 @@ def _rank(card: RuleCard) -> str:
 
 
 def _rules(options: argparse.Namespace) -> int:
-    from k3s_policy.rule import load, names  # noqa: PLC0415  loaded when asked
+    from k3s_policy.judge.rule import load, names  # noqa: PLC0415  loaded when asked
 
     cards = [load(name).card for name in names()]
     if options.format == "json":

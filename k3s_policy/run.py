@@ -8,30 +8,30 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
+from k3s_policy.assemble.options import FILE_NAME, Options, OptionsError, load
+from k3s_policy.assemble.place import first_named
 from k3s_policy.discover import discover, may_be_searched, needles, neighbours, read, top_of
-from k3s_policy.finding import Confidence, Report, ScanError
-from k3s_policy.flags import flags
-from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, Override
 from k3s_policy.judge import in_order, judge
-from k3s_policy.options import FILE_NAME, Options, OptionsError, load
-from k3s_policy.place import first_named
+from k3s_policy.judge.redact import redact
+from k3s_policy.judge.rule import Cards, load_for, names
+from k3s_policy.judge.rule import load as load_rule
+from k3s_policy.k3s.flags import flags
+from k3s_policy.model.finding import Confidence, Report, ScanError
+from k3s_policy.model.fragment import Database, HostName, HostVariables, Inventory, Override
 from k3s_policy.readers import dispatch
 from k3s_policy.readers.config import path_claims
-from k3s_policy.redact import redact
-from k3s_policy.rule import Cards, load_for, names
-from k3s_policy.rule import load as load_rule
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from k3s_policy.assemble import Assembly
+    from k3s_policy.assemble.place import Wanted
     from k3s_policy.discover import Candidate
-    from k3s_policy.finding import Finding, RuleCard
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.place import Wanted
-    from k3s_policy.searched import Searched
-    from k3s_policy.version import Version
+    from k3s_policy.k3s.version import Version
+    from k3s_policy.model.finding import Finding, RuleCard
+    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.semgrep.searched import Searched
 
 __all__ = ["Policy", "Request", "Survey", "assembled", "examine", "scan", "sources", "survey", "tool_version"]
 
@@ -271,7 +271,7 @@ def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:
     programs = [source for source in gathered.sources if _is_program(source, gathered.named)]
     if not programs and not gathered.semgrep_rules:
         return None
-    from k3s_policy.searched import Patterns, search  # noqa: PLC0415  few repositories have such files
+    from k3s_policy.semgrep.searched import Patterns, search  # noqa: PLC0415  few repositories have such files
 
     others = list(_others(gathered, programs)) if gathered.semgrep_rules else []
     searched = search(programs, others, Patterns(gathered.semgrep_rules, gathered.semgrep_required))

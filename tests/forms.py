@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from k3s_policy.flags import Flag, Kind
+from k3s_policy.k3s.flags import Flag, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,24 +32,24 @@ from difflib import ndiff
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.finding import Confidence
-from k3s_policy.fragment import Chart, Registries, Upgrade
+from k3s_policy.assemble.options import Options, parse
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
-from k3s_policy.options import Options, parse
+from k3s_policy.model.finding import Confidence
+from k3s_policy.model.fragment import Chart, Registries, Upgrade
 from k3s_policy.readers import dispatch
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
-from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from k3s_policy.branch import When
-    from k3s_policy.finding import Finding
-    from k3s_policy.fragment import Fragment, Judged
     from k3s_policy.model import Setting, Unrecognised
+    from k3s_policy.model.finding import Finding
+    from k3s_policy.model.fragment import Fragment, Judged
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
 __all__ = [
     "Case",

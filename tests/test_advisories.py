@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from k3s_policy import advisories
-from k3s_policy.model import Server
+from k3s_policy.k3s.version import Version
+from k3s_policy.model import Server, advisories
 from k3s_policy.text import Source
-from k3s_policy.version import Version
 
 ALL = advisories._ADVISORIES  # noqa: SLF001  the table itself
 

@@ -8,7 +8,7 @@ import pytest
 from markdown_cases import Case, actual_findings, cases, difference, titles
 
 from k3s_policy.assemble import Scope
-from k3s_policy.rule import names
+from k3s_policy.judge.rule import names
 from k3s_policy.run import Policy, examine
 
 PAGES = sorted((Path(__file__).parent / "checks").glob("*.md"))

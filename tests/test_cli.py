@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from k3s_policy import cli
-from k3s_policy.rule import names
+from k3s_policy.judge.rule import names
 
 PROJECT = Path(__file__).parent.parent
 CONFIG = "etc/rancher/k3s/config.yaml"
@@ -663,7 +663,7 @@ def test_a_process_needs_no_modules_it_does_not_use(tmp_path: Path) -> None:
         "subprocess",
         "asyncio",
         "unittest",
-        "k3s_policy.shell",
+        "k3s_policy.formats.shell",
         "k3s_policy.reports.sarif",
     )
     program = (

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from k3s_policy.assemble import Scope
-from k3s_policy.endpoint import parse
-from k3s_policy.options import Options
+from k3s_policy.assemble.options import Options
+from k3s_policy.k3s.endpoint import parse
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
-    from k3s_policy.endpoint import Endpoint
-    from k3s_policy.finding import Finding
+    from k3s_policy.k3s.endpoint import Endpoint
+    from k3s_policy.model.finding import Finding
 
 _TLS = ("datastore-plaintext", "mysql-tls-preferred", "mysql-tls-skip-verify", "postgres-tls-unverified")
 """The rules that say what becomes of TLS across a network: for one connection one of them speaks."""

@@ -35,8 +35,8 @@ from k3s_policy.discover import (
 from k3s_policy.discover.encoding import flaw
 from k3s_policy.discover.search import Search
 from k3s_policy.discover.sieve import tells_program
-from k3s_policy.finding import ScanError
-from k3s_policy.flags import flags
+from k3s_policy.k3s.flags import flags
+from k3s_policy.model.finding import ScanError
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:

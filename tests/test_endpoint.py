@@ -10,16 +10,16 @@ from urllib.parse import unquote
 
 import pytest
 
-from k3s_policy.endpoint import Backend, Files, Flaw, Outcome, Tls, outcome, parse, refused_files
-from k3s_policy.template import marked
+from k3s_policy.formats.template import marked
+from k3s_policy.k3s.endpoint import Backend, Files, Flaw, Outcome, Tls, outcome, parse, refused_files
+from k3s_policy.k3s.value import as_truth
+from k3s_policy.k3s.version import Version
 from k3s_policy.text import Source
-from k3s_policy.value import as_truth
-from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.endpoint import Endpoint, Refusal
+    from k3s_policy.k3s.endpoint import Endpoint, Refusal
     from k3s_policy.text import Text
 
 _CASES = [

@@ -26,14 +26,14 @@ from test_redaction import (
     markers,
 )
 
-from k3s_policy.credential import Nature, nature
-from k3s_policy.embedded import secret_parts
-from k3s_policy.endpoint import parse
-from k3s_policy.endpoint.mended import FORMS, MASKED, mended
+from k3s_policy.formats.template import marked
+from k3s_policy.judge.rule import load, names
+from k3s_policy.k3s.credential import Nature, nature
+from k3s_policy.k3s.embedded import secret_parts
+from k3s_policy.k3s.endpoint import parse
+from k3s_policy.k3s.endpoint.mended import FORMS, MASKED, mended
 from k3s_policy.reports.masking import MASK
-from k3s_policy.rule import load, names
 from k3s_policy.run import Policy, examine
-from k3s_policy.template import marked
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:

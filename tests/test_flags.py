@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
-from k3s_policy import data
-from k3s_policy.flags import Command, Flag, Flags, Kind, RemovedValue, flags
-from k3s_policy.version import LATEST, Version, has_come
+from k3s_policy.k3s import data
+from k3s_policy.k3s.flags import Command, Flag, Flags, Kind, RemovedValue, flags
+from k3s_policy.k3s.version import LATEST, Version, has_come
 
 CONFORMANCE = Path(__file__).parent / "conformance"
 SCHEMA = data.schema("k3s-config")

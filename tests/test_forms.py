@@ -13,8 +13,8 @@ from forms import Given
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k3s_policy.flags import Flag, Kind, flags
-from k3s_policy.rule import load, names
+from k3s_policy.judge.rule import load, names
+from k3s_policy.k3s.flags import Flag, Kind, flags
 from k3s_policy.run import Policy, Request, assembled, examine, scan
 from k3s_policy.show import overview
 from k3s_policy.text import Source

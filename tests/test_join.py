@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from k3s_policy.join import parse
+from k3s_policy.k3s.join import parse
 from k3s_policy.text import Source
 
 

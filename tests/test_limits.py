@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from k3s_policy.rule import names
+from k3s_policy.judge.rule import names
 from k3s_policy.run import Policy, assembled, examine
 from k3s_policy.show import overview
 from k3s_policy.text import Source

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from markdown_cases import cases
 
-from k3s_policy import head
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.finding import CheckFailedError
-from k3s_policy.flags import flags
+from k3s_policy.judge import head
+from k3s_policy.judge.rule import load, load_for, names
+from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Invocation, Origin, Release, Setting, Started, Unrecognised
+from k3s_policy.model.finding import CheckFailedError
 from k3s_policy.readers import dispatch
-from k3s_policy.rule import load, load_for, names
 from k3s_policy.text import Source
-from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.flags import Flag
-    from k3s_policy.head import Head
+    from k3s_policy.judge.head import Head
+    from k3s_policy.k3s.flags import Flag
 
 TESTS = Path(__file__).parent
 CHECKS = TESTS.parent / "k3s_policy" / "checks"

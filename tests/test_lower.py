@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from k3s_policy import lower
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.effective import effective, refusals, skipped
-from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, Start
-from k3s_policy.lower import Argument, Variable
-from k3s_policy.model import Form, Invocation
-from k3s_policy.options import Options
+from k3s_policy.assemble.options import Options
+from k3s_policy.k3s.flags import flags
+from k3s_policy.model import Form, Invocation, lower
+from k3s_policy.model.effective import effective, refusals, skipped
+from k3s_policy.model.fragment import ConfigFile, Start
+from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import dispatch
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment, Judged
+    from k3s_policy.model.fragment import Fragment, Judged
     from k3s_policy.text import Text
 
 Case = dict[str, Any]

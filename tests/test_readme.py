@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
-from k3s_policy import options
-from k3s_policy.rule import load, names
+from k3s_policy.assemble import options
+from k3s_policy.judge.rule import load, names
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from k3s_policy.finding import RuleCard
+    from k3s_policy.model.finding import RuleCard
 
 PROJECT = Path(__file__).parent.parent
 README = PROJECT / "README.md"

@@ -28,8 +28,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from k3s_policy import cli, credential
-from k3s_policy.rule import Problem, Rule, load
+from k3s_policy import cli
+from k3s_policy.judge.rule import Problem, Rule, load
+from k3s_policy.k3s import credential
 from k3s_policy.text import Source, Span
 
 if TYPE_CHECKING:

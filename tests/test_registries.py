@@ -15,11 +15,12 @@ import pytest
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
-from k3s_policy import data, registries
-from k3s_policy.registries.decoding import decoded
+from k3s_policy.formats.tree import Mapping, read_yaml
+from k3s_policy.k3s import data
+from k3s_policy.model import registries
+from k3s_policy.model.registries.decoding import decoded
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
-from k3s_policy.tree import Mapping, read_yaml
 
 SCHEMA = data.schema("registries")
 CONFORMANCE = Path(__file__).parent / "conformance" / "registries.jsonl"

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3s_policy.finding import Confidence, Finding, Related, Report, RuleCard, ScanError, Severity
+from k3s_policy.model.finding import Confidence, Finding, Related, Report, RuleCard, ScanError, Severity
 from k3s_policy.reports import FORMATS, render
 from k3s_policy.reports.frame import WIDTH, line_at, visible
 from k3s_policy.reports.line_hash import line_hashes
@@ -209,7 +209,7 @@ def test_unknown_format_is_refused() -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_only_the_wanted_format_is_imported(form: str) -> None:
     program = (
-        "import sys; from k3s_policy.reports import render; from k3s_policy.finding import Report; "
+        "import sys; from k3s_policy.reports import render; from k3s_policy.model.finding import Report; "
         "render(sys.argv[1], Report((), (), (), {}, 0, 0)); print(*sys.modules)"
     )
     command = [sys.executable, "-c", program, form]

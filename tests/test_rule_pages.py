@@ -10,9 +10,9 @@ import pytest
 from markdown_cases import fences
 
 from k3s_policy.assemble import Scope
-from k3s_policy.finding import Severity
-from k3s_policy.options import ClusterOptions, Options
-from k3s_policy.rule import load, names
+from k3s_policy.assemble.options import ClusterOptions, Options
+from k3s_policy.judge.rule import load, names
+from k3s_policy.model.finding import Severity
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from markdown_cases import Fence
 
-    from k3s_policy.finding import Finding
+    from k3s_policy.model.finding import Finding
 
 _PATHS = {
     "yaml": "etc/rancher/k3s/config.yaml",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3s_policy.schedule import Calendar, Interval, Schedule, Unreadable, read_schedule
+from k3s_policy.k3s.schedule import Calendar, Interval, Schedule, Unreadable, read_schedule
 
 Case = dict[str, Any]
 

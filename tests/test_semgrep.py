@@ -16,25 +16,25 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
+from k3s_policy import semgrep
+from k3s_policy.assemble.options import OptionsError, parse
 from k3s_policy.cli import main
-from k3s_policy.data import schema
 from k3s_policy.discover.sieve import tells_program
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.options import OptionsError, parse
-from k3s_policy.readers import semgrep
+from k3s_policy.judge.rule import names
+from k3s_policy.k3s.data import schema
+from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.readers.script.collected import TELLING_OPTION
-from k3s_policy.readers.semgrep.language import LANGUAGES
-from k3s_policy.readers.semgrep.literal import groups
-from k3s_policy.readers.semgrep.mapping import as_yaml
-from k3s_policy.readers.semgrep.pointed import _SCRIPT
-from k3s_policy.readers.semgrep.process import _copied, _Copy
 from k3s_policy.reports import FORMATS, render
-from k3s_policy.rule import names
 from k3s_policy.run import Policy, Request, scan, sources
+from k3s_policy.semgrep.language import LANGUAGES
+from k3s_policy.semgrep.literal import groups
+from k3s_policy.semgrep.mapping import as_yaml
+from k3s_policy.semgrep.pointed import _SCRIPT
+from k3s_policy.semgrep.process import _copied, _Copy
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
-    from k3s_policy.finding import Finding, Report
+    from k3s_policy.model.finding import Finding, Report
 
 RULES = Path(__file__).parent.parent / "rules"
 PATTERNS = sorted(RULES.glob("*.yaml"))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from k3s_policy.branch import exclusive
-from k3s_policy.shell import Command, Script, command_line, read_script, split_words
+from k3s_policy.formats.shell import Command, Script, command_line, read_script, split_words
 from k3s_policy.text import Run, Source, Text
+from k3s_policy.text.branch import exclusive
 
 
 def read(content: str) -> Script:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from k3s_policy import data
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.flags import flags
+from k3s_policy.assemble.options import parse
+from k3s_policy.k3s import data
+from k3s_policy.k3s.flags import flags
 from k3s_policy.model import Ground
-from k3s_policy.options import parse
 from k3s_policy.readers import dispatch
 from k3s_policy.run import Request, assembled, survey
 from k3s_policy.show import overview

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3s_policy.systemd import (
+from k3s_policy.formats.systemd import (
     EnvironmentFile,
     ExecCommand,
     ExecFlag,
@@ -33,7 +33,7 @@ from k3s_policy.systemd import (
     read_unit,
     specifiers,
 )
-from k3s_policy.systemd.words import Escapes, Flaw, first_word, words
+from k3s_policy.formats.systemd.words import Escapes, Flaw, first_word, words
 from k3s_policy.text import Source, Text
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3s_policy import lower
-from k3s_policy.flags import flags
+from k3s_policy.formats.tree import Document, Mapping, Scalar, Sequence, arrives, read_yaml, refusal, resolve
+from k3s_policy.k3s.flags import flags
+from k3s_policy.model import lower
 from k3s_policy.text import Source, Text
-from k3s_policy.tree import Document, Mapping, Scalar, Sequence, arrives, read_yaml, refusal, resolve
 
 Case = dict[str, Any]
 

@@ -30,12 +30,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.rule import Problem, rule
-from k3s_policy.version import LATEST
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.version import LATEST
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 
@@ -51,7 +51,7 @@ def check(invocation: Invocation) -> Problems:
     """Report the release, with all that it is exposed to: one place has one finding of a rule."""
     if invocation.version is None:
         return
-    from k3s_policy.advisories import exposures  # noqa: PLC0415  few invocations name their release
+    from k3s_policy.model.advisories import exposures  # noqa: PLC0415  few invocations name their release
 
     found = list(exposures(invocation))
     if not found:

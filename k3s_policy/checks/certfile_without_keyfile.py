@@ -31,22 +31,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.branch import exclusive
-from k3s_policy.datastore import datastores
-from k3s_policy.endpoint import Backend
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.fragment import Registries
-from k3s_policy.membership import joined
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend
+from k3s_policy.model.datastore import datastores
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.fragment import Registries
+from k3s_policy.model.membership import joined
+from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from k3s_policy.branch import When
-    from k3s_policy.datastore import Datastore
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
+    from k3s_policy.model.datastore import Datastore
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
 
 class _Half(NamedTuple):

@@ -41,13 +41,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import fills_in
+from k3s_policy.formats.template import fills_in
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import Chart
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import Chart
     from k3s_policy.text import Text
 
 _PLAIN = pattern(r"(?i)http://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^:/?#]*)")

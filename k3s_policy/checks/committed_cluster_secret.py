@@ -25,11 +25,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import ClusterSecret
-    from k3s_policy.rule import Problems
 
 
 @rule(

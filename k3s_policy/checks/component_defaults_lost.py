@@ -26,16 +26,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.component import groups, members
-from k3s_policy.finding import Severity
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.component import groups, members
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.component import ComponentArgument
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation
-    from k3s_policy.rule import Problems
+    from k3s_policy.model.component import ComponentArgument
 
 _LONGEST_SHOWN = 60
 

@@ -48,24 +48,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.branch import exclusive
-from k3s_policy.effective import is_on
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.flags import Kind
+from k3s_policy.formats.template import forks_between
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import Kind
+from k3s_policy.k3s.version import Version, has_come
 from k3s_policy.model import Agent, Form, Origin
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import forks_between
-from k3s_policy.version import Version, has_come
+from k3s_policy.model.effective import is_on
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.text.branch import exclusive
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from ipaddress import IPv4Network, IPv6Network
 
-    from k3s_policy.branch import When
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
     Network: TypeAlias = IPv4Network | IPv6Network
 

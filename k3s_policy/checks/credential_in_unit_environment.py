@@ -22,17 +22,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import credential
-from k3s_policy.credential import Nature
-from k3s_policy.finding import Severity
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s import credential
+from k3s_policy.k3s.credential import Nature
 from k3s_policy.model import Credential, Form
-from k3s_policy.rule import Problem, rule
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 

@@ -24,15 +24,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import credential
-from k3s_policy.credential import Nature
-from k3s_policy.finding import Severity
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s import credential
+from k3s_policy.k3s.credential import Nature
 from k3s_policy.model import Form, Origin
-from k3s_policy.rule import Problem, rule
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 _EXPOSED = {

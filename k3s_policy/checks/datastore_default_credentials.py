@@ -23,13 +23,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.endpoint import Backend
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.endpoint import Endpoint
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.endpoint import Endpoint
+    from k3s_policy.model.datastore import Datastore
     from k3s_policy.text import Text
 
 _PASSWORDS = frozenset(

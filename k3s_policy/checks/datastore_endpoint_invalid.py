@@ -28,19 +28,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.credential import Nature, nature
-from k3s_policy.datastore import cut_short
-from k3s_policy.endpoint import Backend, Flaw
-from k3s_policy.endpoint.mended import FORMS, MASKED, meant, mended
-from k3s_policy.endpoint.outcome import KINE_0_13
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.version import has_come
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.credential import Nature, nature
+from k3s_policy.k3s.endpoint import Backend, Flaw
+from k3s_policy.k3s.endpoint.mended import FORMS, MASKED, meant, mended
+from k3s_policy.k3s.endpoint.outcome import KINE_0_13
+from k3s_policy.k3s.version import has_come
+from k3s_policy.model.datastore import cut_short
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.endpoint import Endpoint, Refusal
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.endpoint import Endpoint, Refusal
+    from k3s_policy.model.datastore import Datastore
     from k3s_policy.text import Text
 
 

@@ -33,23 +33,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import cut_short
-from k3s_policy.endpoint import Backend, mysql, postgres
-from k3s_policy.endpoint.mended import FORMS, mended
-from k3s_policy.endpoint.outcome import KINE_0_13, PGX
-from k3s_policy.endpoint.parts import is_port
-from k3s_policy.finding import Confidence
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend, mysql, postgres
+from k3s_policy.k3s.endpoint.mended import FORMS, mended
+from k3s_policy.k3s.endpoint.outcome import KINE_0_13, PGX
+from k3s_policy.k3s.endpoint.parts import is_port
+from k3s_policy.k3s.version import has_come
 from k3s_policy.model import Credential
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.version import has_come
+from k3s_policy.model.datastore import cut_short
+from k3s_policy.model.finding import Confidence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.endpoint import Address, Endpoint, Parameter
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.endpoint import Address, Endpoint, Parameter
+    from k3s_policy.model.datastore import Datastore
     from k3s_policy.text import Text
 
 

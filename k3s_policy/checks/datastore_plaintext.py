@@ -27,15 +27,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.endpoint import Backend, Tls
-from k3s_policy.endpoint.outcome import PGX
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.rule import Problem, rule
-from k3s_policy.version import has_come
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend, Tls
+from k3s_policy.k3s.endpoint.outcome import PGX
+from k3s_policy.k3s.version import has_come
+from k3s_policy.model.finding import Confidence, Severity
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.datastore import Datastore
     from k3s_policy.text import Text
 
 

@@ -26,17 +26,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.endpoint import Backend
-from k3s_policy.finding import Confidence
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend
+from k3s_policy.model.finding import Confidence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.endpoint import Address, Endpoint
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.endpoint import Address, Endpoint
+    from k3s_policy.k3s.version import Version
+    from k3s_policy.model.datastore import Datastore
     from k3s_policy.text import Text
-    from k3s_policy.version import Version
 
 _NAMED = pattern(r"(?i)pgbouncer|pg-bouncer|pgcat|(?:^|[.-])pooler(?:[.-]|$)")
 """What the host names of poolers hold: PgBouncer, PgCat, and the poolers of Neon and Supabase."""

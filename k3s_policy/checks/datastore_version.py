@@ -77,16 +77,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.finding import Confidence
-from k3s_policy.flags import flags
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import fills_in
-from k3s_policy.version import Version
+from k3s_policy.formats.template import fills_in
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.version import Version
+from k3s_policy.model.finding import Confidence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import DatabaseImage
-    from k3s_policy.rule import Problems
 
 _Series: TypeAlias = tuple[int, ...]
 """The numbers that name a series of releases: 8 and 4 of MySQL, 17 of PostgreSQL."""

@@ -22,13 +22,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.flags import flags
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import flags
 
 if TYPE_CHECKING:
-    from k3s_policy.flags import Deprecation
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.flags import Deprecation
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
 
 
 @rule(severity="low", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/add-ons/helm"))

@@ -43,20 +43,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.branch import exclusive
-from k3s_policy.certainty import called, side_by_side
-from k3s_policy.effective import is_on
-from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, kept
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import marked
+from k3s_policy.formats.template import marked
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.certainty import called, side_by_side
+from k3s_policy.model.effective import is_on
+from k3s_policy.model.finding import Confidence
+from k3s_policy.model.membership import Kept, kept
+from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.branch import When
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Cluster, Node, Setting
-    from k3s_policy.rule import Problems
+    from k3s_policy.text.branch import When
 
 _HELP = "give each node a name of its own"
 _HELP_PODS = "leave node-name out: the pods have names of their own"

@@ -29,18 +29,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy import template
-from k3s_policy.finding import Confidence
-from k3s_policy.flags import flags
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
+from k3s_policy.formats import template
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import flags
+from k3s_policy.model.finding import Confidence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import EnvironmentFile
-    from k3s_policy.rule import Problems
-    from k3s_policy.systemd import Variable
+    from k3s_policy.formats.systemd import Variable
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import EnvironmentFile
     from k3s_policy.text import Text
 
 _BYTE_ORDER_MARK = "\ufeff"

@@ -31,18 +31,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.component import groups, members
-from k3s_policy.effective import is_on
-from k3s_policy.membership import Kept, kept
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version, has_come
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.version import Version, has_come
+from k3s_policy.model.component import groups, members
+from k3s_policy.model.effective import is_on
+from k3s_policy.model.membership import Kept, kept
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
 
 _ASKS_FOR_CERTIFICATE = (Version(1, 27, 15), Version(1, 28, 11), Version(1, 29, 6), Version(1, 30, 2))
 """The first release of each line whose profiles are not for everyone (k3s-io/k3s#10019 and its backports)."""

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.rule import Problem, rule
-from k3s_policy.version import Version, has_come
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.version import Version, has_come
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation
-    from k3s_policy.rule import Problems
 
 _HELP = "put the file on the host and name it by its path"
 _SCHEMES = ("http://", "https://")

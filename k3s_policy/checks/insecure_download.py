@@ -23,13 +23,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Confidence
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.finding import Confidence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Download
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 _HELP = "fetch it over https"

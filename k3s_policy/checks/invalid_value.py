@@ -37,22 +37,22 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy import validation
-from k3s_policy.branch import exclusive
-from k3s_policy.effective import is_on, twice_named
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.flags import Kind
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s import validation
+from k3s_policy.k3s.flags import Kind
+from k3s_policy.k3s.validation import Fault, Taint
+from k3s_policy.k3s.value import Malformed, as_duration, misread, typed
 from k3s_policy.model import Agent, Form, Origin
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.validation import Fault, Taint
-from k3s_policy.value import Malformed, as_duration, misread, typed
+from k3s_policy.model.effective import is_on, twice_named
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.text.branch import exclusive
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 
@@ -314,7 +314,7 @@ def _intervals(invocation: Invocation) -> Problems:
 
 def _checks_timeout(invocation: Invocation) -> bool:
     """Whether the release has the reconcile interval: the check of both came with it."""
-    from k3s_policy.flags import flags  # noqa: PLC0415  rare
+    from k3s_policy.k3s.flags import flags  # noqa: PLC0415  rare
 
     return flags().as_of(invocation.version).get("etcd-snapshot-reconcile-interval") is not None
 
@@ -408,7 +408,7 @@ def _kubelet(invocation: Invocation, setting: Setting, *, last: bool) -> Iterato
 
 def _reads_drop_ins(invocation: Invocation) -> bool:
     """Whether K3s itself reads taints and `config` and writes them to files for the kubelet: since v1.33.0."""
-    from k3s_policy.version import Version  # noqa: PLC0415  few invocations need it
+    from k3s_policy.k3s.version import Version  # noqa: PLC0415  few invocations need it
 
     if invocation.version is None:
         return not invocation.lacks("version")

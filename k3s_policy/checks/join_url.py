@@ -35,23 +35,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import join as joining
-from k3s_policy.branch import exclusive
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.membership import joined
+from k3s_policy.formats.template import marked
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s import join as joining
+from k3s_policy.k3s.value import as_integer
 from k3s_policy.model import Agent, Cluster
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import marked
-from k3s_policy.value import as_integer
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.membership import joined
+from k3s_policy.text.branch import exclusive
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.join import JoinUrl
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.join import JoinUrl
     from k3s_policy.model import Invocation, Node, Setting
-    from k3s_policy.rule import Problems
+    from k3s_policy.model.datastore import Datastore
     from k3s_policy.text import Text
 
 _SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -113,7 +113,7 @@ def _urls(invocation: Invocation) -> Iterator[Setting]:
 def _stores(invocation: Invocation) -> Iterable[Datastore]:
     if not invocation.all("datastore-endpoint"):
         return ()
-    from k3s_policy.datastore import datastores  # noqa: PLC0415  few hosts that join have an endpoint
+    from k3s_policy.model.datastore import datastores  # noqa: PLC0415  few hosts that join have an endpoint
 
     return datastores(invocation)
 

@@ -48,22 +48,22 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import join as joining
-from k3s_policy.certainty import ANYWHERE, certainty
-from k3s_policy.effective import is_on
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.membership import joined
+from k3s_policy.formats.template import marked
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s import join as joining
+from k3s_policy.k3s.version import Version, has_come
 from k3s_policy.model import Server
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import marked
-from k3s_policy.version import Version, has_come
+from k3s_policy.model.certainty import ANYWHERE, certainty
+from k3s_policy.model.effective import is_on
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.membership import joined
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Cluster, Invocation, Node, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 _NAME = pattern(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")

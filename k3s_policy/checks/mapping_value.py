@@ -28,18 +28,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Severity
-from k3s_policy.flags import Kind, flags
-from k3s_policy.fragment import ConfigFile  # noqa: TC001  the annotation says whom the rule judges
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import Kind, flags
+from k3s_policy.model.finding import Severity
+from k3s_policy.model.fragment import ConfigFile  # noqa: TC001  the annotation says whom the rule judges
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.flags import Flag
-    from k3s_policy.rule import Problems
+    from k3s_policy.formats.tree import Entry
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.flags import Flag
     from k3s_policy.text import Text
-    from k3s_policy.tree import Entry
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/installation/configuration",))

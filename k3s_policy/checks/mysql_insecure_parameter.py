@@ -25,14 +25,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.endpoint import Backend, Tls
-from k3s_policy.finding import Severity
-from k3s_policy.rule import Problem, rule
-from k3s_policy.value import as_truth
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend, Tls
+from k3s_policy.k3s.value import as_truth
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.datastore import Datastore
 
 _CLEARTEXT = "allowCleartextPasswords"
 _EFFECTS = {

@@ -27,16 +27,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.datastore import BesideFiles
-from k3s_policy.endpoint import Backend, Tls
-from k3s_policy.finding import Confidence
-from k3s_policy.rule import Problem, rule
-from k3s_policy.value import as_truth
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend, Tls
+from k3s_policy.k3s.value import as_truth
+from k3s_policy.model.datastore import BesideFiles
+from k3s_policy.model.finding import Confidence
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.endpoint import Parameter
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.endpoint import Parameter
+    from k3s_policy.model.datastore import Datastore
 
 _WITHOUT = "goes on without TLS where the server offers none"
 

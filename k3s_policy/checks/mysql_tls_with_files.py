@@ -26,13 +26,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Confidence
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.finding import Confidence
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.endpoint import Parameter
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.endpoint import Parameter
+    from k3s_policy.model.datastore import Datastore
 
 _OF_OTHER_RULES = ("skip-verify", "preferred")
 """Modes that have a rule of their own, where they cross a network."""

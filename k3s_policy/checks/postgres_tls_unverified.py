@@ -29,20 +29,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.endpoint import Backend, Tls
-from k3s_policy.endpoint.outcome import PGX
-from k3s_policy.finding import Severity
-from k3s_policy.rule import Problem, rule
-from k3s_policy.version import has_come
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.endpoint import Backend, Tls
+from k3s_policy.k3s.endpoint.outcome import PGX
+from k3s_policy.k3s.version import has_come
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.datastore import Datastore
-    from k3s_policy.endpoint import Outcome
-    from k3s_policy.finding import Confidence
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.endpoint import Outcome
     from k3s_policy.model import Invocation
-    from k3s_policy.rule import Problems
+    from k3s_policy.model.datastore import Datastore
+    from k3s_policy.model.finding import Confidence
     from k3s_policy.text import Text
 
 _WITHOUT = "goes on without TLS where the server offers none"

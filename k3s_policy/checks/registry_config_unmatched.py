@@ -35,13 +35,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import opaque
+from k3s_policy.formats.template import opaque
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import Registries
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import Registries
     from k3s_policy.text import Text
 
 _NAME = pattern(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/]*@)?(?P<host>[^/]*)(?P<path>/.*)?")

@@ -26,12 +26,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import Registries
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import Registries
     from k3s_policy.text import Text
 
 _STRAY = pattern(r"[\s'\"\x00-\x1f\x7f]+")

@@ -32,15 +32,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import join
-from k3s_policy.finding import Severity
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s import join
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import Registries
-    from k3s_policy.join import JoinUrl
-    from k3s_policy.registries import Mirror
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.join import JoinUrl
+    from k3s_policy.model.fragment import Registries
+    from k3s_policy.model.registries import Mirror
 
 _LOGIN = ("password", "auth", "identity_token")
 

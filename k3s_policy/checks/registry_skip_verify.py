@@ -27,12 +27,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Severity
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import Registries
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import Registries
 
 
 @rule(

@@ -35,14 +35,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.registries import AUTH, CONFIG, MIRROR, TLS
-from k3s_policy.rule import Problem, rule
-from k3s_policy.tree import Mapping
+from k3s_policy.formats.tree import Mapping
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.registries import AUTH, CONFIG, MIRROR, TLS
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import Registries
-    from k3s_policy.registries import Unknown
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import Registries
+    from k3s_policy.model.registries import Unknown
 
 _KEYS = {"": ("mirrors", "configs"), "mirrors": MIRROR, "configs": CONFIG, "auth": AUTH, "tls": TLS}
 _PLACES = {

@@ -37,20 +37,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.effective import is_on
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.fragment import S3Secret
+from k3s_policy.formats.template import fills_in
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.value import as_truth, typed
 from k3s_policy.model import CIPHERS, Origin
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.template import fills_in
-from k3s_policy.value import as_truth, typed
+from k3s_policy.model.effective import is_on
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.fragment import S3Secret
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 _FAMILIES = ("etcd-s3", "s3")

@@ -41,14 +41,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.effective import is_on
-from k3s_policy.finding import Confidence
-from k3s_policy.membership import TOKENS, is_scripted, joined, speaks_of, token_sources
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.effective import is_on
+from k3s_policy.model.finding import Confidence
+from k3s_policy.model.membership import TOKENS, is_scripted, joined, speaks_of, token_sources
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Server, Setting
-    from k3s_policy.rule import Problems
 
 _HELP = "add token-file, or set K3S_TOKEN, to the token of the cluster"
 

@@ -58,22 +58,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.certainty import ANYWHERE, called, ceiling, certainty, must_agree, side_by_side
-from k3s_policy.credential import Nature, Secret, nature
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.flags import Kind, flags
-from k3s_policy.membership import Kept, is_settled, joined, kept
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.credential import Nature, Secret, nature
+from k3s_policy.k3s.flags import Kind, flags
+from k3s_policy.k3s.value import Malformed, typed
+from k3s_policy.k3s.version import Version, has_come
 from k3s_policy.model import Server
-from k3s_policy.rule import Problem, rule
-from k3s_policy.value import Malformed, typed
-from k3s_policy.version import Version, has_come
+from k3s_policy.model.certainty import ANYWHERE, called, ceiling, certainty, must_agree, side_by_side
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.membership import Kept, is_settled, joined, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.flags import Flag
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.flags import Flag
     from k3s_policy.model import Cluster, Invocation, Node, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Span, Text
 
 _Key: TypeAlias = "bool | int | str | tuple[str, ...] | Secret"
@@ -156,7 +156,7 @@ def _datastores_differ(cluster: Cluster) -> Iterator[Problem]:
 
 def _difference(cluster: Cluster, node: Node, first: Node) -> tuple[Text, str, str] | None:
     """Return where a server says, or fails to say, that its state is elsewhere, and what both keep it in."""
-    from k3s_policy.datastore import datastores  # noqa: PLC0415  few clusters have an endpoint
+    from k3s_policy.model.datastore import datastores  # noqa: PLC0415  few clusters have an endpoint
 
     (there, *more), own = list(datastores(first.invocation)), list(datastores(node.invocation))
     if more or len(own) > 1 or there.backend is None:

@@ -39,20 +39,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.branch import ALWAYS
-from k3s_policy.certainty import ANYWHERE, called, certainty, side_by_side
-from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, cluster_init, is_scripted, joined, kept
+from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.model import Ground, Server
-from k3s_policy.rule import Problem, rule
+from k3s_policy.model.certainty import ANYWHERE, called, certainty, side_by_side
+from k3s_policy.model.finding import Confidence
+from k3s_policy.model.membership import Kept, cluster_init, is_scripted, joined, kept
+from k3s_policy.text.branch import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.branch import When
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Cluster, Node
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
 _HELP = "keep cluster-init on the first server, and give the others its URL as server"
 

@@ -38,15 +38,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.certainty import called
-from k3s_policy.finding import Confidence
-from k3s_policy.membership import Kept, joined, kept
+from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.model import Ground
-from k3s_policy.rule import Problem, rule
+from k3s_policy.model.certainty import called
+from k3s_policy.model.finding import Confidence
+from k3s_policy.model.membership import Kept, joined, kept
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Cluster, Invocation, Node
-    from k3s_policy.rule import Problems
 
 _HELP = "start the first server with cluster-init: true, or give every server the same datastore-endpoint"
 

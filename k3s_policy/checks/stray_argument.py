@@ -25,19 +25,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.flags import Kind, flags
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import Kind, flags
+from k3s_policy.k3s.value import as_truth
 from k3s_policy.model import Form
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
-from k3s_policy.value import as_truth
+from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from k3s_policy.flags import Flag
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.flags import Flag
     from k3s_policy.model import Invocation, Started
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 _FILLED_IN = pattern(r"\{\{|\{%|<%|%\{|@[A-Za-z_]+@|__\w|^[<\[].*[>\]]$|^(?:\.\.\.|…)$")

@@ -31,14 +31,14 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from k3s_policy.flags import flags
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import flags
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import Unit
-    from k3s_policy.rule import Problems
-    from k3s_policy.systemd import Line
+    from k3s_policy.formats.systemd import Line
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import Unit
     from k3s_policy.text import Text
 
 _KEYS = (
@@ -84,7 +84,7 @@ def check(unit: Unit) -> Problems:
 
 def _is_continued(line: Line) -> bool:
     """Whether a line is a directive of which people make several lines."""
-    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
 
     item = line.item
     if not isinstance(item, systemd.Directive) or item.section != "Service":
@@ -94,7 +94,7 @@ def _is_continued(line: Line) -> bool:
 
 def _swallowed(line: Line) -> Problems:
     """Report the backslash that joins a line with the directive or section header behind it."""
-    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
 
     item = line.item
     if isinstance(item, str):
@@ -127,7 +127,7 @@ def _wants_value(part: Text) -> bool:
 
 def _lost(line: Line, above: Line | None) -> Text | None:
     """Return the first word of a line that is one of the command or variables above, and that systemd ignores."""
-    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
 
     if (
         above is None

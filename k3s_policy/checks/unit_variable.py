@@ -32,19 +32,19 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.finding import Confidence
-from k3s_policy.flags import flags
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.program import is_k3s, is_shell
 from k3s_policy.model import Invocation
-from k3s_policy.pattern import pattern
-from k3s_policy.program import is_k3s, is_shell
-from k3s_policy.rule import Problem, rule
+from k3s_policy.model.finding import Confidence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from k3s_policy.fragment import Unit
-    from k3s_policy.rule import Problems
-    from k3s_policy.systemd import ExecCommand
+    from k3s_policy.formats.systemd import ExecCommand
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import Unit
     from k3s_policy.text import Text
 
 _NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -86,7 +86,7 @@ def check(subject: Unit | Invocation) -> Problems:
 
 def _of_value(value: Text, unit: Unit) -> Problems:
     """Judge a value of ExecStart= by itself."""
-    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
 
     commands = [
         command
@@ -252,7 +252,7 @@ def _one_word(word: Text, name: str, environment: _Environment) -> Problems:
 
 
 def _whole_word(word: Text, environment: _Environment) -> Problems:
-    from k3s_policy import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
 
     name = str(word[1:])
     if word.known and environment.lacks(name):

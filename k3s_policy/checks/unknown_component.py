@@ -31,12 +31,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Confidence, Severity
-from k3s_policy.rule import Problem, rule
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model.finding import Confidence, Severity
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 _FILES = frozenset({"ccm", "coredns", "local-storage", "rolebindings", "runtimes", "traefik", "traefik-crd"})

@@ -26,15 +26,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Confidence
-from k3s_policy.fragment import ConfigFile
+from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.model import Invocation, Origin
-from k3s_policy.pattern import pattern
-from k3s_policy.rule import Problem, rule
+from k3s_policy.model.finding import Confidence
+from k3s_policy.model.fragment import ConfigFile
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.fragment import UnreadFile
-    from k3s_policy.rule import Problems
+    from k3s_policy.judge.rule import Problems
+    from k3s_policy.model.fragment import UnreadFile
 
 _SWITCHED_OFF = pattern(
     r"(?i)(?:\.(?:bak|backup|disabled?|dist|example|in|j2|jinja2?|off|old|orig|rpmnew|rpmsave|sample|save|skip|sops|swp"

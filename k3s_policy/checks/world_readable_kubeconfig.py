@@ -29,13 +29,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Confidence, Severity
+from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.model import FileMode, Form
-from k3s_policy.rule import Problem, rule
+from k3s_policy.model.finding import Confidence, Severity
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 _HELP = 'write mode "0600", or "0640" with write-kubeconfig-group'

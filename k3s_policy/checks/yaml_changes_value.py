@@ -31,14 +31,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.finding import Severity
-from k3s_policy.flags import Kind
-from k3s_policy.rule import Problem, rule
-from k3s_policy.value import misread
+from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.flags import Kind
+from k3s_policy.k3s.value import misread
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
+    from k3s_policy.judge.rule import Problems
     from k3s_policy.model import Invocation, Setting
-    from k3s_policy.rule import Problems
     from k3s_policy.text import Text
 
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from k3s_policy.discover.candidate import Candidate
-from k3s_policy.pattern import pattern
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from k3s_policy.finding import ScanError
+    from k3s_policy.model.finding import ScanError
 
 __all__ = ["Candidate", "Discovery"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.discover.encoding import decode, flaw
 from k3s_policy.discover.failure import failure, is_absent
 from k3s_policy.discover.sieve import tells, tells_program
-from k3s_policy.finding import ScanError
+from k3s_policy.model.finding import ScanError
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:

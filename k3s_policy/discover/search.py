@@ -12,7 +12,7 @@ from k3s_policy.discover.candidate import Candidate, Discovery
 from k3s_policy.discover.failure import failure, is_absent
 from k3s_policy.discover.sieve import LARGEST, config_folder, folders_of_k3s, may_be_read, may_be_searched, promising
 from k3s_policy.discover.work_tree import holds_repository, work_tree
-from k3s_policy.finding import ScanError
+from k3s_policy.model.finding import ScanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from k3s_policy.discover.encoding import BYTE_ORDER_MARK, UTF_16
-from k3s_policy.pattern import pattern
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

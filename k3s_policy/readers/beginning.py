@@ -7,7 +7,7 @@ key.
 
 from __future__ import annotations
 
-from k3s_policy.pattern import pattern
+from k3s_policy.text.pattern import pattern
 
 __all__ = ["is_cloud_config", "is_description", "is_message"]
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from k3s_policy.fragment import Placed
+from k3s_policy.formats.tree import Mapping
 from k3s_policy.model import FileMode
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import Placed
 from k3s_policy.readers.described import (
     HostFile,
     decoded,
@@ -24,14 +24,14 @@ from k3s_policy.readers.described import (
     without_copies,
 )
 from k3s_policy.text import Text
-from k3s_policy.tree import Mapping
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Run
-    from k3s_policy.tree import Document
 
 __all__ = ["claims", "read_document"]
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import credential
-from k3s_policy.fragment import Chart
+from k3s_policy.formats.tree import Mapping, Scalar, read_yaml, resolve
+from k3s_policy.k3s import credential
 from k3s_policy.model import Credential, Form
-from k3s_policy.pattern import pattern
-from k3s_policy.tree import Mapping, Scalar, read_yaml, resolve
+from k3s_policy.model.fragment import Chart
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
 
 __all__ = ["read_object"]

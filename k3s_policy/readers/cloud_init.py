@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from k3s_policy.formats.shell import command_line
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.readers.described import (
     HostFile,
     decoded,
@@ -19,16 +21,14 @@ from k3s_policy.readers.described import (
     unseen,
     with_unseen,
 )
-from k3s_policy.shell import command_line
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document, Node
 
 __all__ = ["claims", "commands", "files", "read_document", "read_host"]
 

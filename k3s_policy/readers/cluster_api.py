@@ -9,21 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import ConfigFile, Start
-from k3s_policy.lower import Argument, ConfigEntry, Variable
+from k3s_policy.formats.tree import Mapping, Scalar
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Group, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import ConfigFile, Start
+from k3s_policy.model.lower import Argument, ConfigEntry, Variable
 from k3s_policy.readers import written
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar
-from k3s_policy.version import Version
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Node
 
 __all__ = ["read_object"]
 

@@ -10,23 +10,23 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy import program
-from k3s_policy.flags import flags
-from k3s_policy.fragment import OtherCommand, Placed, Start, Workload
-from k3s_policy.interpolate import filled_in, interpolated
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats.interpolate import filled_in, interpolated
+from k3s_policy.formats.shell import split_words
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence
+from k3s_policy.k3s import program
+from k3s_policy.k3s.flags import flags
 from k3s_policy.model import Form, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import OtherCommand, Placed, Start, Workload
+from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import environment
-from k3s_policy.shell import split_words
-from k3s_policy.tree import Mapping, Scalar, Sequence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document, Node
 
 __all__ = ["claims", "mounted", "read_document"]
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy import credential
-from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, NotJudged, OfRke2, UnreadFile
-from k3s_policy.lower import config_entries
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence, read_yaml, refusal
+from k3s_policy.k3s import credential
+from k3s_policy.k3s.flags import flags
 from k3s_policy.model import BrokenFile, Credential, Form
-from k3s_policy.pattern import pattern
-from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml, refusal
+from k3s_policy.model.fragment import ConfigFile, NotJudged, OfRke2, UnreadFile
+from k3s_policy.model.lower import config_entries
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document
 
 __all__ = ["is_config", "passed_over", "path_claims", "read", "read_document"]
 

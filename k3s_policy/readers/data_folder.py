@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.model import ClusterSecret
-from k3s_policy.pattern import pattern
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
 
 __all__ = ["claims", "read"]

@@ -11,21 +11,21 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.fragment import Missing, OfRke2, Start, Unit
+from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.model import FileMode, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import Missing, OfRke2, Start, Unit
 from k3s_policy.readers import written
 from k3s_policy.readers.written import WrittenFile
-from k3s_policy.template import fills_in
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Span, Text
-    from k3s_policy.tree import Document, Node
 
 __all__ = [
     "HostFile",

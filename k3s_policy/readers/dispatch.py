@@ -11,18 +11,19 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from k3s_policy import comments, template
-from k3s_policy.fragment import Database, HostName, HostVariables, Inventory, NotJudged, OfRke2, Override
-from k3s_policy.pattern import pattern
+from k3s_policy.formats import template
+from k3s_policy.model import comments
+from k3s_policy.model.fragment import Database, HostName, HostVariables, Inventory, NotJudged, OfRke2, Override
 from k3s_policy.readers import config, environment, hosts
 from k3s_policy.readers.beginning import is_cloud_config, is_message
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Source, Text
-    from k3s_policy.tree import Document
 
 __all__ = ["read", "read_named"]
 
@@ -255,7 +256,7 @@ def _yaml(source: Source, path: str, *, may_be_config: bool = True) -> Iterator[
 
 def _composed(source: Source) -> tuple[Text, Document]:
     """Compose a file: as it stands, or, where it is a template or does not parse for one, with the template masked."""
-    from k3s_policy.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
+    from k3s_policy.formats.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
 
     text = source.text
     named = template.is_template(source.path) or _JINJA.match(source.content) is not None

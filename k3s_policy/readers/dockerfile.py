@@ -10,24 +10,25 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import program, template
-from k3s_policy.fragment import Start
-from k3s_policy.interpolate import filled_in, interpolated
-from k3s_policy.lower import Variable
+from k3s_policy.formats import template
+from k3s_policy.formats.interpolate import filled_in, interpolated
+from k3s_policy.formats.shell import command_line, split_words
+from k3s_policy.formats.tree import Scalar, Sequence, read_yaml
+from k3s_policy.k3s import program
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Download, Form, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.lower import Variable
 from k3s_policy.readers import environment, script, written
 from k3s_policy.readers.script.download import part_of_k3s
-from k3s_policy.shell import command_line, split_words
 from k3s_policy.text import Text, join
-from k3s_policy.tree import Scalar, Sequence, read_yaml
-from k3s_policy.version import Version
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
 
 __all__ = ["read"]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import credential
-from k3s_policy.flags import flags
-from k3s_policy.fragment import EnvironmentFile
-from k3s_policy.lower import Variable
+from k3s_policy.k3s import credential
+from k3s_policy.k3s.flags import flags
 from k3s_policy.model import Credential, Form
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import EnvironmentFile
+from k3s_policy.model.lower import Variable
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.systemd import EnvironmentFile as SystemdFile
+    from k3s_policy.formats.systemd import EnvironmentFile as SystemdFile
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
 
 __all__ = ["claims", "credentials", "credentials_of_k3s", "read"]
@@ -36,7 +36,7 @@ def claims(path: str, content: str) -> bool:
 
 def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
     """Read an environment file as systemd does; a file that is not systemd's, as a shell or compose does."""
-    from k3s_policy import systemd  # noqa: PLC0415  most scans meet no such file
+    from k3s_policy.formats import systemd  # noqa: PLC0415  most scans meet no such file
 
     file = systemd.environment_file(text)
     variables = tuple(_variables(file))
@@ -56,7 +56,7 @@ def _variables(file: SystemdFile) -> Iterator[Variable]:
 
 def _exported(line: Text) -> Iterator[Variable]:
     """Yield what a line assigns that begins with `export`, or with a byte-order mark."""
-    from k3s_policy import systemd  # noqa: PLC0415  likewise
+    from k3s_policy.formats import systemd  # noqa: PLC0415  likewise
 
     if match := _EXPORT.match(str(line)):
         yield from _variables(systemd.environment_file(line[match.end() :]))

@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.filling import Values, replaced
-from k3s_policy.lower import Variable
+from k3s_policy.k3s.program import is_shell
 from k3s_policy.model import Form, Unseen
-from k3s_policy.pattern import pattern
-from k3s_policy.program import is_shell
+from k3s_policy.model.lower import Variable
 from k3s_policy.readers import environment, script
 from k3s_policy.text import join
+from k3s_policy.text.filling import Values, replaced
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
 
 __all__ = ["read"]

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import Start
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, arrives
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import cloud_init
 from k3s_policy.readers.described import host_of, read_files, read_script, with_unseen
 from k3s_policy.text import join
-from k3s_policy.tree import Entry, Mapping, Scalar, Sequence, arrives
-from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document, Node
 
 __all__ = ["claims", "read_document"]
 

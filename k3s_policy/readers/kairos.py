@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import Start
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats.shell import split_words
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import cloud_init
 from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_files, read_script, with_unseen
-from k3s_policy.shell import split_words
 from k3s_policy.text import join
-from k3s_policy.tree import Mapping, Scalar, Sequence, arrives
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document
 
 __all__ = ["claims", "read_document"]
 

@@ -10,15 +10,15 @@ import re
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
+from k3s_policy.formats.tree import Mapping
 from k3s_policy.model import ClusterSecret
-from k3s_policy.tree import Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document
 
 __all__ = ["claims", "read_document"]
 

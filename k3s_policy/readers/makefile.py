@@ -10,19 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from k3s_policy.filling import Values, replaced
-from k3s_policy.flags import flags
-from k3s_policy.lower import Variable
+from k3s_policy.k3s.flags import flags
 from k3s_policy.model import Form, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.lower import Variable
 from k3s_policy.readers import environment, script
 from k3s_policy.text import Text, join
+from k3s_policy.text.filling import Values, replaced
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
 
 __all__ = ["read"]
 

@@ -7,22 +7,22 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from k3s_policy import program
-from k3s_policy.flags import flags
-from k3s_policy.fragment import Database, OtherCommand, S3Secret, Service, Start, Workload
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.k3s import program
+from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model.fragment import Database, OtherCommand, S3Secret, Service, Start, Workload
+from k3s_policy.model.lower import Argument, Variable
+from k3s_policy.model.release import release_of
 from k3s_policy.readers import config
-from k3s_policy.release import release_of
 from k3s_policy.text import Run, Text
-from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
-from k3s_policy.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.tree import Document, Node
+    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.model.fragment import Fragment
 
 __all__ = ["claims", "read_document"]
 

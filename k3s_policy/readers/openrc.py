@@ -11,22 +11,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.branch import ALWAYS, exclusive
-from k3s_policy.fragment import Start
-from k3s_policy.lower import Variable
+from k3s_policy.formats.shell import read_script
 from k3s_policy.model import Form
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.lower import Variable
 from k3s_policy.readers import environment, script
-from k3s_policy.shell import read_script
 from k3s_policy.text import join
+from k3s_policy.text.branch import ALWAYS, exclusive
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from k3s_policy.branch import When
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.shell import Assignment
+    from k3s_policy.formats.shell import Assignment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
 __all__ = ["read"]
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import credential
-from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, Start, Upgrade
-from k3s_policy.lower import config_entries
+from k3s_policy.formats.tree import Mapping, Scalar, arrives
+from k3s_policy.k3s import credential
+from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Credential, Form, Unseen
-from k3s_policy.pattern import pattern
-from k3s_policy.tree import Mapping, Scalar, arrives
-from k3s_policy.version import Version
+from k3s_policy.model.fragment import ConfigFile, Start, Upgrade
+from k3s_policy.model.lower import config_entries
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.lower import ConfigEntry
+    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.lower import ConfigEntry
 
 __all__ = ["read_object"]
 

@@ -10,22 +10,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.embedded import secret_parts
-from k3s_policy.fragment import NotJudged, OfRke2, UnreadFile
+from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.k3s.embedded import secret_parts
 from k3s_policy.model import BrokenFile, Credential, Form
-from k3s_policy.pattern import pattern
-from k3s_policy.registries import AUTH, CONFIG, FILE, MIRROR
-from k3s_policy.registries.decoding import decoded
-from k3s_policy.template import fills_in
-from k3s_policy.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.model.fragment import NotJudged, OfRke2, UnreadFile
+from k3s_policy.model.registries import AUTH, CONFIG, FILE, MIRROR
+from k3s_policy.model.registries.decoding import decoded
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document, Entry, Node
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document, Entry, Node
 
 __all__ = ["claims", "read", "read_document"]
 

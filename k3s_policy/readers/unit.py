@@ -7,18 +7,18 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy import systemd, template
-from k3s_policy.fragment import LooseOptions, Start, Unit
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats import systemd, template
+from k3s_policy.k3s.program import is_k3s, is_shell
 from k3s_policy.model import BrokenFile, FileMode, Form, Unseen
-from k3s_policy.program import is_k3s, is_shell
+from k3s_policy.model.fragment import LooseOptions, Start, Unit
+from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import environment
 from k3s_policy.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import EnvironmentFile, Fragment
+    from k3s_policy.model.fragment import EnvironmentFile, Fragment
 
 __all__ = ["FindEnvironmentFiles", "claims", "read", "starts"]
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.pattern import pattern
+from k3s_policy.formats.tree import read_yaml
 from k3s_policy.readers import butane, cloud_init, k3os, kairos
 from k3s_policy.readers.beginning import is_description, is_message
 from k3s_policy.readers.described import decoded, host_of, read_script
-from k3s_policy.tree import read_yaml
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
 
 __all__ = ["read"]

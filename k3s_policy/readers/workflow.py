@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.filling import replaced
-from k3s_policy.lower import Variable
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.model import Form, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.lower import Variable
 from k3s_policy.readers import environment
-from k3s_policy.tree import Mapping, Scalar, Sequence
+from k3s_policy.text.filling import replaced
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document, Node
 
 __all__ = ["claims", "expanded", "read_document", "variables"]
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.branch import ALWAYS
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, HeldCredential, Registries
+from k3s_policy.formats.tree import read_yaml
 from k3s_policy.model import BrokenFile, Credential, Form
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HeldCredential, Registries
 from k3s_policy.readers import config, environment
 from k3s_policy.readers.beginning import is_description, is_message
 from k3s_policy.text import join
-from k3s_policy.tree import read_yaml
+from k3s_policy.text.branch import ALWAYS
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.branch import When
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
 __all__ = ["WrittenFile", "read"]
 

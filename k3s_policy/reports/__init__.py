@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from k3s_policy.finding import Report
+    from k3s_policy.model.finding import Report
 
 __all__ = ["FORMATS", "render"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from k3s_policy.finding import Severity
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
-    from k3s_policy.finding import Finding, Related, Report, ScanError
+    from k3s_policy.model.finding import Finding, Related, Report, ScanError
     from k3s_policy.text import Span
 
 __all__ = ["VERSION", "document", "render"]

@@ -13,7 +13,7 @@ from k3s_policy.text import Span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.finding import Report
+    from k3s_policy.model.finding import Report
     from k3s_policy.text import Source
 
 __all__ = ["MASK", "Piece", "masked", "pieces", "secrets_of", "unparsed"]

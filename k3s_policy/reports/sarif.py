@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from k3s_policy.finding import Severity
+from k3s_policy.model.finding import Severity
 from k3s_policy.reports.frame import visible
 from k3s_policy.reports.json import document
 from k3s_policy.reports.line_hash import line_hashes
@@ -20,7 +20,7 @@ from k3s_policy.reports.masking import masked, secrets_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from k3s_policy.finding import Finding, Related, Report, RuleCard, ScanError
+    from k3s_policy.model.finding import Finding, Related, Report, RuleCard, ScanError
     from k3s_policy.text import Source, Span
 
 __all__ = ["render"]

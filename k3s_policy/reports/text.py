@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.finding import Severity
+from k3s_policy.model.finding import Severity
 from k3s_policy.reports.frame import line_at, visible
 from k3s_policy.reports.masking import secrets_of, unparsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from k3s_policy.finding import Finding, Report, ScanError
+    from k3s_policy.model.finding import Finding, Report, ScanError
     from k3s_policy.reports.frame import Line
     from k3s_policy.text import Source, Span
 

@@ -8,23 +8,23 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy import credential
-from k3s_policy.effective import effective, refusals, skipped
+from k3s_policy.judge.redact import Hidden, credentials_of
+from k3s_policy.k3s import credential
 from k3s_policy.model import Origin, Unseen
-from k3s_policy.pattern import pattern
-from k3s_policy.redact import Hidden, credentials_of
+from k3s_policy.model.effective import effective, refusals, skipped
 from k3s_policy.reports.masking import MASK
 from k3s_policy.show.state import State, state_of, state_of_cluster
 from k3s_policy.text import Span
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from k3s_policy.assemble import Assembly
-    from k3s_policy.effective import Effective
+    from k3s_policy.k3s.value import Value
     from k3s_policy.model import Cluster, Invocation, Node, Setting
+    from k3s_policy.model.effective import Effective
     from k3s_policy.text import Run, Source, Text
-    from k3s_policy.value import Value
 
 __all__ = [
     "ClusterView",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.datastore import datastores
-from k3s_policy.membership import Kept, joined, kept
 from k3s_policy.model import Agent
+from k3s_policy.model.datastore import datastores
+from k3s_policy.model.membership import Kept, joined, kept
 
 if TYPE_CHECKING:
-    from k3s_policy.datastore import Datastore
     from k3s_policy.model import Cluster, Invocation
+    from k3s_policy.model.datastore import Datastore
 
 __all__ = ["State", "state_of", "state_of_cluster"]
 

@@ -1,25 +1,25 @@
 """Ansible: inventories, files of variables, playbooks and tasks, in YAML; inventories in ini format as well.
 
 Where most people keep what K3s is given: in variables of a role that installs it, or in tasks of their own. What they
-mean for a host is told where inventories are put together with the variables beside them (`k3s_policy.inventory`).
+mean for a host is told where inventories are put together with the variables beside them (`assemble.inventory`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import HostVariables
-from k3s_policy.pattern import pattern
+from k3s_policy.formats.tree import Mapping, Sequence
+from k3s_policy.model.fragment import HostVariables
 from k3s_policy.readers import config
 from k3s_policy.readers.ansible import inventory, plays, roles, variables
-from k3s_policy.tree import Mapping, Sequence
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document
 
 __all__ = ["claims", "read_document"]
 

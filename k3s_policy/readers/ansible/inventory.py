@@ -9,18 +9,18 @@ from __future__ import annotations
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import HostGroup, Inventory
-from k3s_policy.pattern import pattern
-from k3s_policy.shell import split_words
+from k3s_policy.formats.shell import split_words
+from k3s_policy.formats.tree import Entry, Mapping, Scalar
+from k3s_policy.model.fragment import HostGroup, Inventory
 from k3s_policy.text import join
-from k3s_policy.tree import Entry, Mapping, Scalar
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
+    from k3s_policy.formats.tree import Node
     from k3s_policy.text import Text
-    from k3s_policy.tree import Node
 
 __all__ = ["claims", "is_inventory", "of_mapping", "read"]
 

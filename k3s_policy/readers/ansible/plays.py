@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.branch import ALWAYS, Branch
-from k3s_policy.pattern import pattern
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.readers.ansible import tasks, variables
-from k3s_policy.tree import Mapping, Scalar, Sequence
+from k3s_policy.text.branch import ALWAYS, Branch
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.branch import When
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.lower import Variable
-    from k3s_policy.tree import Entry, Node
+    from k3s_policy.formats.tree import Entry, Node
+    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.lower import Variable
+    from k3s_policy.text.branch import When
 
 __all__ = ["is_playbook", "is_task_list", "read"]
 

@@ -10,8 +10,12 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.flags import flags
-from k3s_policy.fragment import (
+from k3s_policy.formats.shell import command_line, split_words
+from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.tree import Entry, Mapping, Scalar, read_yaml
+from k3s_policy.k3s.flags import flags
+from k3s_policy.model import BrokenFile, Credential, FileMode, Unseen
+from k3s_policy.model.fragment import (
     ConfigFile,
     EnvironmentFile,
     HeldCredential,
@@ -22,26 +26,22 @@ from k3s_policy.fragment import (
     Unit,
     UnreadFile,
 )
-from k3s_policy.model import BrokenFile, Credential, FileMode, Unseen
-from k3s_policy.pattern import pattern
 from k3s_policy.readers import config, written
 from k3s_policy.readers.ansible.variables import configuration, without_templates
 from k3s_policy.readers.described import mode_of
 from k3s_policy.readers.written import WrittenFile
-from k3s_policy.shell import command_line, split_words
-from k3s_policy.template import fills_in
 from k3s_policy.text import join
-from k3s_policy.tree import Entry, Mapping, Scalar, read_yaml
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Sequence as List
 
-    from k3s_policy.branch import When
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.lower import Variable
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.lower import Variable
     from k3s_policy.text import Text
-    from k3s_policy.tree import Node
+    from k3s_policy.text.branch import When
 
 __all__ = ["Task", "module", "read"]
 

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import credential
-from k3s_policy.flags import flags
-from k3s_policy.fragment import ConfigFile, EnvironmentFile, HostVariables, LooseOptions, Start
-from k3s_policy.lower import Argument, Variable, config_entries
+from k3s_policy.formats.shell import split_words
+from k3s_policy.formats.template import JINJA, filled, fills_in, masked
+from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.k3s import credential
+from k3s_policy.k3s.flags import flags
 from k3s_policy.model import Credential, Form, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HostVariables, LooseOptions, Start
+from k3s_policy.model.lower import Argument, Variable, config_entries
 from k3s_policy.readers import config, written
 from k3s_policy.readers.ansible import roles
 from k3s_policy.readers.ansible.roles import Meaning, Use
 from k3s_policy.readers.written import WrittenFile
-from k3s_policy.shell import split_words
-from k3s_policy.template import JINJA, filled, fills_in, masked
-from k3s_policy.tree import Entry, Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.k3s.version import Version
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Node
-    from k3s_policy.version import Version
 
 __all__ = ["arguments", "configuration", "environment", "lowered", "overriding", "release", "without_templates"]
 
@@ -73,7 +73,7 @@ class _Around(NamedTuple):
 
 def release(entries: Iterable[Entry]) -> Version | None:
     """Return the release that variables pin, the last of them."""
-    from k3s_policy.version import Version  # noqa: PLC0415  for annotations the module does not need it
+    from k3s_policy.k3s.version import Version  # noqa: PLC0415  for annotations the module does not need it
 
     found = [value for key, value in entries if str(key) in roles.VERSIONS and isinstance(value, Scalar)]
     return Version.parse(str(found[-1])) if found else None

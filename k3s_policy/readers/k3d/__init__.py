@@ -10,20 +10,20 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import Placed
-from k3s_policy.interpolate import interpolated
-from k3s_policy.lower import Variable
+from k3s_policy.formats.interpolate import interpolated
+from k3s_policy.formats.tree import Mapping, Scalar
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.fragment import Placed
+from k3s_policy.model.lower import Variable
 from k3s_policy.readers import compose, written
 from k3s_policy.readers.k3d.nodes import ClusterPlan, Given, Node, nodes
-from k3s_policy.tree import Mapping, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.tree import Document
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
-    from k3s_policy.tree import Document
 
 __all__ = ["claims", "read_document"]
 

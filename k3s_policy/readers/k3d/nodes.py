@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import program
-from k3s_policy.branch import ALWAYS, When
-from k3s_policy.fragment import Start
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats.template import fills_in
+from k3s_policy.k3s import program
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Group, Unseen
-from k3s_policy.pattern import pattern
-from k3s_policy.template import fills_in
-from k3s_policy.version import Version
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.lower import Argument, Variable
+from k3s_policy.text.branch import ALWAYS, When
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     import re

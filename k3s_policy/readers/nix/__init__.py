@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy import template
-from k3s_policy.branch import ALWAYS, Branch, When
-from k3s_policy.fragment import Placed, Start
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats import template
+from k3s_policy.formats.shell import split_words
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import Placed, Start
+from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import written
 from k3s_policy.readers.nix.expression import (
     Binding,
@@ -29,13 +29,13 @@ from k3s_policy.readers.nix.expression import (
     UnfollowedError,
     parse,
 )
-from k3s_policy.shell import split_words
-from k3s_policy.version import Version
+from k3s_policy.text.branch import ALWAYS, Branch, When
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.readers.nix.expression import Expression
     from k3s_policy.text import Text
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from k3s_policy.pattern import pattern
 from k3s_policy.text import Text
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     import re

@@ -1,6 +1,6 @@
 """Shell scripts: where K3s is installed, started, and its files are written.
 
-The commonest place of all. `k3s_policy.shell` knows the shell and nothing of K3s; this package knows what the
+The commonest place of all. `k3s_policy.formats.shell` knows the shell and nothing of K3s; this package knows what the
 commands mean: the install script and its variables (K3s `install.sh`), `k3s` itself, `k3sup`, containers, and
 commands that write a config file, an environment file or a unit. Commands that are only printed are none.
 """
@@ -12,9 +12,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import Start
+from k3s_policy.formats.shell import read_script
+from k3s_policy.k3s.program import is_k3s, is_shell
 from k3s_policy.model import Download, Form, Unseen
-from k3s_policy.program import is_k3s, is_shell
+from k3s_policy.model.fragment import Start
 from k3s_policy.readers import written
 from k3s_policy.readers.script import permissions, placed, start, writing
 from k3s_policy.readers.script.call import (
@@ -35,16 +36,15 @@ from k3s_policy.readers.script.download import (
     check_of,
     fetched,
 )
-from k3s_policy.shell import read_script
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.lower import Variable
+    from k3s_policy.formats.shell import Script, Word
+    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.lower import Variable
     from k3s_policy.readers.script.download import Check, Fetched
-    from k3s_policy.shell import Script, Word
     from k3s_policy.text import Text
 
 __all__ = ["claims", "concerns_k3s", "is_template", "read"]

@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.branch import exclusive
-from k3s_policy.lower import Variable
 from k3s_policy.model import Form
+from k3s_policy.model.lower import Variable
+from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from k3s_policy.shell import Assignment, Command, Word
+    from k3s_policy.formats.shell import Assignment, Command, Word
     from k3s_policy.text import Text
 
 __all__ = ["Call", "fed", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import ConfigFile, LooseOptions, OtherCommand, Start
-from k3s_policy.lower import Argument
+from k3s_policy.formats.shell import split_words
 from k3s_policy.model import Credential, Form
-from k3s_policy.shell import split_words
+from k3s_policy.model.fragment import ConfigFile, LooseOptions, OtherCommand, Start
+from k3s_policy.model.lower import Argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment
-    from k3s_policy.shell import Script
+    from k3s_policy.formats.shell import Script
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
 
 __all__ = ["TELLING_OPTION", "collected"]

@@ -13,8 +13,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from k3s_policy.model import Download
-from k3s_policy.pattern import pattern
 from k3s_policy.readers.script.call import fed, upstream_words
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,20 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy.formats.tree import read_yaml
 from k3s_policy.model import Unseen
-from k3s_policy.pattern import pattern
 from k3s_policy.readers.k3d import read_document
 from k3s_policy.readers.k3d.nodes import ClusterPlan, Given, nodes
 from k3s_policy.readers.script.call import fed
 from k3s_policy.text import Text
-from k3s_policy.tree import read_yaml
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.shell import Word
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.readers.script.call import Call
-    from k3s_policy.shell import Word
     from k3s_policy.text import Run
 
 __all__ = ["created"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from k3s_policy.fragment import Placed
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import Placed
 from k3s_policy.readers.script.call import without_options
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
+    from k3s_policy.formats.shell import Word
     from k3s_policy.readers.script.call import Call
-    from k3s_policy.shell import Word
     from k3s_policy.text import Text
 
 __all__ = ["address_of", "placed", "remote_host"]

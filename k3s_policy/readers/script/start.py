@@ -6,24 +6,24 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy import program
-from k3s_policy.branch import When, exclusive
-from k3s_policy.flags import flags
-from k3s_policy.fragment import OtherCommand, Start
-from k3s_policy.lower import Argument, Variable
+from k3s_policy.formats.shell import split_words
+from k3s_policy.k3s import program
+from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Release, Unseen
+from k3s_policy.model.fragment import OtherCommand, Start
+from k3s_policy.model.lower import Argument, Variable
+from k3s_policy.model.release import release_of
 from k3s_policy.readers.script.call import options
-from k3s_policy.release import release_of
-from k3s_policy.shell import split_words
 from k3s_policy.text import Run, Text
-from k3s_policy.version import Version
+from k3s_policy.text.branch import When, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.formats.shell import Word
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.readers.script.call import Call
-    from k3s_policy.shell import Word
 
 __all__ = ["container", "for_installer", "for_k3s", "installer", "k3s", "k3sup", "runs_container"]
 

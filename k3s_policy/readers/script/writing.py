@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from k3s_policy.branch import exclusive
 from k3s_policy.readers.script.call import unwrapped
 from k3s_policy.readers.written import WrittenFile
 from k3s_policy.text import Text, join
+from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.branch import When
     from k3s_policy.readers.script.call import Call
+    from k3s_policy.text.branch import When
 
 __all__ = ["Writing", "gather", "installed_input", "writings"]
 

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.filling import Values, replaced
-from k3s_policy.fragment import Start
-from k3s_policy.lower import Variable
+from k3s_policy.formats.shell import command_line, split_words
 from k3s_policy.model import Form, Unseen
-from k3s_policy.pattern import pattern
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.lower import Variable
 from k3s_policy.readers import environment, script, written
 from k3s_policy.readers.script.download import INSTALLER_URL
 from k3s_policy.readers.vagrantfile.ruby import literals
-from k3s_policy.shell import command_line, split_words
 from k3s_policy.text import Text, join
+from k3s_policy.text.filling import Values, replaced
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from k3s_policy.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
     from k3s_policy.readers.vagrantfile.ruby import Literal
 
 __all__ = ["read"]

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from k3s_policy import template
-from k3s_policy.filling import Values, replaced
-from k3s_policy.pattern import pattern
+from k3s_policy.formats import template
 from k3s_policy.text import join
+from k3s_policy.text.filling import Values, replaced
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     import re

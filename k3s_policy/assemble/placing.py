@@ -1,0 +1,150 @@
+"""Files of the repository that scripts put in their place: `cp server.yaml /etc/rancher/k3s/config.yaml`.
+
+What a command names is looked for as the script would find it: from its own folder, from the top of the repository, and
+where it wrote the file itself before. A file that is not found is told as not seen to whatever K3s starts on that host.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from k3s_policy.assemble.place import DEFAULT_CONFIG, PlacedFiles, Wanted, folder_of, root_of, same_file
+from k3s_policy.formats.template import without_suffix
+from k3s_policy.model import Unseen
+from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, Placed, Registries, Unit
+from k3s_policy.text.branch import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from k3s_policy.model.fragment import Fragment
+
+__all__ = ["placing"]
+
+_File: TypeAlias = ConfigFile | Unit | EnvironmentFile | Registries
+_FILES = (ConfigFile, Unit, EnvironmentFile, Registries)
+
+
+def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
+    """Put files in their place."""
+    files = [fragment for fragment in fragments if isinstance(fragment, _FILES)]
+    commands = _that_count(fragment for fragment in fragments if isinstance(fragment, Placed))
+    made: list[Fragment] = []
+    moved: set[int] = set()
+    unseen: list[tuple[str, Unseen]] = []
+    wanted: list[Wanted] = []
+    for command in commands:
+        found = list(_found(command, files))
+        made += (_at(file, path, command) for file, path in found)
+        # What lies below a root of its own has that as evidence, too.
+        moved |= {id(file) for file, _ in found if root_of(file.path) is None or file.host is not None}
+        if not found:
+            kind = _kind(command.path)
+            if kind != "registries":
+                why = f"{_told(command)} is not in the repository"
+                unseen.append((command.host, Unseen(kind, why, command.source)))
+            if kind != "arguments" and not command.folder and (paths := tuple(_paths(command))):
+                wanted.append(Wanted(kind, paths))
+        if command.folder:
+            wanted += _wanted_below(command, found)
+    return PlacedFiles(
+        (*made, *(fragment for fragment in fragments if id(fragment) not in moved)),
+        tuple(unseen),
+        {command.host: command.address for command in commands if command.address is not None},
+        tuple(wanted),
+    )
+
+
+def _wanted_below(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
+    """Yield what K3s looks for below a folder that is put in place: the name alone does not make it K3s's elsewhere."""
+    for path in (DEFAULT_CONFIG, "/etc/rancher/k3s/registries.yaml"):
+        if path.startswith(f"{command.path.rstrip('/')}/") and all(place != path for _, place in found):
+            below = path[len(command.path.rstrip("/")) + 1 :]
+            yield Wanted(_kind(path), tuple(posixpath.join(folder, below) for folder in _paths(command)))
+
+
+def _that_count(commands: Iterable[Placed]) -> list[Placed]:
+    """Leave out what a later command puts another file in the place of."""
+    kept: dict[tuple[str, str], list[Placed]] = {}
+    for command in commands:
+        place = (command.host, command.path)
+        kept[place] = [one for one in kept.get(place, ()) if exclusive(one.when, command.when)] + [command]
+    return [command for of_place in kept.values() for command in of_place]
+
+
+def _kind(path: str) -> str:
+    """Return what a file on a host holds of what K3s is started with: a unit its arguments, registries nothing."""
+    if path.endswith(("/registries.yaml", "/registries.yml")):
+        return "registries"
+    if path.endswith((".service", ".conf")):
+        return "arguments"
+    return "environment" if path.endswith(".env") or "/default/" in path or "/sysconfig/" in path else "config"
+
+
+def _told(command: Placed) -> str:
+    """Say what a command copies; what is no plain path may hold anything."""
+    source = str(command.source)
+    return source if re.fullmatch(r"[\w./${}*-]+", source) else "what this command copies"
+
+
+def _found(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
+    """Yield what a command names, with the path it gets: what it wrote before, else the likeliest of the repository."""
+    if command.folder:
+        yield from _in_folder(command, files)
+        return
+    own = (f"{command.script}#", f"{command.script}@")
+    written = [
+        file
+        for file in files
+        if file.host is not None and file.host.startswith(own) and same_file(file.path, str(command.source))
+    ]
+    for path in () if written else _paths(command):
+        written = [file for file in files if file.host is None and file.path == path]
+        if written:
+            break
+    yield from ((file, command.path) for file in written)
+
+
+def _in_folder(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
+    for folder in _paths(command):
+        inside = [file for file in files if file.host is None and file.path.startswith(f"{folder}/")]
+        if inside:
+            yield from ((file, posixpath.join(command.path, file.path[len(folder) + 1 :])) for file in inside)
+            return
+
+
+def _paths(command: Placed) -> Iterator[str]:
+    """Yield where a source may lie in the repository, likeliest first.
+
+    A variable in front of the first `/` stands for the folder of the script, or the top of the repository.
+    """
+    source, folder = command.source, folder_of(command.script)
+    if not source.known:
+        _, slash, source = source.partition("/")
+        if not slash or not source.known:
+            return
+    named = str(source).removeprefix("/vagrant/")
+    if not named or named.startswith("/"):
+        return
+    for start in dict.fromkeys((*command.folders, folder, "")):
+        path = posixpath.normpath(posixpath.join(start, named))
+        # A template is called as what it becomes; one whose ending tells no format is still looked for.
+        yield from dict.fromkeys((without_suffix(path), path))
+
+
+def _at(file: _File, path: str, command: Placed) -> Fragment:
+    if isinstance(file, ConfigFile):
+        entries = tuple(entry._replace(when=(*command.when, *entry.when)) for entry in file.entries)
+        return replace(file, path=path, host=command.host, when=(*command.when, *file.when), entries=entries)
+    if isinstance(file, Registries):
+        return replace(file, path=path, host=command.host)
+    if isinstance(file, Unit):
+        folder, _, name = path.rpartition("/")
+        drop_in = folder.endswith(".d")
+        own = folder.rpartition("/")[2].removesuffix(".d") if drop_in else name
+        return replace(file, path=path, host=command.host, name=own, drop_in=drop_in)
+    variables = tuple(variable._replace(when=(*command.when, *variable.when)) for variable in file.variables)
+    return replace(file, path=path, host=command.host, variables=variables)

@@ -1,0 +1,446 @@
+"""YAML as a tree of Texts: every scalar knows the characters it was written with.
+
+libyaml (through ruamel.yaml.clib) delivers the events. It refuses some plain scalars that K3s's own parser
+accepts (`tls-san: [fd00::1]`), so where it fails ruamel.yaml's pure parser at YAML 1.1 decides; the same
+parser serves where the C extension is missing. Nothing is constructed and no tag is obeyed: the tree holds
+texts, and `arrives` says what K3s makes of one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from k3s_policy.text import layout
+from k3s_policy.text.pattern import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from k3s_policy.text import Text
+
+__all__ = ["Document", "Entry", "Mapping", "Node", "Scalar", "Sequence", "YamlError", "arrives", "read_yaml", "refusal"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scalar:
+    """A scalar: its value with the place of each character, and how it was written."""
+
+    text: Text
+    """The value after unquoting and unfolding, before K3s gives it a type."""
+    written: Text
+    """What stands in the file, quotes and block header included."""
+    plain: bool
+    """Neither quoted nor a block: only such a scalar can be anything but a string."""
+    tag: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.text)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sequence:
+    """A list, in block or flow style."""
+
+    items: tuple[Node, ...]
+    written: Text
+    tag: str | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Mapping:
+    """A mapping with its entries in the order of the file, duplicates included."""
+
+    entries: tuple[Entry, ...]
+    written: Text
+    tag: str | None = None
+
+    def get(self, *names: str) -> Node | None:
+        """Return the value behind a path of keys; of a key that stands twice the last, as K3s reads it."""
+        node: Node = self
+        for name in names:
+            found = node.last(name) if isinstance(node, Mapping) else None
+            if found is None:
+                return None
+            node = found
+        return node
+
+    def last(self, name: str) -> Node | None:
+        """Return the last value given to a key."""
+        return next((value for key, value in reversed(self.entries) if str(key) == name), None)
+
+    def scalar(self, *names: str) -> Scalar | None:
+        """Return the scalar behind a path of keys, if it is one."""
+        node = self.get(*names)
+        return node if isinstance(node, Scalar) else None
+
+    def items(self, *names: str) -> tuple[Node, ...]:
+        """Return the items of the list behind a path of keys; nothing where there is no list."""
+        node = self.get(*names)
+        return node.items if isinstance(node, Sequence) else ()
+
+    def merged(self) -> Mapping:
+        """Return the mapping with what its merge keys (`<<: *anchor`) bring along; its own keys win.
+
+        K3s drops merge keys at the top of its configuration; compose, Ansible and pipelines follow them.
+        """
+        if not any(str(key) == "<<" and key.plain for key, _ in self.entries):
+            return self
+        own = [entry for entry in self.entries if str(entry.key) != "<<" or not entry.key.plain]
+        named = {str(entry.key) for entry in own}
+        for key, value in self.entries:
+            if str(key) == "<<" and key.plain:
+                for source in value.items if isinstance(value, Sequence) else (value,):
+                    brought = source.merged().entries if isinstance(source, Mapping) else ()
+                    added = [entry for entry in brought if str(entry.key) not in named]
+                    own = [*added, *own]
+                    named.update(str(entry.key) for entry in added)
+        return Mapping(tuple(own), self.written, self.tag)
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+class Entry(NamedTuple):
+    """A key and its value. A key that is no scalar is kept as an empty scalar at its place."""
+
+    key: Scalar
+    value: Node
+
+
+@dataclass(frozen=True, eq=False)
+class YamlError:
+    """Why the parser gave up, and where; the reason names syntax only, never content."""
+
+    reason: str
+    at: Text
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """The documents of a stream up to the first error, and that error."""
+
+    roots: tuple[Node, ...]
+    error: YamlError | None = None
+    open: tuple[Text, ...] = ()
+    """Places at which a template may add to it, or leave something out."""
+
+    @property
+    def root(self) -> Node | None:
+        """The first document, which is all that K3s reads of its configuration."""
+        return self.roots[0] if self.roots else None
+
+
+def read_yaml(text: Text) -> Document:
+    """Compose every document of a YAML text.
+
+    An error ends the list of documents; those before it are kept, because K3s's decoder stops reading
+    after the first one and never meets the error.
+    """
+    content = str(text)
+    if content.startswith("\ufeff"):
+        # libyaml does not count the byte-order mark, and K3s's parser skips it too.
+        text, content = text[1:], content[1:]
+    parse = _libyaml()
+    if parse is not None:
+        document = _Composer(text, parse(content)).document()
+        if document.error is None:
+            return document
+    return _Composer(text, _pure_events(content)).document()
+
+
+def _libyaml() -> Any:  # noqa: ANN401  the extension has no types
+    try:
+        from _ruamel_yaml import CParser  # noqa: PLC0415  imported only when a file is YAML
+    except ImportError:
+        try:
+            from ruamel.yaml.clib._ruamel_yaml import CParser  # noqa: PLC0415
+        except ImportError:
+            return None
+
+    def events(content: str) -> Iterator[Any]:
+        parser = CParser(content)
+        while parser.check_event():
+            yield parser.get_event()
+
+    return events
+
+
+def _pure_events(content: str) -> Iterator[Any]:
+    from ruamel.yaml import YAML  # noqa: PLC0415  only where libyaml refuses the text
+
+    parser = YAML(typ="safe", pure=True)
+    parser.version = (1, 1)
+    yield from parser.parse(content)
+
+
+_MAXIMAL_DEPTH = 200
+_SYNTAX = pattern(r"'([\]\[{},:?-]|<[a-z ]+>)'")
+_PROPERTIES = pattern(r"(?:[&!]\S*(?:\s+|$))+")
+
+
+class _Composer:
+    """Turns a stream of events into trees; one use, one stream."""
+
+    def __init__(self, text: Text, events: Iterator[Any]) -> None:
+        self._text = text
+        self._events = events
+        self._anchors: dict[str, Node] = {}
+
+    def document(self) -> Document:
+        from ruamel.yaml.error import YAMLError  # noqa: PLC0415  loaded with the parser
+
+        roots: list[Node] = []
+        try:
+            for event in self._events:
+                if type(event).__name__ == "DocumentStartEvent":
+                    self._anchors = {}
+                    roots.append(self._node(next(self._events), 0))
+        except (YAMLError, ValueError, RecursionError) as error:
+            return Document(tuple(roots), self._error(error))
+        return Document(tuple(roots))
+
+    def _error(self, error: Exception) -> YamlError:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        offset = mark.index if mark is not None else getattr(error, "position", 0)
+        # Where the text ends too early, the last character is the place, not the line that is not there any more.
+        offset = max(0, min(offset, len(str(self._text).rstrip()) - 1))
+        reason = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "not valid YAML")
+        # Parsers quote what they met ("found undefined alias 'x'"): syntax may be said, content may not.
+        reason = _SYNTAX.sub(r"`\1`", reason)
+        reason = re.sub(r"\s*(['\"]).*\1", "", reason, flags=re.DOTALL).split("\n", 1)[0].strip().rstrip(",")
+        return YamlError(reason or "not valid YAML", self._text[offset : offset + 1])
+
+    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401
+        kind = type(event).__name__
+        if depth > _MAXIMAL_DEPTH:
+            raise ValueError("nested too deeply")
+        if kind == "AliasEvent":
+            if event.anchor not in self._anchors:
+                raise _refused(event, "found undefined alias")
+            # An alias points to where the value was written: its anchor.
+            return self._anchors[event.anchor]
+        node: Node
+        if kind == "ScalarEvent":
+            node = _scalar(self._text, event)
+        elif kind == "SequenceStartEvent":
+            node = self._sequence(event, depth)
+        else:
+            node = self._mapping(event, depth)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _sequence(self, start: Any, depth: int) -> Sequence:  # noqa: ANN401
+        items = []
+        while type(event := next(self._events)).__name__ != "SequenceEndEvent":
+            items.append(self._node(event, depth + 1))
+        return Sequence(tuple(items), self._written(start, event), _tag(start))
+
+    def _mapping(self, start: Any, depth: int) -> Mapping:  # noqa: ANN401
+        entries = []
+        while type(event := next(self._events)).__name__ != "MappingEndEvent":
+            key = self._node(event, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if not isinstance(key, Scalar):
+                key = Scalar(key.written[:0], key.written[:0], plain=False)
+            entries.append(Entry(key, value))
+        return Mapping(tuple(entries), self._written(start, event), _tag(start))
+
+    def _written(self, start: Any, end: Any) -> Text:  # noqa: ANN401
+        return self._text[start.start_mark.index : end.end_mark.index].rstrip()
+
+
+def _refused(event: Any, reason: str) -> Exception:  # noqa: ANN401
+    from ruamel.yaml.composer import ComposerError  # noqa: PLC0415
+
+    error: Exception = ComposerError(None, None, reason, event.start_mark)
+    return error
+
+
+def _tag(event: Any) -> str | None:  # noqa: ANN401
+    tag = event.tag if hasattr(event, "tag") else None
+    return str(tag) if tag else None
+
+
+def _scalar(text: Text, event: Any) -> Scalar:  # noqa: ANN401
+    written = text[event.start_mark.index : event.end_mark.index]
+    # The start mark of libyaml includes the anchor and the tag.
+    properties = _PROPERTIES.match(str(written)) if event.anchor or event.tag else None
+    if properties:
+        written = written[properties.end() :]
+    if not event.value.isascii() and re.search(r"[\ud800-\udfff]", event.value):
+        # Half of a surrogate pair, which the pure parser lets pass.
+        raise _refused(event, "found invalid Unicode character escape code")
+    style = event.style or ""
+    laid = layout.laid(written, event.value, style)
+    return Scalar(laid, written.rstrip() if style in ("|", ">") else written, plain=style == "", tag=_tag(event))
+
+
+# --- what K3s makes of a scalar ---------------------------------------------------------------------
+
+_WORDS = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), "true"),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), "false"),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), ""),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), "NaN"),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), "+Inf"),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), "-Inf"),
+}
+_FLOAT = pattern(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER = pattern(
+    r"(?P<sign>[-+]?)"
+    r"(?:0[xX](?P<hex>[0-9A-Fa-f]+)|0[bB](?P<binary>[01]+)|0[oO]?(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*))"
+)
+_LONGEST_NUMBER = 400
+"""Digits from which on a number is taken for text; a float of Go has fewer before it is infinite."""
+_BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
+
+
+def arrives(node: Node) -> Text:
+    """Return what K3s receives for a value of its configuration: the text it hands to its flag parser.
+
+    Where YAML 1.1 turns a scalar into something else (`0644` into 420, `on` into true) the result is a
+    text of other characters at the scalar's place; of a mapping it is what Go prints, which no flag understands.
+    Decoding as gopkg.in/yaml.v2 2.4.0 does it (resolve.go), printing as K3s does it
+    (pkg/configfilearg/convert.go), which also trims blanks around the value.
+    """
+    if isinstance(node, Sequence) and not node.items:
+        return node.written.stand_in("")
+    if not isinstance(node, Scalar):
+        return node.written.stand_in(_garbage(node))
+    value = resolve(str(node.text), plain=node.plain, tag=node.tag)
+    if value.strip() == str(node.text).strip():
+        return node.text.strip()
+    return node.written.stand_in(value.strip())
+
+
+def _garbage(node: Node) -> str:
+    """Return what Go prints of a list or mapping, unless aliases make it too large or too deep to be printed."""
+    try:
+        return _printed(node) if _size(node, {}) <= _LARGEST_PRINTED else "[]"
+    except RecursionError:
+        return "[]"
+
+
+_LARGEST_PRINTED = 10_000
+"""Nodes from which on a mapping is not printed: aliases of aliases multiply."""
+
+
+def _size(node: Node, known: dict[int, int]) -> int:
+    """Return how many nodes a tree has, those behind aliases counted each time."""
+    if isinstance(node, Scalar):
+        return 1
+    if id(node) not in known:
+        children = node.items if isinstance(node, Sequence) else [part for entry in node.entries for part in entry]
+        known[id(node)] = 1 + sum(_size(child, known) for child in children)
+    return known[id(node)]
+
+
+def _printed(node: Node) -> str:
+    """Print a value as Go's `%v` does: `[{a b}]` for a mapping, whose nulls are `<nil>`."""
+    if isinstance(node, Sequence):
+        return f"[{' '.join(map(_printed, node.items))}]"
+    if isinstance(node, Mapping):
+        return f"[{' '.join(f'{{{_printed(key)} {_printed(value)}}}' for key, value in node.entries)}]"
+    value = resolve(str(node.text), plain=node.plain, tag=node.tag)
+    return "<nil>" if not value and node.plain else value
+
+
+_TYPED_TAGS = frozenset({"bool", "float", "int", "null"})
+
+
+def refusal(root: Node) -> YamlError | None:
+    """Return why the decoder of K3s refuses a tree that the parser accepts: the first tag that its scalar belies."""
+    for scalar in _scalars(root):
+        kind = _short_tag(scalar.tag)
+        if kind in _TYPED_TAGS and (actual := _kind(str(scalar.text))) != kind and (kind, actual) != ("float", "int"):
+            return YamlError(f"what is tagged !!{kind} is none", scalar.written)
+        if kind == "binary" and _decoded(str(scalar.text)) is None:
+            return YamlError("what is tagged !!binary is not base64", scalar.written)
+    return None
+
+
+def _scalars(root: Node) -> Iterator[Scalar]:
+    """Yield the scalars of a tree, each once however many aliases lead to it, in the order of the file."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Scalar):
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            children = node.items if isinstance(node, Sequence) else [part for entry in node.entries for part in entry]
+            waiting.extend(reversed(children))
+
+
+def _kind(value: str) -> str:
+    """Return the type that a plain scalar has in YAML 1.1 as yaml.v2 reads it."""
+    if value in _WORDS:
+        return {"true": "bool", "false": "bool", "": "null"}.get(_WORDS[value], "float")
+    if _number(value) is None:
+        return "str"
+    return "int" if _INTEGER.fullmatch(value.replace("_", "")) else "float"
+
+
+def resolve(value: str, *, plain: bool, tag: str | None = None) -> str:
+    """Return the characters a scalar becomes when K3s decodes it and prints it again."""
+    kind = _short_tag(tag)
+    if kind == "binary":
+        decoded = _decoded(value)
+        return value if decoded is None else decoded
+    typed = plain or kind in ("int", "float", "bool", "null")
+    if not typed or kind == "str" or (kind.startswith("!") and kind != "!"):
+        return value
+    if kind == "float" and _kind(value) == "int":
+        return _go_float(_number(value) or value) or value
+    return _WORDS[value] if value in _WORDS else _number(value) or value
+
+
+def _short_tag(tag: str | None) -> str:
+    return (tag or "").removeprefix("tag:yaml.org,2002:").removeprefix("!!")
+
+
+def _decoded(value: str) -> str | None:
+    from base64 import b64decode  # noqa: PLC0415  rare
+
+    try:
+        return b64decode(re.sub(r"[\r\n]", "", value), validate=True).decode("utf-8", "surrogateescape")
+    except ValueError:
+        return None
+
+
+def _number(value: str) -> str | None:
+    first = value[0]
+    if first == ".":
+        return _go_float(value) if _FLOAT.fullmatch(value) else None
+    if first not in "+-0123456789":
+        return None
+    digits = value.replace("_", "")
+    if len(digits) > _LONGEST_NUMBER:
+        return None
+    if match := _INTEGER.fullmatch(digits):
+        base = next(name for name in _BASES if match[name] is not None)
+        number = int(match["sign"] + match[base], _BASES[base])
+        if -(1 << 63) <= number < (1 << 63 if match["sign"] else 1 << 64):
+            return str(number)
+    return _go_float(digits) if _FLOAT.fullmatch(digits) else None
+
+
+def _go_float(digits: str) -> str | None:
+    """Print a float as Go's `%v`: the shortest digits, with an exponent below -4 and from 6 digits on."""
+    from decimal import Decimal  # noqa: PLC0415  rare
+
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        return None
+    sign, figures, exponent = Decimal(repr(number)).normalize().as_tuple()
+    shown = "".join(map(str, figures))
+    power = len(shown) - 1 + int(exponent)
+    minus = "-" if sign else ""
+    if not -4 <= power < 6 and number:
+        fraction = f".{shown[1:]}" if len(shown) > 1 else ""
+        return f"{minus}{shown[0]}{fraction}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    return minus + format(Decimal(shown).scaleb(int(exponent)), "f")
