@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from k3s_policy.k3s.advisories import ADVISORIES
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Server, advisories
+from k3s_policy.model import Server, exposure
+from k3s_policy.model.finding import Severity
 from k3s_policy.text import Source
-
-ALL = advisories._ADVISORIES  # noqa: SLF001  the table itself
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_a_release_is_affected(name: str, affected: str, mended: str) -> None:
 def _affects(name: str, text: str) -> bool:
     version = Version.parse(text)
     assert version is not None
-    return any(advisory.affects(version) for advisory in ALL if advisory.name == name)
+    return any(advisory.affects(version) for advisory in ADVISORIES if advisory.name == name)
 
 
 def test_the_ends_of_ranges_are_versions_in_their_order() -> None:
-    for advisory in ALL:
+    for advisory in ADVISORIES:
         ends = [end for pair in advisory.ranges for end in pair]
         assert "" not in ends[1:]
         versions = [Version.parse(end) for end in ends if end]
@@ -53,9 +53,14 @@ def test_a_release_has_an_advisory_once() -> None:
     for text in ("v1.24.16", "v1.24.17", "v1.27.4", "v1.27.5", "v1.28.0"):
         version = Version.parse(text)
         assert version is not None
-        names = [advisory.name for advisory in ALL if advisory.affects(version)]
+        names = [advisory.name for advisory in ADVISORIES if advisory.affects(version)]
         assert sorted(set(names)) == sorted(names)
 
 
+def test_of_every_advisory_it_is_known_what_exposes_to_it() -> None:
+    assert list(exposure._EXPOSED) == [advisory.name for advisory in ADVISORIES]  # noqa: SLF001  the table itself
+    assert {advisory.severity.upper() for advisory in ADVISORIES} <= set(Severity.__members__)
+
+
 def test_nothing_is_concluded_without_a_release() -> None:
-    assert list(advisories.exposures(Server(Source("config.yaml", "token: a").text))) == []
+    assert list(exposure.exposures(Server(Source("config.yaml", "token: a").text))) == []

@@ -82,6 +82,11 @@ def test_formats_know_nothing_of_k3s(path: Path) -> None:
     assert [name for name in _imports(path) if not name.startswith(("text", "formats"))] == []
 
 
+@pytest.mark.parametrize("path", _modules("k3s"), ids=_name)
+def test_facts_of_k3s_know_nothing_of_the_model(path: Path) -> None:
+    assert [name for name in _imports(path) if not name.startswith(("text", "formats", "k3s"))] == []
+
+
 @pytest.mark.parametrize("path", [path for path in _modules("checks") if path.stem != "__init__"], ids=_name)
 def test_a_check_has_one_entry(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))

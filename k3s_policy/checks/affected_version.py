@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.version import LATEST
+from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
@@ -51,7 +52,7 @@ def check(invocation: Invocation) -> Problems:
     """Report the release, with all that it is exposed to: one place has one finding of a rule."""
     if invocation.version is None:
         return
-    from k3s_policy.model.advisories import exposures  # noqa: PLC0415  few invocations name their release
+    from k3s_policy.model.exposure import exposures  # noqa: PLC0415  few invocations name their release
 
     found = list(exposures(invocation))
     if not found:
@@ -61,7 +62,7 @@ def check(invocation: Invocation) -> Problems:
         _place(invocation),
         f"K3s {invocation.version} has {told}",
         "; ".join(advisory.advice for advisory, _ in found),
-        max(advisory.severity for advisory, _ in found),
+        max(Severity[advisory.severity.upper()] for advisory, _ in found),
         max(exposure.confidence for _, exposure in found),
         tuple(place for _, exposure in found for place in exposure.places),
     )

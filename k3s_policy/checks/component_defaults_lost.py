@@ -27,15 +27,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model.component import groups, members
+from k3s_policy.k3s.component import members
+from k3s_policy.model.component_arguments import groups
 from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.component import ComponentArgument
     from k3s_policy.model import Invocation
-    from k3s_policy.model.component import ComponentArgument
 
 _LONGEST_SHOWN = 60
 

@@ -32,8 +32,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.component import members
 from k3s_policy.k3s.version import Version, has_come
-from k3s_policy.model.component import groups, members
+from k3s_policy.model.component_arguments import groups
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.membership import Kept, kept
 from k3s_policy.text.pattern import pattern

@@ -43,16 +43,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.k3s.component import members
 from k3s_policy.k3s.version import Version
-from k3s_policy.model.component import groups, members
+from k3s_policy.model.component_arguments import groups
 from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from k3s_policy.judge.rule import Problems
+    from k3s_policy.k3s.component import ComponentArgument
     from k3s_policy.model import Invocation
-    from k3s_policy.model.component import ComponentArgument
 
 _APISERVER = ("kube-apiserver-arg",)
 _KUBELET = ("kubelet-arg",)
