@@ -32,7 +32,7 @@ from k3s_policy.k3s.credential import Nature, nature
 from k3s_policy.k3s.embedded import secret_parts
 from k3s_policy.k3s.endpoint import parse
 from k3s_policy.k3s.endpoint.mended import FORMS, MASKED, mended
-from k3s_policy.reports.masking import MASK
+from k3s_policy.model.masking import MASK
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
 

@@ -21,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k3s_policy.model.finding import Confidence, Finding, Related, Report, RuleCard, ScanError, Severity
+from k3s_policy.model.masking import MASK, masked, secrets_of
 from k3s_policy.reports import FORMATS, render
 from k3s_policy.reports.frame import WIDTH, line_at, visible
 from k3s_policy.reports.line_hash import line_hashes
-from k3s_policy.reports.masking import MASK, masked, secrets_of
 from k3s_policy.text import Source, Span
 
 PROJECT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ from k3s_policy.k3s.flags import flags
 from k3s_policy.model import ClusterSecret, Credential, Download, Invocation
 from k3s_policy.model.finding import Related
 from k3s_policy.model.fragment import EnvironmentFile, Registries
-from k3s_policy.reports.masking import MASK, masked
+from k3s_policy.model.masking import MASK, masked
 from k3s_policy.text import Span
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.reports.masking import MASK, pieces
+from k3s_policy.model.masking import MASK, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from k3s_policy.model.finding import Severity
+from k3s_policy.model.masking import masked, secrets_of
 from k3s_policy.reports.frame import visible
 from k3s_policy.reports.json import document
 from k3s_policy.reports.line_hash import line_hashes
-from k3s_policy.reports.masking import masked, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

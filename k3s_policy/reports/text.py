@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.model.finding import Severity
+from k3s_policy.model.masking import secrets_of, unparsed
 from k3s_policy.reports.frame import line_at, visible
-from k3s_policy.reports.masking import secrets_of, unparsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -12,7 +12,7 @@ from k3s_policy.judge.redact import Hidden, credentials_of
 from k3s_policy.k3s import credential
 from k3s_policy.model import Origin, Unseen
 from k3s_policy.model.effective import effective, refusals, skipped
-from k3s_policy.reports.masking import MASK
+from k3s_policy.model.masking import MASK
 from k3s_policy.show.state import State, state_of, state_of_cluster
 from k3s_policy.text import Span
 from k3s_policy.text.pattern import pattern
