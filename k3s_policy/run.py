@@ -13,8 +13,7 @@ from k3s_policy.assemble.place import first_named
 from k3s_policy.discover import discover, may_be_searched, needles, neighbours, read, top_of
 from k3s_policy.judge import in_order, judge
 from k3s_policy.judge.redact import redact
-from k3s_policy.judge.rule import Cards, load_for, names
-from k3s_policy.judge.rule import load as load_rule
+from k3s_policy.judge.rule import Cards, CardsByName, load_for, names
 from k3s_policy.k3s.flags import flags
 from k3s_policy.model.finding import Confidence, Report, ScanError
 from k3s_policy.model.fragment import Database, HostName, HostVariables, Inventory, Override
@@ -129,9 +128,9 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
 
 def _asked(findings: Iterable[Finding], policy: Policy, profile: str) -> Iterator[Finding]:
     """Leave out findings of rules of the catalogue that are not asked for: patterns find such ones broken too."""
-    every = frozenset(names())
+    cards = CardsByName()
     for finding in findings:
-        if finding.rule not in every or policy.asks_for(load_rule(finding.rule).card, profile):
+        if finding.rule not in cards or policy.asks_for(cards[finding.rule], profile):
             yield finding
 
 
@@ -274,7 +273,7 @@ def _searched(gathered: _Gathered, errors: list[ScanError]) -> Searched | None:
     from k3s_policy.semgrep.searched import Patterns, search  # noqa: PLC0415  few repositories have such files
 
     others = list(_others(gathered, programs)) if gathered.semgrep_rules else []
-    searched = search(programs, others, Patterns(gathered.semgrep_rules, gathered.semgrep_required))
+    searched = search(programs, others, Patterns(gathered.semgrep_rules, gathered.semgrep_required), CardsByName())
     errors.extend(searched.errors)
     return searched
 

@@ -15,7 +15,7 @@ from markdown_cases import cases
 
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.judge import head
-from k3s_policy.judge.rule import load, load_for, names
+from k3s_policy.judge.rule import CardsByName, load, load_for, names
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Invocation, Origin, Release, Setting, Started, Unrecognised
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.head import Head
+    from k3s_policy.judge.rule import Rule
     from k3s_policy.k3s.flags import Flag
 
 TESTS = Path(__file__).parent
@@ -99,6 +100,23 @@ def test_a_rule_is_loaded_for_whom_it_judges(name: str) -> None:
 
 def _setting(flag: Flag) -> Setting:
     return Setting(flag, AT, AT, Origin.CONFIG, Form.CONFIG)
+
+
+def test_a_card_is_loaded_when_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def loading(name: str) -> Rule:
+        loaded.append(name)
+        return load(name)
+
+    monkeypatch.setattr("k3s_policy.judge.rule.load", loading)
+    cards = CardsByName()
+    assert (tuple(cards), len(cards)) == (names(), len(names()))
+    assert "join-url" in cards
+    assert cards.get("of-the-user") is None
+    assert not loaded
+    assert cards["join-url"] == load("join-url").card
+    assert loaded == ["join-url"]
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)

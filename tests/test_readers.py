@@ -41,7 +41,7 @@ def searched() -> dict[str, list[str]]:
     own = [case for case in CASES if case.page == SEARCHED]
     for number, case in enumerate(own):
         moved[case.title] = tuple(replace(source, path=f"case-{number}/{source.path}") for source in case.sources)
-    found = search([source for sources in moved.values() for source in sources], [], Patterns())
+    found = search([source for sources in moved.values() for source in sources], [], Patterns(), {})
     assert not found.errors
     by_folder: dict[str, list[Fragment]] = {}
     for folder, fragment in found.fragments:

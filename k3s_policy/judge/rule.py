@@ -7,7 +7,7 @@ judges, and its decorator which flags it is about. Nothing is registered by hand
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["Cards", "Check", "Problem", "Problems", "Rule", "load", "load_for", "names", "rule"]
+__all__ = ["Cards", "CardsByName", "Check", "Problem", "Problems", "Rule", "load", "load_for", "names", "rule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +140,24 @@ def _file(name: str) -> str:
 
 
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "checks")
+
+
+class CardsByName(Mapping[str, RuleCard]):
+    """The card of each rule, by its name; a card is loaded when it is looked at."""
+
+    def __len__(self) -> int:
+        return len(names())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in names()
+
+    def __getitem__(self, name: str) -> RuleCard:
+        if name not in self:
+            raise KeyError(name)
+        return load(name).card
 
 
 class Cards(Sequence[RuleCard]):

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from k3s_policy import semgrep
-from k3s_policy.formats.tree import Mapping, Scalar, Sequence, read_yaml
-from k3s_policy.judge.rule import load, names
+from k3s_policy.formats import tree
 from k3s_policy.k3s.data import folder
 from k3s_policy.model.finding import Confidence, Finding, RuleCard, ScanError, Severity
 from k3s_policy.text import Source, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from k3s_policy.model.fragment import Fragment
     from k3s_policy.semgrep import Match
@@ -51,8 +50,14 @@ class Searched:
     notes: list[str] = field(default_factory=list)
 
 
-def search(programs: Iterable[Source], others: Iterable[Source], patterns: Patterns) -> Searched:
-    """Search programs by the patterns in `rules/`, and all files by the user's rules."""
+def search(
+    programs: Iterable[Source], others: Iterable[Source], patterns: Patterns, cards: Mapping[str, RuleCard]
+) -> Searched:
+    """Search programs by the patterns in `rules/`, and all files by the user's rules.
+
+    `cards` are those of the catalogue, by the names of the rules: a pattern may find one of these broken, and only then
+    its card is looked at.
+    """
     searched = Searched()
     own = list(programs)
     every = [*own, *others] if patterns.rules else own
@@ -70,14 +75,14 @@ def search(programs: Iterable[Source], others: Iterable[Source], patterns: Patte
     except semgrep.SemgrepFailedError as error:
         searched.errors.append(ScanError(str(error)))
         return searched
-    searched.cards = list(_cards(rules))
+    searched.cards = list(_cards(rules, cards))
     searched.errors += [ScanError(message, path) for path, message in dict.fromkeys(answer.failed)]
     partial = set(answer.partial) & {source.path for source in own}
     if partial:
         searched.notes.append(
             f"searched in part only, as Semgrep does not understand all of it: {_some(sorted(partial))}"
         )
-    _take(answer.matches, own, searched)
+    _take(answer.matches, own, cards, searched)
     return searched
 
 
@@ -128,7 +133,7 @@ def _some(paths: list[str]) -> str:
     return ", ".join(paths[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _take(matches: Iterable[Match], own: list[Source], searched: Searched) -> None:
+def _take(matches: Iterable[Match], own: list[Source], cards: Mapping[str, RuleCard], searched: Searched) -> None:
     """Read what is pointed at, and make findings of the rest."""
     shipped = {name.removesuffix(".yaml") for name in os.listdir(folder("rules"))}
     programs = set(own)
@@ -137,7 +142,7 @@ def _take(matches: Iterable[Match], own: list[Source], searched: Searched) -> No
         if match.rule in shipped and match.source not in programs:
             continue
         if match.reads not in semgrep.READINGS:
-            searched.findings.append(_finding(match))
+            searched.findings.append(_finding(match, cards))
         else:
             pointing.setdefault(match.source, []).append(match)
     for source, found in pointing.items():
@@ -156,9 +161,9 @@ _SEVERITIES = {
 """Semgrep's severities, the older and the newer words; every other is low."""
 
 
-def _finding(match: Match) -> Finding:
+def _finding(match: Match, cards: Mapping[str, RuleCard]) -> Finding:
     confidence = str(match.metadata.get("confidence", "")).upper()
-    card = load(match.reports).card if match.reports in names() else None
+    card = cards.get(match.reports)
     return Finding(
         rule=card.name if card else match.rule,
         severity=card.severity if card else _SEVERITIES.get(match.severity.upper(), Severity.LOW),
@@ -171,17 +176,17 @@ def _finding(match: Match) -> Finding:
 # --- the cards of the user's rules ------------------------------------------------------------------------
 
 
-def _cards(files: Iterable[str]) -> Iterator[RuleCard]:
-    """Yield a card of each of the user's rules that reports."""
-    known = set(names())
+def _cards(files: Iterable[str], catalogue: Collection[str]) -> Iterator[RuleCard]:
+    """Yield a card of each of the user's rules that reports under a name of its own."""
+    known = set(catalogue)
     for path in files:
         with open(path, encoding="utf-8", errors="replace") as file:
-            root = read_yaml(Source(path, file.read()).text).root
-        rules = root.last("rules") if isinstance(root, Mapping) else None
-        for rule in rules.items if isinstance(rules, Sequence) else ():
+            root = tree.read_yaml(Source(path, file.read()).text).root
+        rules = root.last("rules") if isinstance(root, tree.Mapping) else None
+        for rule in rules.items if isinstance(rules, tree.Sequence) else ():
             name = _text(rule, "id")
-            reports = rule.scalar("metadata", "k3s-policy", "rule") if isinstance(rule, Mapping) else None
-            if str(reports) in names():
+            reports = rule.scalar("metadata", "k3s-policy", "rule") if isinstance(rule, tree.Mapping) else None
+            if str(reports) in catalogue:
                 continue
             if name and name not in known:
                 known.add(name)
@@ -191,5 +196,5 @@ def _cards(files: Iterable[str]) -> Iterator[RuleCard]:
 
 
 def _text(node: object, key: str) -> str:
-    value = node.last(key) if isinstance(node, Mapping) else None
-    return str(value) if isinstance(value, Scalar) else ""
+    value = node.last(key) if isinstance(node, tree.Mapping) else None
+    return str(value) if isinstance(value, tree.Scalar) else ""
