@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,13 @@ import pytest
 from k3s_policy.text.pattern import Later
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
 PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "k3s_policy"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+CIRCLES_ALLOWED = ("readers",)
+"""Folders whose modules still import each other in circles."""
 
 
 def stages() -> list[list[str]]:
@@ -54,11 +57,98 @@ def test_every_row_of_the_table_names_modules_that_exist() -> None:
         assert all(list(PACKAGE.glob(name)) or list(PACKAGE.glob(f"{name}.py")) for name in names)
 
 
+# --- circles ----------------------------------------------------------------------------------------------
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def at_run_time(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports of a module and of its functions, but for those that only type checkers see."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            for other in child.orelse:
+                yield from at_run_time(ast.Module([other], []))
+        else:
+            yield from at_run_time(child)
+
+
+def needed(name: str, code: str, modules: Collection[str]) -> Iterator[str]:
+    """Yield the modules that a module loads: those it names, and the packages that they lie in and it does not."""
+    for node in at_run_time(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        else:
+            parts = [f"{node.module}.{alias.name}" for alias in node.names]
+            named = [part if part in modules else str(node.module) for part in parts]
+        for one in named:
+            if one in modules:
+                yield one
+            for package in packages(one):
+                if package in modules and not f"{name}.".startswith(f"{package}."):
+                    yield package
+
+
+def packages(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    yield from (".".join(parts[:length]) for length in range(1, len(parts)))
+
+
+def circle(code: Mapping[str, str]) -> list[str]:
+    """Return a circle, if there is one: each module loads the next, and the first stands at the end once more."""
+    try:
+        TopologicalSorter({name: set(needed(name, own, code)) for name, own in code.items()}).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found[::-1]
+    return []
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    code = {
+        dotted(path): path.read_text(encoding="utf-8")
+        for path in MODULES
+        if path.relative_to(PACKAGE).parts[0] not in CIRCLES_ALLOWED
+    }
+    assert circle(code) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"a": "import b", "b": "import a"},
+        {"a": "from b import x", "b": "def f():\n    from c import y", "c": "try:\n    import a\nfinally:\n    pass"},
+        {"p": "from p.one import x", "p.one": "from p import y"},
+        {"p": "from p.one import x", "p.one": "from q import x", "q": "from p.two import y", "p.two": ""},
+        {"a": "if TYPE_CHECKING:\n    pass\nelse:\n    import b", "b": "from a import x"},
+    ],
+)
+def test_a_circle_is_found(code: dict[str, str]) -> None:
+    found = circle(code)
+    assert found[0] == found[-1]
+    assert len(set(found)) > 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"a": "import b\nimport os", "b": "from os import path"},
+        {"a": "from b import x", "b": "if TYPE_CHECKING:\n    from a import y"},
+        {"p": "from p import one\nfrom p.two import x", "p.one": "", "p.two": "from p import one"},
+        {"p": "", "p.one": "from p import y", "p.two": "from p.one import x"},
+    ],
+)
+def test_no_circle_is_found_where_there_is_none(code: dict[str, str]) -> None:
+    assert circle(code) == []
+
+
 def test_patterns_that_are_compiled_later_can_be() -> None:
     found = 0
     for path in MODULES:
-        name = ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
-        for value in vars(import_module(name)).values():
+        for value in vars(import_module(dotted(path))).values():
             for one in value if isinstance(value, tuple) else (value,):
                 if isinstance(one, Later):
                     re.compile(*one.compiling)
