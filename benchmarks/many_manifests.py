@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from k3s_policy.discover import discover, needles, worth_reading
+from k3s_policy.discover import discover, worth_reading
+from k3s_policy.k3s.sieve import needles
 
 MANIFESTS = 10_000
 LIMIT = 1.5

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import Scope, assemble
 from k3s_policy.assemble.options import FILE_NAME, Options, OptionsError, load
 from k3s_policy.assemble.place import first_named
-from k3s_policy.discover import discover, may_be_searched, needles, neighbours, read, top_of
+from k3s_policy.discover import discover, may_be_searched, neighbours, read, top_of
 from k3s_policy.judge import in_order, judge
 from k3s_policy.judge.redact import redact
 from k3s_policy.judge.rule import Cards, CardsByName, load_for, names
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import ReadAs
+from k3s_policy.k3s.recognise import is_config_path
+from k3s_policy.k3s.sieve import needles
+from k3s_policy.model.file import source_of
 from k3s_policy.model.finding import Confidence, Report, ScanError
-from k3s_policy.model.fragment import Database, HostName, HostVariables, Inventory, Override
-from k3s_policy.readers import dispatch
-from k3s_policy.readers.config import path_claims
+from k3s_policy.model.fragment import Override
+from k3s_policy.readers import door
 from k3s_policy.text import Source
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from k3s_policy.assemble.place import Wanted
     from k3s_policy.discover import Candidate
     from k3s_policy.k3s.version import Version
+    from k3s_policy.model.file import File
     from k3s_policy.model.finding import Finding, RuleCard
     from k3s_policy.model.fragment import Fragment
     from k3s_policy.semgrep.searched import Searched
@@ -99,7 +103,7 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     """Read, assemble, judge, redact, report."""
     errors = list(gathered.errors)
     searched = _searched(gathered, errors)
-    assembly, files_read = _assembled(gathered, errors, searched)
+    assembly, of_k3s = _assembled(gathered, errors, searched)
     profile = policy.profile or gathered.scope.options.profile
     rules = [rule for rule in load_for(policy.rules, assembly.subjects) if policy.asks_for(rule.card, profile)]
     judged = judge(assembly.subjects, rules)
@@ -112,7 +116,7 @@ def _report(gathered: _Gathered, policy: Policy) -> Report:
     ]
     findings, secrets = redact(reported, assembly.subjects)
     # A user's rule may speak of files that hold nothing of K3s's.
-    files_read = max(files_read, len({finding.span.source.path for finding in findings}))
+    files_read = max(len(of_k3s), len({finding.span.source.path for finding in findings}))
     return Report(
         findings=findings,
         errors=tuple(errors),
@@ -158,16 +162,11 @@ def survey(request: Request) -> Survey:
 
 def sources(request: Request) -> tuple[list[str], list[ScanError]]:
     """Return the paths of the files that hold something of K3s's, and what kept others from being looked at."""
-    errors: list[ScanError] = []
-    if request.standard_input is not None:
-        found: Iterable[Source] = [Source(*request.standard_input)]
-        named = frozenset(request.standard_input[:1])
-    else:
-        discovery = discover(request.paths, tracked=request.tracked, files_only=request.files_only)
-        errors.extend(discovery.problems)
-        found = _read(discovery.candidates, errors, None)
-        named = _named_by_user(request, discovery.candidates)
-    return [one.path for one in found if _is_program(one, named) or next(dispatch.read(one), None) is not None], errors
+    gathered = _gathered(request, None)
+    errors = list(gathered.errors)
+    _, of_k3s = _assembled(gathered, errors)
+    programs = {source.path for source in gathered.sources if _is_program(source, gathered.named)}
+    return sorted((of_k3s | programs) - gathered.context), errors
 
 
 def tool_version() -> str:
@@ -298,32 +297,70 @@ def _others(gathered: _Gathered, programs: Collection[Source]) -> Iterator[Sourc
                 yield source
 
 
-def _assembled(gathered: _Gathered, errors: list[ScanError], searched: Searched | None = None) -> tuple[Assembly, int]:
-    """Put the files together, with those that they name; return also how many held something of K3s's."""
-    fragments, files_read = _fragments(gathered.sources, dispatch.read, errors)
+def _assembled(
+    gathered: _Gathered, errors: list[ScanError], searched: Searched | None = None
+) -> tuple[Assembly, set[str]]:
+    """Put the files together, with those that they name; return also the paths of those that are K3s's."""
+    files = [door.of_source(source) for source in gathered.sources]
+    fragments, of_k3s = _fragments(files, errors)
+    more, found = _fragments(_tasks_beside(gathered, of_k3s), errors)
+    fragments += more
+    of_k3s |= found
     if searched is not None:
         fragments += (fragment for _, fragment in searched.fragments)
-        files_read += len({source for source, _ in searched.fragments})
+        of_k3s |= {source.path for source, _ in searched.fragments}
     assembly = assemble(fragments, gathered.scope)
     if not assembly.wanted:
-        return assembly, files_read
+        return assembly, of_k3s
     sources = {source.path: source for source in gathered.sources}
     others = {candidate.path: candidate for candidate in gathered.candidates}
     paths = sources.keys() | others.keys()
-    done: set[tuple[str, str]] = set()
+    done: set[tuple[Wanted, str]] = set()
     # A file that is named may name another: an environment file says K3S_CONFIG_FILE.
-    while named := sorted({(one.kind, path) for one in assembly.wanted for path in _named(one, paths)} - done):
+    while named := sorted({(one, path) for one in assembly.wanted for path in _named(one, paths)} - done):
         done.update(named)
         before = len(fragments)
-        for kind, path in named:
+        for wanted, path in named:
+            if wanted.kind == "placed" and path in of_k3s:
+                continue  # it is known for what it is already
             source = sources[path] if path in sources else read(others[path]._replace(promising=True), frozenset())
-            found = [source] if isinstance(source, Source) else []
-            more, number = _fragments(found, partial(dispatch.read_named, kind=kind), errors)
+            if not isinstance(source, Source):
+                continue
+            if wanted.kind == "override":
+                fragments.append(Override(source.path))
+                continue
+            more, found = _fragments([_as_wanted(source, wanted)], errors)
             fragments += more
-            files_read += number
+            of_k3s |= found
         if len(fragments) > before:
             assembly = assemble(fragments, gathered.scope)
-    return assembly, files_read
+    return assembly, of_k3s
+
+
+def _tasks_beside(gathered: _Gathered, of_k3s: Collection[str]) -> Iterator[File]:
+    """Yield the tasks of roles that hold files whose names do not tell what they become: a task may say it."""
+    unknown = (source.path for source in gathered.sources if source.path not in of_k3s)
+    roles = {match["role"] for path in unknown if (match := _OF_A_ROLE.match(path))}
+    if not roles:
+        return
+    sources = {source.path: source for source in gathered.sources}
+    others = {one.path: one for one in gathered.candidates}
+    for path in sorted({*sources, *others} - set(of_k3s)):
+        role, tasks, name = path.rpartition("/tasks/")
+        if tasks and role in roles and name.endswith((".yml", ".yaml")):
+            source = sources.get(path) or read(others[path]._replace(promising=True), frozenset())
+            if isinstance(source, Source):
+                yield door.of_source(source, concerns_k3s=True)
+
+
+_OF_A_ROLE = pattern(r"(?P<role>.*)/(?:templates|files)/")
+
+
+def _as_wanted(source: Source, wanted: Wanted) -> File:
+    """Return a file as what names it says that it is read."""
+    if wanted.kind == "placed":
+        return door.placed_at(source, wanted.target)
+    return door.of_source(source, ReadAs(wanted.kind))
 
 
 def _named(wanted: Wanted, paths: Collection[str]) -> Iterator[str]:
@@ -360,31 +397,22 @@ def _read(
             yield source
         elif source is not None:
             errors.append(source)
-        elif (candidate.named or path_claims(candidate.path)) and os.path.exists(candidate.file):
+        elif (candidate.named or is_config_path(candidate.path)) and os.path.exists(candidate.file):
             errors.append(ScanError("is a binary file, and only text can be judged", candidate.path))
 
 
-def _fragments(
-    found: Iterable[Source], reader: Callable[[Source], Iterable[Fragment]], errors: list[ScanError]
-) -> tuple[list[Fragment], int]:
-    """Return what a reader makes of files, and how many held something of K3s's."""
+def _fragments(files: Iterable[File], errors: list[ScanError]) -> tuple[list[Fragment], set[str]]:
+    """Return what files of the repository hold, and the paths of those that are K3s's."""
     fragments: list[Fragment] = []
-    files_read = 0
-    for source in found:
+    of_k3s: set[str] = set()
+    for file in files:
+        path = source_of(file.text)
         try:
-            of_source = list(reader(source))
+            found = list(door.read(file))
         except Exception as error:  # noqa: BLE001  one file must not hide the others, nor its content be told
-            errors.append(ScanError(f"could not be read: {type(error).__name__}", source.path))
+            errors.append(ScanError(f"could not be read: {type(error).__name__}", path))
             continue
-        fragments.extend(of_source)
-        files_read += any(map(_is_of_k3s, of_source))
-    return fragments, files_read
-
-
-def _is_of_k3s(fragment: Fragment) -> bool:
-    """Whether a fragment makes its file one of K3s's: other hosts have names, databases and inventories too."""
-    if isinstance(fragment, Inventory):
-        return "k3s" in fragment.at.span.source.content.lower()
-    if isinstance(fragment, HostVariables):
-        return any("k3s" in str(entry.key).lower() for entry in fragment.entries)
-    return not isinstance(fragment, HostName | Database | Override)
+        fragments.extend(found)
+        if any(map(door.counts, found)):
+            of_k3s.add(path)
+    return fragments, of_k3s

@@ -37,7 +37,7 @@ from k3s_policy.k3s.version import Version
 from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.fragment import Chart, Registries, Upgrade
-from k3s_policy.readers import dispatch
+from k3s_policy.readers import door
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
 
@@ -259,7 +259,7 @@ def _meets(wanted: str, line: str) -> bool:
 
 def actual_settings(case: Case) -> list[str]:
     """Read and assemble the files of a case; return what is to be judged, one line each."""
-    return settings_of([fragment for source in case.sources for fragment in dispatch.read(source)], case)
+    return settings_of([fragment for source in case.sources for fragment in door.read(door.of_source(source))], case)
 
 
 def settings_of(fragments: Sequence[Fragment], case: Case) -> list[str]:

@@ -27,7 +27,6 @@ from k3s_policy.discover import (
     discover,
     may_be_read,
     may_be_searched,
-    needles,
     neighbours,
     read,
     worth_reading,
@@ -36,6 +35,7 @@ from k3s_policy.discover.encoding import flaw
 from k3s_policy.discover.search import Search
 from k3s_policy.discover.sieve import tells_program
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.sieve import needles
 from k3s_policy.model.finding import ScanError
 from k3s_policy.text import Source
 
@@ -605,6 +605,10 @@ class TestPrefilter:
             b"K10abc::server:4f1c9a7b",
             b"mirrors:\n  a: b",
             b"# x\nmirrors:\n",
+            b"content: |\n  mirrors:\n",
+            b"data:,mirrors%3A%0A",
+            b"encoding: b64\ncontent: ZXhlYyBrM3Mgc2VydmVyIC0tZGVidWcK",
+            b"encoding: gz+b64\ncontent: H4sIAAAAAAACA0utSE1WyDYuVihOLSpLLVLQ1U1JTSpN5wIAUYUKvhgAAAA=",
             b"write-kubeconfig-mode: 644",
             b"\xef\xbb\xbfwrite-kubeconfig-mode: 644",
             b"a: b\r\nnode-label+: x\r\n",
@@ -628,7 +632,6 @@ class TestPrefilter:
             b"",
             b"token: x",
             b"--token x --server y",
-            b"  mirrors:\n",
             b"node-labels: x",
             b"--node-label-file",
             b"my-node-label: x",

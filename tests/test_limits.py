@@ -7,6 +7,7 @@ from time import monotonic
 import pytest
 
 from k3s_policy.judge.rule import names
+from k3s_policy.readers import door
 from k3s_policy.run import Policy, assembled, examine
 from k3s_policy.show import overview
 from k3s_policy.text import Source
@@ -199,10 +200,9 @@ def test_a_long_command_is_shown_in_time() -> None:
 
 
 def test_one_file_that_cannot_be_read_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    from k3s_policy.readers import dispatch  # noqa: PLC0415  named as it is patched
 
-    read = dispatch.read
-    monkeypatch.setattr(dispatch, "read", lambda source: 1 / 0 if source.path == "bad.yaml" else read(source))
+    read = door.read
+    monkeypatch.setattr(door, "read", lambda file: 1 / 0 if file.path == "bad.yaml" else read(file))
     good = Source("etc/rancher/k3s/config.yaml", 'write-kubeconfig-mode: "0644"\n')
     report = examine([Source("bad.yaml", ""), good], Policy(names()))
     assert [error.path for error in report.errors] == ["bad.yaml"]

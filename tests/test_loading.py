@@ -20,7 +20,7 @@ from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Invocation, Origin, Release, Setting, Started, Unrecognised
 from k3s_policy.model.finding import CheckFailedError
-from k3s_policy.readers import dispatch
+from k3s_policy.readers import door
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def test_a_rule_is_silent_without_what_it_is_about(page: Path) -> None:
     """Take from every invocation of every case the flags and fields that a rule names: it must not say a word."""
     rules = {name: load(name) for name in CONDITIONAL}
     for case in cases(page):
-        fragments = [fragment for source in case.sources for fragment in dispatch.read(source)]
+        fragments = [fragment for source in case.sources for fragment in door.read(door.of_source(source))]
         for subject in assemble(fragments, Scope(case.options, case.version)).subjects:
             for name, rule in rules.items():
                 if isinstance(subject, Invocation) and isinstance(subject, rule.judges):

@@ -17,7 +17,7 @@ from k3s_policy.model import Form, Invocation, lower
 from k3s_policy.model.effective import effective, refusals, skipped
 from k3s_policy.model.fragment import ConfigFile, Start
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers import dispatch
+from k3s_policy.readers import door
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _fragments(case: Case) -> Iterator[Fragment]:
     role = case["argv"][1]
     variables = tuple(Variable(_text(name), _text(value), Form.COMMAND) for name, value in case["env"].items())
     for name, content in case["files"].items():
-        for fragment in dispatch.read(Source(f"etc/rancher/k3s/{name}", content)):
+        for fragment in door.read(door.of_source(Source(f"etc/rancher/k3s/{name}", content))):
             yield replace(fragment, host="case") if isinstance(fragment, ConfigFile) else fragment
     words = tuple(map(_text, case["argv"]))
     yield Start(_text(role), role, _arguments(case), Form.COMMAND, variables, host="case", words=words)
@@ -154,7 +154,7 @@ def test_the_value_of_an_unknown_option_is_not_taken_for_the_end_of_flags() -> N
 def test_replaced_entries_are_told() -> None:
     files = []
     for content in ("token: a\ntls-san: b\n", "token: c\ntls-san+: d\n"):
-        (fragment,) = dispatch.read(Source("etc/rancher/k3s/config.yaml", content))
+        (fragment,) = door.read(door.of_source(Source("etc/rancher/k3s/config.yaml", content)))
         assert isinstance(fragment, ConfigFile)
         files.append(fragment.entries)
     assert [(str(entry.key), str(entry.value)) for entry in lower.replaced(files)] == [("token", "a")]
@@ -171,7 +171,7 @@ def test_replaced_entries_are_told() -> None:
     ],
 )
 def test_what_becomes_of_lists_and_mappings_inside(written: str, values: list[str]) -> None:
-    (fragment,) = dispatch.read(Source("etc/rancher/k3s/config.yaml", f"tls-san: {written}\n"))
+    (fragment,) = door.read(door.of_source(Source("etc/rancher/k3s/config.yaml", f"tls-san: {written}\n")))
     assert isinstance(fragment, ConfigFile)
     lowered = lower.from_config([fragment.entries], "server", flags())
     assert [str(setting.value) for setting in lowered.settings] == values

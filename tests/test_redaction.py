@@ -988,7 +988,7 @@ def test_an_exception_shows_no_credential(
     if place == "check":
         judged_by(monkeypatch, fail)
     elif place == "reader":
-        monkeypatch.setattr("k3s_policy.readers.dispatch.read", fail)
+        monkeypatch.setattr("k3s_policy.readers.door.read", fail)
     else:
         monkeypatch.setattr("k3s_policy.reports.text.render", fail)
     bench.write({CONFIG: f"token: {value}\n"})

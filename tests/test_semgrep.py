@@ -22,8 +22,8 @@ from k3s_policy.cli import main
 from k3s_policy.discover.sieve import tells_program
 from k3s_policy.judge.rule import names
 from k3s_policy.k3s.data import schema
+from k3s_policy.k3s.recognise import TELLING_OPTION
 from k3s_policy.model.finding import Confidence, Severity
-from k3s_policy.readers.script.collected import TELLING_OPTION
 from k3s_policy.reports import FORMATS, render
 from k3s_policy.run import Policy, Request, scan, sources
 from k3s_policy.semgrep.language import LANGUAGES

@@ -15,7 +15,7 @@ from k3s_policy.assemble.options import parse
 from k3s_policy.k3s import data
 from k3s_policy.k3s.flags import flags
 from k3s_policy.model import Ground
-from k3s_policy.readers import dispatch
+from k3s_policy.readers import door
 from k3s_policy.run import Request, assembled, survey
 from k3s_policy.show import overview
 from k3s_policy.show.json import render
@@ -276,7 +276,9 @@ def test_where_a_cluster_keeps_its_state() -> None:
 def test_a_host_of_two_roles_is_remarked() -> None:
     options = parse(Source(".k3s-policy.yaml", "clusters: {edge: {servers: [a/, b/], agents: [a/, c/]}}\n").text)
     found = [Source("a/etc/rancher/k3s/config.yaml", "node-ip: 10.0.0.1\nserver: https://10.0.0.9:6443\n")]
-    assembly = assemble([one for source in found for one in dispatch.read(source)], Scope(options, whole=True))
+    assembly = assemble(
+        [one for source in found for one in door.read(door.of_source(source))], Scope(options, whole=True)
+    )
     assert assembly.notes == [
         "the cluster edge of .k3s-policy.yaml: b/ matches no K3s configuration",
         "the cluster edge of .k3s-policy.yaml: c/ matches no K3s configuration",

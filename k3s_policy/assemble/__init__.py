@@ -16,6 +16,7 @@ from k3s_policy.assemble.reached import called, databases, told
 from k3s_policy.formats.tree import Scalar
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import is_misnamed_config, root_of
 from k3s_policy.model import (
     Agent,
     BrokenFile,
@@ -43,7 +44,6 @@ from k3s_policy.model.fragment import (
     HostVariables,
     Inventory,
     LooseOptions,
-    Missing,
     NotJudged,
     OfRke2,
     OtherCommand,
@@ -53,6 +53,8 @@ from k3s_policy.model.fragment import (
     S3Secret,
     Service,
     Start,
+    TaskList,
+    Unfollowed,
     Unit,
     UnreadFile,
     Upgrade,
@@ -123,13 +125,12 @@ _BY_ITSELF = (
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     """Make nodes and clusters of fragments, and collect what stands by itself."""
-    placed = _placed(_of_inventories(list(fragments)))
+    placed = _placed(_mounted(_of_tasks(_of_inventories(list(fragments)))))
     every = placed.fragments
 
     def of(kind: type[_Kind]) -> list[_Kind]:
         return [fragment for fragment in every if isinstance(fragment, kind)]
 
-    placed = placed._replace(unseen=(*((one.host, one.unseen) for one in of(Missing)), *placed.unseen))
     environments = of(EnvironmentFile)
     wanted = [*placed.wanted]
     from_units, others = _unit_starts(of(Unit), environments, wanted)
@@ -173,6 +174,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         ],
         [
             *_left_alone([one.place for one in of(OfRke2)]),
+            *_not_followed(of(Unfollowed)),
             *(declared.remarks(nodes, scope.options) if scope.whole else ()),
         ],
         sorted({fragment.path for fragment in of(NotJudged)}),
@@ -189,6 +191,22 @@ def _of_inventories(fragments: list[Fragment]) -> list[Fragment]:
     from k3s_policy.assemble.inventory import described  # noqa: PLC0415
 
     return described(fragments)
+
+
+def _of_tasks(fragments: list[Fragment]) -> list[Fragment]:
+    if not any(isinstance(fragment, TaskList) for fragment in fragments):
+        return fragments
+    from k3s_policy.assemble.tasks import on_their_hosts  # noqa: PLC0415
+
+    return on_their_hosts(fragments)
+
+
+def _mounted(fragments: list[Fragment]) -> list[Fragment]:
+    """Leave out the mounts of containers that start nothing."""
+    if not any(isinstance(fragment, Placed) and fragment.only_if_started for fragment in fragments):
+        return fragments
+    started = {fragment.host for fragment in fragments if isinstance(fragment, Start)}
+    return [one for one in fragments if not isinstance(one, Placed) or not one.only_if_started or one.host in started]
 
 
 def _placed(fragments: list[Fragment]) -> PlacedFiles:
@@ -251,7 +269,7 @@ def _unit_starts(
     """Return what each unit with its drop-ins starts, and what else was found in units."""
     if not units:
         return [], []
-    from k3s_policy.readers import unit as reader  # noqa: PLC0415  most scans meet no unit
+    from k3s_policy.assemble import units as reader  # noqa: PLC0415  most scans meet no unit
 
     starts: list[_Started] = []
     others: list[Fragment] = []
@@ -295,6 +313,12 @@ def _left_alone(places: Sequence[str]) -> Iterator[str]:
         yield f"left alone, being RKE2's: {', '.join(every[:_NAMED])}{more}"
 
 
+def _not_followed(found: Sequence[Unfollowed]) -> Iterator[str]:
+    """Say which files within files were not opened."""
+    if found:
+        yield f"not judged to the end: {', '.join(dict.fromkeys(f'{one.place} ({one.why})' for one in found))}"
+
+
 _NAMED = 3
 """How many files a note names."""
 
@@ -333,7 +357,7 @@ def _started_nodes(
         invocation = _invocation(start, configs, unseen, files, scope)
         copies = start.workload.copies if start.workload is not None else None
         reasons = (evidence,) if configs else ()
-        nodes.append(Node(invocation, place.root_of(unit) or "", reasons, start.addresses, copies, start.group))
+        nodes.append(Node(invocation, root_of(unit) or "", reasons, start.addresses, copies, start.group))
     return nodes, [config for config in sets if config not in taken]
 
 
@@ -368,9 +392,7 @@ def _configured_node(
     start = Start(at, role, (), Form.CONFIG, variables, because=because)
     unseen = [Unseen("arguments", "nothing in the repository starts K3s with this file")]
     addresses = () if address is None else (address,)
-    return Node(
-        _invocation(start, [configs], unseen, files, scope), place.root_of(first.path) or "", addresses=addresses
-    )
+    return Node(_invocation(start, [configs], unseen, files, scope), root_of(first.path) or "", addresses=addresses)
 
 
 def _role_of_keys(configs: ConfigSet) -> tuple[str | None, str]:
@@ -465,7 +487,7 @@ def _environment_alone(file: EnvironmentFile, scope: Scope) -> Invocation:
     """Lower an environment file that no unit read, so that what it holds is judged all the same."""
     start = Start(file.text[:0], None, (), Form.ENVIRONMENT_FILE, file.variables)
     unseen = [Unseen(kind, "nothing seen reads this file") for kind in ("arguments", "config")]
-    return _invocation(start, (), unseen, (file.text.span.source.path,), scope)
+    return replace(_invocation(start, (), unseen, (file.text.span.source.path,), scope), variables_of=file.path)
 
 
 def _replaced(sets: Iterable[ConfigSet]) -> Iterator[Credential]:
@@ -483,7 +505,7 @@ def _replaced(sets: Iterable[ConfigSet]) -> Iterator[Credential]:
 def _misnamed(sets: Iterable[ConfigSet]) -> Iterator[UnreadFile]:
     """Yield the configs called `config.yml` that no command names: K3s looks for `config.yaml`."""
     for one in sets:
-        if one.host is None and place.is_misnamed(one.path):
+        if one.host is None and is_misnamed_config(one.path):
             yield from (UnreadFile(file.entries[0].key, one.path) for file in one.main if file.entries)
 
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy.k3s.places import CONFIG, environment_place, root_of, unit_place
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
 
 __all__ = [
-    "DEFAULT_CONFIG",
     "ConfigSet",
     "PlacedFiles",
     "Wanted",
@@ -33,10 +33,8 @@ __all__ = [
     "environments_below",
     "first_named",
     "folder_of",
-    "is_misnamed",
     "matches",
     "named_paths",
-    "root_of",
     "same_file",
     "unit_groups",
 ]
@@ -46,9 +44,14 @@ class Wanted(NamedTuple):
     """A file that a unit or a command names."""
 
     kind: str
-    """`config`, `environment` or `registries`: how K3s or systemd would read it; `override` of compose is not read."""
+    """`config`, `environment` or `registries`: how K3s or systemd would read it; `placed` by what it becomes.
+
+    `override` of compose is not read.
+    """
     paths: tuple[str, ...]
     """Where in the repository it may lie, likeliest first."""
+    target: str = ""
+    """Of a file that is `placed`, where the host has it: read as what it is there."""
 
 
 class PlacedFiles(NamedTuple):
@@ -63,23 +66,6 @@ class PlacedFiles(NamedTuple):
     """The files that were not found."""
 
 
-DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml"
-"""Where K3s looks for its config file (K3s pkg/cli/cmds/config.go)."""
-
-_ROOTS = (
-    pattern(r"^(?P<root>.*?)(?:^|/)?etc/rancher/k3s/[^/]+$"),
-    pattern(r"^(?P<root>.*?)(?:^|/)?(?:etc|usr/lib|usr/local/lib|lib|run)/systemd/system/[^/]+$"),
-)
-_UNIT_FOLDER = pattern(
-    r"^(?P<root>.*?)/?(?:^|(?<=/))(?P<tree>etc|run|usr/local/lib|usr/lib|lib)/systemd/system/[^/]+(?:/[^/]+)?$"
-)
-_UNIT_TREES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
-"""Where systemd looks for units and drop-ins, the strongest first (systemd src/basic/path-lookup.c)."""
-
-_ENVIRONMENT = pattern(
-    r"^(?P<root>.*?)/?(?:^|(?<=/))etc/"
-    r"(?:(?:default|sysconfig)/(?P<name>k3s[^/]*)|systemd/system/(?P<unit>k3s[^/]*)\.service\.env)$"
-)
 _DROP_IN = pattern(r"(?i)^(?P<main>.*\.ya?ml)\.d/[^/]+\.ya?ml$")
 
 
@@ -109,14 +95,6 @@ def config_sets(files: Iterable[ConfigFile]) -> list[ConfigSet]:
     return list(sets.values())
 
 
-def root_of(path: str) -> str | None:
-    """Return the folder that stands for `/` of the host a file lies on, None where its path does not say."""
-    for known in _ROOTS:
-        if match := known.match(path):
-            return match["root"].rstrip("/")
-    return None
-
-
 def folder_of(path: str) -> str:
     """Return the folder a file lies in."""
     return path.rpartition("/")[0]
@@ -131,12 +109,6 @@ _ENVIRONMENTS = pattern(
     r"(?i)(?<![a-z])(?:dev|development|stag(?:e|ing)|prod|production|pre-?prod|test(?:ing|s)?|qa|uat|lab|demo|example|sample|doc)s?"
     r"(?![a-z])"
 )
-
-
-def is_misnamed(path: str) -> bool:
-    """Whether a file lies where K3s looks for its config, under the name that K3s does not look for."""
-    root = root_of(path)
-    return root is not None and path == f"{root}/etc/rancher/k3s/config.yml".lstrip("/")
 
 
 def same_file(path: str, named: str) -> bool:
@@ -156,7 +128,7 @@ def configs_for(
         return ([found] if found else []), "the command names the config"
     root = root_of(unit)
     if root is not None:
-        at = f"{root}{DEFAULT_CONFIG}".lstrip("/")
+        at = f"{root}{CONFIG}".lstrip("/")
         if same := [one for one in sets if one.path == at]:
             return same, f"both lie below {root or '/'}"
     folder = folder_of(unit)
@@ -220,8 +192,8 @@ def environments_below(config: ConfigSet, files: Iterable[EnvironmentFile]) -> l
     A root with those of a server and of an agent is a folder for several hosts: nobody knows whose the config is.
     """
     root = root_of(config.path) if config.host is None else None
-    places = ((file, _ENVIRONMENT.match(file.path)) for file in files)
-    found = [(file, place["name"] or place["unit"]) for file, place in places if place and place["root"] == root]
+    places = ((file, environment_place(file.path)) for file in files)
+    found = [(file, place.service) for file, place in places if place is not None and place.root == root]
     return [file for file, _ in found] if len({name for _, name in found}) == 1 else []
 
 
@@ -242,8 +214,8 @@ def unit_groups(units: Iterable[Unit]) -> list[tuple[str, list[Unit]]]:
 
 def _unit_place(unit: Unit) -> tuple[str, int]:
     """Return the folder that stands for `/` of a unit's host, or else that it lies in, and the rank of its tree."""
-    if match := _UNIT_FOLDER.match(unit.path):
-        return match["root"] + "/", _UNIT_TREES.index(match["tree"])
+    if (found := unit_place(unit.path)) is not None:
+        return found
     folder = folder_of(unit.path)
     return (folder_of(folder) if unit.drop_in else folder), 0
 

@@ -11,16 +11,18 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from k3s_policy.assemble.place import DEFAULT_CONFIG, PlacedFiles, Wanted, folder_of, root_of, same_file
+from k3s_policy.assemble.place import PlacedFiles, Wanted, folder_of, same_file
 from k3s_policy.formats.template import without_suffix
+from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs, configures, of_path, root_of
 from k3s_policy.model import Unseen
+from k3s_policy.model.file import source_of
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, Placed, Registries, Unit
 from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.model.fragment import Fragment
+from k3s_policy.model.fragment import Fragment
 
 __all__ = ["placing"]
 
@@ -38,18 +40,20 @@ def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
     wanted: list[Wanted] = []
     for command in commands:
         found = list(_found(command, files))
+        if not (command.folder or configures(command.path)):
+            # What it becomes may tell what it is; where it is put decides nothing.
+            wanted += [Wanted("placed", paths, command.path)] if not found and (paths := tuple(_paths(command))) else []
+            continue
         made += (_at(file, path, command) for file, path in found)
         # What lies below a root of its own has that as evidence, too.
-        moved |= {id(file) for file, _ in found if root_of(file.path) is None or file.host is not None}
-        if not found:
-            kind = _kind(command.path)
-            if kind != "registries":
-                why = f"{_told(command)} is not in the repository"
-                unseen.append((command.host, Unseen(kind, why, command.source)))
-            if kind != "arguments" and not command.folder and (paths := tuple(_paths(command))):
-                wanted.append(Wanted(kind, paths))
+        moved |= {id(file) for file, _ in found if root_of(_lies_at(file)) is None or file.host is not None}
+        if not found and (kind := _kind(command)) is not None:
+            why = f"{_told(command)} is not in the repository"
+            unseen.append((command.host, Unseen(kind, why, command.source)))
         if command.folder:
             wanted += _wanted_below(command, found)
+        elif not found and (paths := tuple(_paths(command))):
+            wanted.append(Wanted("placed", paths, command.path))
     return PlacedFiles(
         (*made, *(fragment for fragment in fragments if id(fragment) not in moved)),
         tuple(unseen),
@@ -60,10 +64,10 @@ def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
 
 def _wanted_below(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
     """Yield what K3s looks for below a folder that is put in place: the name alone does not make it K3s's elsewhere."""
-    for path in (DEFAULT_CONFIG, "/etc/rancher/k3s/registries.yaml"):
+    for path in (CONFIG, REGISTRIES):
         if path.startswith(f"{command.path.rstrip('/')}/") and all(place != path for _, place in found):
             below = path[len(command.path.rstrip("/")) + 1 :]
-            yield Wanted(_kind(path), tuple(posixpath.join(folder, below) for folder in _paths(command)))
+            yield Wanted("placed", tuple(posixpath.join(folder, below) for folder in _paths(command)), path)
 
 
 def _that_count(commands: Iterable[Placed]) -> list[Placed]:
@@ -75,13 +79,13 @@ def _that_count(commands: Iterable[Placed]) -> list[Placed]:
     return [command for of_place in kept.values() for command in of_place]
 
 
-def _kind(path: str) -> str:
-    """Return what a file on a host holds of what K3s is started with: a unit its arguments, registries nothing."""
-    if path.endswith(("/registries.yaml", "/registries.yml")):
-        return "registries"
-    if path.endswith((".service", ".conf")):
-        return "arguments"
-    return "environment" if path.endswith(".env") or "/default/" in path or "/sysconfig/" in path else "config"
+def _kind(command: Placed) -> str | None:
+    """Return what a file holds of what K3s is started with, a unit its arguments; None where it holds nothing of it."""
+    if command.folder:
+        return "config"
+    kinds = {ReadAs.UNIT: "arguments", ReadAs.ENVIRONMENT: "environment", ReadAs.CONFIG: "config"}
+    place = of_path(command.path)
+    return kinds.get(place) if place is not None else None
 
 
 def _told(command: Placed) -> str:
@@ -102,7 +106,7 @@ def _found(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str
         if file.host is not None and file.host.startswith(own) and same_file(file.path, str(command.source))
     ]
     for path in () if written else _paths(command):
-        written = [file for file in files if file.host is None and file.path == path]
+        written = [file for file in files if file.host is None and path in (_lies_at(file), source_of(file.text))]
         if written:
             break
     yield from ((file, command.path) for file in written)
@@ -110,10 +114,15 @@ def _found(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str
 
 def _in_folder(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
     for folder in _paths(command):
-        inside = [file for file in files if file.host is None and file.path.startswith(f"{folder}/")]
+        inside = [file for file in files if file.host is None and _lies_at(file).startswith(f"{folder}/")]
         if inside:
-            yield from ((file, posixpath.join(command.path, file.path[len(folder) + 1 :])) for file in inside)
+            yield from ((file, posixpath.join(command.path, _lies_at(file)[len(folder) + 1 :])) for file in inside)
             return
+
+
+def _lies_at(file: _File) -> str:
+    """Return where a file lies in the repository, called as what a template becomes."""
+    return without_suffix(source_of(file.text))
 
 
 def _paths(command: Placed) -> Iterator[str]:

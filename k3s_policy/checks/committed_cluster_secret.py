@@ -37,9 +37,13 @@ if TYPE_CHECKING:
     see=("https://docs.k3s.io/cli/certificate", "https://docs.k3s.io/cli/token"),
     tags=("external/cwe/cwe-312", "external/cwe/cwe-321"),
     owns_credential=True,
+    yields_credential=True,
 )
 def check(secret: ClusterSecret) -> Problems:
-    """Report each secret of a cluster that lies in the repository."""
+    """Report each secret of a cluster that lies in the repository.
+
+    A token that is an argument, or in Environment= of a unit, is the matter of the rules about these.
+    """
     yield Problem(
         secret.at,
         f"{secret.what} is committed: whoever has it is let into the cluster",

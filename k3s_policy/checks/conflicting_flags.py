@@ -51,6 +51,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from k3s_policy.formats.template import forks_between
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind
+from k3s_policy.k3s.places import is_systemd_environment
 from k3s_policy.k3s.version import Version, has_come
 from k3s_policy.model import Agent, Form, Origin
 from k3s_policy.model.effective import is_on
@@ -556,17 +557,13 @@ def _beside(invocation: Invocation, setting: Setting, name: str) -> Setting | No
     return next((one for one in given if set(one.when) <= set(setting.when)), None)
 
 
-_OF_SYSTEMD = pattern(r"\.service\.env$|(?:^|/)(?:default|sysconfig)/")
-
-
 def _is_shared_file(invocation: Invocation, *settings: Setting) -> bool:
     """Whether variables stand in a file that nothing seen reads: a script may take some here and some there."""
     if invocation.role or any(setting.form is not Form.ENVIRONMENT_FILE for setting in settings):
         return False
-    return _OF_SYSTEMD.search(settings[0].at.span.source.path) is None
+    return not is_systemd_environment(invocation.variables_of)
 
 
-_YAML = pattern(r"\.ya?ml\b")
 _SOURCES = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
 
 
@@ -579,8 +576,8 @@ def _absence(invocation: Invocation, half: Setting, *, variables: bool = False) 
     source = _SOURCES[half.origin]
     if half.form is Form.VARIABLE or any(one.kind == source and one.at is not None for one in invocation.unseen):
         return None
-    if half.origin is Origin.CONFIG and invocation.started is None and not _YAML.search(half.at.span.source.path):
-        return None  # a script writes it, and may go on to
+    if half.may_go_on and invocation.started is None:
+        return None
     if half.origin is not Origin.CONFIG and (invocation.lacks("config") or invocation.lacks("arguments")):
         return None
     if variables and invocation.lacks("environment"):

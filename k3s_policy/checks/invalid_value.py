@@ -93,21 +93,10 @@ def _is_judged(setting: Setting) -> bool:
 
 def _is_written(setting: Setting) -> bool:
     """Whether somebody wrote the value as the text that K3s gets; what YAML changes is a matter of its own."""
-    if setting.at is setting.value or _is_last_word(setting) or _is_collection(setting) or _is_left_open(setting):
+    if setting.at is setting.value or _is_last_word(setting) or setting.printed or _is_left_open(setting):
         return False
     written = setting.written
     return written is None or not misread(setting.flag, str(written).strip(), str(setting.value))
-
-
-def _is_collection(setting: Setting) -> bool:
-    """Whether the value is what Go prints of a mapping or a list in a list, and no scalar that was written."""
-    if setting.origin is not Origin.CONFIG or setting.written is not None or not setting.value.startswith("["):
-        return False
-    span = setting.value.span
-    content = span.source.content
-    # A quoted text with escapes is no mapping, though other characters stand in the file.
-    quoted = content[max(0, span.start - 1) : span.start] in ("'", '"')
-    return not quoted and content[span.start : span.end] != str(setting.value)
 
 
 def _is_left_open(setting: Setting) -> bool:
@@ -121,8 +110,7 @@ def _is_left_open(setting: Setting) -> bool:
         return before.endswith(("[[", "[[ "))  # `[[ x ]]` is a list in a list
     rest = span.source.line(span.line)[span.column - 1 :]
     quoted = rest[:1] in ("'", '"') or before.endswith(("'", '"'))
-    in_script = not span.source.path.lower().endswith((".yaml", ".yml", ".json")) and not quoted
-    return in_script or re.search(r"#\{|#%|\{\{", rest) is not None  # `#{x}#` is a comment
+    return (setting.may_go_on and not quoted) or re.search(r"#\{|#%|\{\{", rest) is not None  # `#{x}#` is a comment
 
 
 def _counts(invocation: Invocation, setting: Setting) -> bool:
@@ -459,7 +447,7 @@ def _helm(invocation: Invocation) -> Problems:
     for key, kind in (("job-resources", dict), ("job-tolerations", list)):
         if key in last:
             setting, value = last[key]
-            if setting.known and not _is_collection(setting) and not _is_json(str(value), kind):
+            if setting.known and not setting.printed and not _is_json(str(value), kind):
                 what = "object" if kind is dict else "list"
                 fault = Fault(value, f"{key} of helm-controller-arg is no JSON {what}", f"write a JSON {what}")
                 yield from _problems(setting, [fault])

@@ -22,7 +22,6 @@ from k3s_policy.discover.sieve import (
     UNREAD_SUFFIXES,
     may_be_read,
     may_be_searched,
-    needles,
     worth_reading,
 )
 
@@ -38,7 +37,6 @@ __all__ = [
     "discover",
     "may_be_read",
     "may_be_searched",
-    "needles",
     "neighbours",
     "read",
     "top_of",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from k3s_policy.discover.candidate import Candidate, Discovery
 from k3s_policy.discover.failure import failure, is_absent
 from k3s_policy.discover.sieve import LARGEST, config_folder, folders_of_k3s, may_be_read, may_be_searched, promising
 from k3s_policy.discover.work_tree import holds_repository, work_tree
+from k3s_policy.k3s.places import is_config_link
 from k3s_policy.model.finding import ScanError
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ __all__ = ["Search", "discover"]
 
 _SKIPPED = frozenset({".git", ".hg", ".svn", ".terraform", ".tox", ".venv", "__pycache__", "node_modules"})
 """What a walk passes over: nobody keeps configuration there, and git would hardly list it either."""
-
-# What a host would read as its K3s configuration: that it is a link, and so not read here, has to be said.
-_CONFIG_LINK = re.compile(r"rancher/k3s/[^/]*\.ya?ml(?:\.d/[^/]*)?$")
 
 
 def discover(
@@ -123,7 +120,7 @@ class Search:
             return
         if stat.S_ISREG(status.st_mode):
             self._sizes.setdefault(file, status.st_size)
-        elif stat.S_ISLNK(status.st_mode) and _CONFIG_LINK.search(file):
+        elif stat.S_ISLNK(status.st_mode) and is_config_link(file):
             self._links.add(file)
         elif stat.S_ISDIR(status.st_mode) and holds_repository(file):
             self._nested.add(file.rstrip("/"))

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from k3s_policy.discover.encoding import BYTE_ORDER_MARK, UTF_16
+from k3s_policy.k3s.sieve import concerns
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ __all__ = [
     "folders_of_k3s",
     "may_be_read",
     "may_be_searched",
-    "needles",
     "promising",
     "tells",
     "tells_program",
@@ -146,32 +146,6 @@ def config_folder(path: str) -> str | None:
     return above if below == "config.yaml.d" and name.endswith((".yaml", ".yml")) else None
 
 
-_WORDS = (
-    b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"helm.cattle.io", b"\nmirrors:", b"\nconfigs:",
-    b"client-key-data", b"::server:", b"::node:",
-)  # fmt: skip
-"""What tells K3s's files apart, besides its hyphenated flags: names, and what only a token of a cluster has."""
-
-# Each pattern begins with a literal, so that the search runs at the speed of memchr, and takes any hyphenated
-# word, which a set then knows or not. For 10,000 manifests of 16 MB that is 0.03 s, where `needle in data` for
-# each of 114 names in both forms takes 1.3 s, and 0.6 s if only their first parts are looked for.
-_KEY = re.compile(rb"\n[ \t\"'{]*+([a-z0-9]++-[a-z0-9-]++)")
-_OPTION = re.compile(rb"--([a-z0-9]++-[a-z0-9-]++)")
-_HYPHENATED = re.compile(rb"[a-z0-9]+-[a-z0-9-]+")
-
-
-def needles(names: Iterable[str]) -> frozenset[bytes]:
-    """Return what to look for in the content of files, given the names of all flags.
-
-    Only hyphenated names tell K3s apart: `token` or `server` can be anyone's.
-    """
-    hyphenated = frozenset(name.encode() for name in names if "-" in name)
-    for name in hyphenated:
-        if not _HYPHENATED.fullmatch(name):
-            raise ValueError(f"the search for flags does not find one that is spelled {name.decode()!r}")
-    return hyphenated
-
-
 def worth_reading(path: str, data: bytes, flags: frozenset[bytes]) -> bool:
     """Whether a file can be one of K3s's, by its path or by its bytes; `flags` come from `needles`."""
     return may_be_read(path) and (promising(path) or tells(data, flags))
@@ -194,12 +168,7 @@ def tells_program(data: bytes) -> bool:
 
 
 def tells(data: bytes, flags: frozenset[bytes]) -> bool:
-    """Whether bytes hold a word of K3s's or one of its flags."""
+    """Whether the bytes of a file hold a word of K3s's or one of its flags."""
     if data[:2] in UTF_16:
         data = data.decode(UTF_16[data[:2]], "replace").encode("utf-8", "replace")[len(BYTE_ORDER_MARK) :]
-    lines = b"\n" + data.removeprefix(BYTE_ORDER_MARK)
-    return (
-        any(word in lines for word in _WORDS)
-        or not flags.isdisjoint(_OPTION.findall(lines))
-        or not flags.isdisjoint(_KEY.findall(lines))
-    )
+    return concerns(data.removeprefix(BYTE_ORDER_MARK), flags)

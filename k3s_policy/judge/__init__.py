@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problem, Rule
     from k3s_policy.model.fragment import Judged
+    from k3s_policy.text import Text
 
 __all__ = ["in_order", "judge"]
 
@@ -26,11 +27,19 @@ def judge(subjects: Iterable[Judged], rules: Sequence[Rule]) -> list[Finding]:
             if isinstance(subject, rule.judges):
                 for problem in _problems(rule, subject):
                     finding = _finding(rule, problem)
-                    key = (finding.rule, finding.span.source.path, finding.span.start, finding.span.end)
+                    key = (finding.rule, *_place(problem.at))
                     known = findings.get(key)
                     if known is None or finding.severity > known.severity:
                         findings[key] = finding
     return in_order(_one_per_credential(findings.values(), rules))
+
+
+def _place(at: Text) -> tuple[object, ...]:
+    """Return what tells a place from others: of what is encoded all has one stretch, and its characters differ."""
+    span = at.span
+    own = str(at)
+    stretch = span.source.content[span.start : span.end]
+    return span.source.path, span.start, span.end, None if own == stretch else own
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
@@ -67,11 +76,13 @@ def _one_per_credential(findings: Collection[Finding], rules: Iterable[Rule]) ->
     owning = {rule.name for rule in rules if rule.owns_credential}
     yielding = {rule.name for rule in rules if rule.yields_credential}
     told = [
-        span
+        (finding.rule, span)
         for finding in findings
         if finding.rule in owning
         for span in (finding.span, *(related.span for related in finding.related))
     ]
     for finding in findings:
-        if finding.rule not in yielding or not any(span.overlaps(finding.span) for span in told):
+        if finding.rule not in yielding or not any(
+            rule != finding.rule and span.overlaps(finding.span) for rule, span in told
+        ):
             yield finding

@@ -13,12 +13,14 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     import re
 
-__all__ = ["image", "is_database", "is_k3s", "is_shell"]
+__all__ = ["SHELL", "image", "is_database", "is_k3s", "is_shell"]
 
 _K3S = pattern(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _IMAGE = pattern(r"(?:^|/)k3s(?::(?P<tag>[^@]+))?(?:@.*)?$")
 _DATABASE = pattern(r"(?:^|/)(?:mysql|mysql-server|mariadb|postgres|postgresql|etcd)(?::[^@/]+)?(?:@.*)?$")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+SHELL = r"(?:ba|da|a|k|z)?sh"
+"""The same names, as a part of a pattern."""
 
 
 def is_k3s(word: str) -> bool:

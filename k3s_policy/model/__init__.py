@@ -105,6 +105,10 @@ class Setting:
     """The scalar as it stands in the file, where YAML makes other characters of it: `0644` of 420."""
     item: bool = False
     """Whether it is one item of a list in a config file."""
+    printed: bool = False
+    """Whether the value is what Go prints of a mapping or of a list in a list, and no scalar that was written."""
+    may_go_on: bool = False
+    """Whether whatever writes its config file may write more of it elsewhere: a script, a module of NixOS."""
 
     @property
     def known(self) -> bool:
@@ -207,6 +211,8 @@ class Invocation:
     """The branches of a script it is started in."""
     release: Release | None = None
     """What chooses its release, None where nothing seen does."""
+    variables_of: str = ""
+    """The path of the file of variables that it stands for, where nothing seen reads that."""
 
     role = ""
 

@@ -46,7 +46,6 @@ __all__ = [
     "Inventory",
     "Judged",
     "LooseOptions",
-    "Missing",
     "NotJudged",
     "OfRke2",
     "OtherCommand",
@@ -56,6 +55,8 @@ __all__ = [
     "S3Secret",
     "Service",
     "Start",
+    "TaskList",
+    "Unfollowed",
     "Unit",
     "UnreadFile",
     "Upgrade",
@@ -115,6 +116,8 @@ class Unit:
     host: str | None = None
     template: bool = False
     """Whether another program fills it in first, so that more may be added."""
+    unseen: tuple[Unseen, ...] = ()
+    """What whatever writes it says of the host that is not seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +193,8 @@ class Placed:
     """Whether a folder is put at `path`, with all that is in it."""
     folders: tuple[str, ...] = ()
     """Where in the repository the source is looked for before it is beside the script: a role's `templates`."""
+    only_if_started: bool = False
+    """Whether it counts only where something is started on that host: a mount of a container."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,12 +281,20 @@ class OtherCommand:
 
 
 @dataclass(frozen=True, eq=False)
-class Missing:
-    """Something that a host gets and nobody sees here: what it starts K3s with is not wholly known."""
+class TaskList:
+    """Tasks that run on one host, or on some of a play's: what each of them starts and writes has a host of its own."""
 
-    host: str
-    """As `Start.host` names it."""
-    unseen: Unseen
+    conditions: tuple[tuple[str, frozenset[str]], ...]
+    """By the host of a task, as `Start.host` names it, all the conditions under which it runs, in their own words."""
+
+
+@dataclass(frozen=True)
+class Unfollowed:
+    """A text that was not opened, as those around it are too many."""
+
+    place: str
+    """The path of the repository's file, with the line."""
+    why: str
 
 
 @dataclass(frozen=True)
@@ -397,7 +410,8 @@ Fragment: TypeAlias = (
     | Start
     | OtherCommand
     | LooseOptions
-    | Missing
+    | TaskList
+    | Unfollowed
     | Override
     | OfRke2
     | NotJudged

@@ -60,6 +60,8 @@ class ConfigEntry(NamedTuple):
     value: Node
     appends: bool
     when: When = ALWAYS
+    may_go_on: bool = False
+    """As `Setting.may_go_on`."""
 
 
 @dataclass
@@ -212,6 +214,8 @@ def _setting(flag: Flag, entry: ConfigEntry, item: Node) -> Setting:
         tag=item.tag,
         written=item.text if isinstance(item, Scalar) and str(value) != str(item.text).strip() else None,
         item=item is not entry.value,
+        printed=not isinstance(item, Scalar),
+        may_go_on=entry.may_go_on,
     )
 
 

@@ -11,45 +11,36 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from k3s_policy.formats.tree import Mapping
+from k3s_policy.formats.user_data import HostFile, decoded, mode_of, unseen
+from k3s_policy.k3s.places import UNIT_FOLDER, configures
 from k3s_policy.model import FileMode
+from k3s_policy.model.described import files_of, said_of
 from k3s_policy.model.fragment import Placed
-from k3s_policy.readers.described import (
-    HostFile,
-    decoded,
-    host_of,
-    mode_of,
-    read_file,
-    unseen,
-    with_unseen,
-    without_copies,
-)
 from k3s_policy.text import Text
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
+    from k3s_policy.model.fragment import Fragment, Start
     from k3s_policy.text import Run
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _VARIANTS = frozenset({"fcos", "flatcar", "openshift", "r4e", "fiot"})
 _DATA = pattern(r"data:(?P<type>[^,;]*(?:;[^,;=]+=[^,;]*)*)(?P<base64>;base64)?,")
 _ESCAPES = pattern(r"(?:%[0-9A-Fa-f]{2})+")
-_K3S_FILE = pattern(r"(?:^|/)(?:rancher/k3s|default|sysconfig|systemd/system)/")
-_UNITS = "/etc/systemd/system/"
 _DEFAULT_MODE = "0644"
 
 
-def claims(document: Document, path: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is for Ignition, by its variant, its version or its name, and has files or units."""
-    root = document.root
+    root = seen.document.root
     if not isinstance(root, Mapping) or not (root.last("storage") or root.last("systemd")):
         return False
     variant = str(root.scalar("variant") or "")
-    named = path.endswith((".bu", ".butane", ".fcc", ".ign"))
+    named = seen.path.endswith((".bu", ".butane", ".fcc", ".ign"))
     return named or variant in _VARIANTS or root.scalar("ignition", "version") is not None or _is_container_linux(root)
 
 
@@ -63,11 +54,12 @@ def _is_container_linux(root: Mapping) -> bool:
     )
 
 
-def read_document(text: Text, document: Document, path: str, host: str | None = None) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield what files and units hold, all on one host."""
-    root = document.root
+    root = seen.document.root
     if isinstance(root, Mapping):
-        yield from with_unseen(_read(root, host or host_of(text), path), document, _others(root))
+        said = said_of(seen.composed[:0], seen.document, _others(root))
+        yield from _read(root, seen.described_host, seen.source, said)
 
 
 def _others(root: Mapping) -> Iterator[tuple[str, Text]]:
@@ -82,17 +74,16 @@ def _others(root: Mapping) -> Iterator[tuple[str, Text]]:
             yield why, node.written
 
 
-def _read(root: Mapping, where: str, path: str) -> Iterator[Fragment]:
+def _read(root: Mapping, host: str, source: str, said: Start | None) -> Iterator[Found]:
     for directory in root.items("storage", "directories"):
         target = directory.scalar("path") if isinstance(directory, Mapping) else None
         mode = directory.scalar("mode") if isinstance(directory, Mapping) else None
         if target is not None and mode is not None and "/rancher" in str(target):
-            yield FileMode(target.text, mode_of(mode), where)
-    files = [file for file in root.items("storage", "files") if isinstance(file, Mapping)]
-    for written in without_copies(one for file in files if (one := _file(file)) is not None):
-        yield from read_file(written, where)
-    for file in files:
-        yield from _placed(file, where, path)
+            yield FileMode(target.text, mode_of(mode), host)
+    every = [file for file in root.items("storage", "files") if isinstance(file, Mapping)]
+    yield from files_of((one for file in every if (one := _file(file)) is not None), host, said)
+    for file in every:
+        yield from _placed(file, host, source)
     units: list[HostFile] = []
     for unit in root.items("systemd", "units"):
         name = unit.scalar("name") if isinstance(unit, Mapping) else None
@@ -100,12 +91,8 @@ def _read(root: Mapping, where: str, path: str) -> Iterator[Fragment]:
             units += _unit(unit, name.text)
             local = unit.scalar("contents_local")
             if local is not None and "k3s" in str(name):
-                yield Placed(local.text, f"{_UNITS}{name}", where, path)
-    for one in without_copies(units):
-        from k3s_policy.readers import unit as reader  # noqa: PLC0415  loaded when a unit is met
-
-        if reader.claims(str(one.path), str(one.content)):
-            yield from reader.read(one.content, str(one.path), where)
+                yield Placed(local.text, f"{UNIT_FOLDER}{name}", host, source)
+    yield from files_of(units, host, said)
 
 
 def _file(file: Mapping) -> HostFile | None:
@@ -123,7 +110,7 @@ def _file(file: Mapping) -> HostFile | None:
 def _placed(file: Mapping, host: str, path: str) -> Iterator[Fragment]:
     """Yield that a file of the repository gets its place and its mode."""
     target, local = file.scalar("path"), file.scalar("contents", "local")
-    if target is not None and local is not None and _K3S_FILE.search(str(target)):
+    if target is not None and local is not None and configures(str(target)):
         yield Placed(local.text, str(target), host, path)
         yield replace(_mode(file, target.text), host=host)
 
@@ -140,15 +127,17 @@ def _content(contents: Mapping) -> Text:
     inline, source = contents.scalar("inline"), contents.scalar("source")
     if inline is not None:
         return inline.text
-    if source is None or str(contents.scalar("compression") or ""):
+    compression = str(contents.scalar("compression") or "")
+    if source is None or compression not in ("", "gzip"):
         return unseen(contents.written)
     match = _DATA.match(str(source))
     if match is None:
         return unseen(source.text)
     data = source.text[match.end() :]
     if match["base64"]:
-        return decoded(data.stand_in(unquote_to_bytes(str(data)).decode("ascii", "replace")), "base64")
-    return _unescaped(data)
+        written = data.stand_in(unquote_to_bytes(str(data)).decode("ascii", "replace"))
+        return decoded(written, *(one for one in ("base64", compression) if one))
+    return unseen(data) if compression else _unescaped(data)
 
 
 def _unescaped(data: Text) -> Text:
@@ -170,9 +159,9 @@ def _unescaped(data: Text) -> Text:
 
 def _unit(unit: Mapping, name: Text) -> Iterator[HostFile]:
     """Yield a unit and its drop-ins."""
-    contents = [(unit.scalar("contents"), f"{_UNITS}{name}")]
+    contents = [(unit.scalar("contents"), f"{UNIT_FOLDER}{name}")]
     contents += (
-        (drop_in.scalar("contents"), f"{_UNITS}{name}.d/{drop_in.scalar('name') or ''}")
+        (drop_in.scalar("contents"), f"{UNIT_FOLDER}{name}.d/{drop_in.scalar('name') or ''}")
         for drop_in in unit.items("dropins")
         if isinstance(drop_in, Mapping)
     )

@@ -6,7 +6,6 @@ arguments of K3s. Variables are filled in first (https://docs.docker.com/referen
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,32 +14,32 @@ from k3s_policy.formats.shell import split_words
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.committed import credentials
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import OtherCommand, Placed, Start, Workload
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers import environment
+from k3s_policy.model.mount import mounted
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document, Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "mounted", "read_document"]
+__all__ = ["claims", "read"]
 
 _ROLES = ("server", "agent")
-_CONFIG_FOLDER = pattern(r"/etc/rancher(?:/k3s(?:/(?!registries\.ya?ml$).*)?)?")
-"""Where a mount brings settings along: the registries are none."""
-_REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 _OVERRIDE = pattern(r"(?:^|/)(?:docker-)?compose\.override\.ya?ml$")
 _SEVERAL = pattern(r"[1-9][0-9]{0,4}")
 
 
-def claims(document: Document, _: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a compose file: its services have images, or are built or extended."""
-    root = document.root
+    root = seen.document.root
     services = root.last("services") if isinstance(root, Mapping) else None
     return isinstance(services, Mapping) and any(
         isinstance(service, Mapping)
@@ -49,29 +48,34 @@ def claims(document: Document, _: str) -> bool:
     )
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield what each service of K3s starts, and the files that are mounted into it."""
-    root = document.root
+    root = seen.document.root
     services = root.last("services") if isinstance(root, Mapping) else None
-    for name, service in services.merged().entries if isinstance(services, Mapping) else ():
+    if not isinstance(root, Mapping) or not isinstance(services, Mapping):
+        return
+    for name, service in services.merged().entries:
         if isinstance(service, Mapping):
-            yield from _service(name, service.merged(), path)
+            yield from _service(name, service.merged(), root, seen)
 
 
-def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
+def _service(name: Scalar, service: Mapping, root: Mapping, seen: Seen) -> Iterator[Found]:
     written = service.scalar("image")
     image = interpolated(written.text) if written is not None else None
     if image is None or not program.image(str(filled_in(image, {}))):
         return
-    host = f"{path}#{name.text.span.start}"
-    mounts = [mounted(source, target, host, path) for source, target in _volumes(service)]
+    host = host_at(name.text)
+    mounts = [
+        *(mounted(source, target, host, seen.source) for source, target in _volumes(service)),
+        *_configs(service, root, host, seen.source),
+    ]
     said = Start(
         at=image,
         role=None,
         arguments=(),
         form=Form.COMPOSE,
         variables=tuple(_variables(service)),
-        unseen=(*(mount for mount in mounts if isinstance(mount, Unseen)), *_unseen(service, path)),
+        unseen=(*(mount for mount in mounts if isinstance(mount, Unseen)), *_unseen(service, seen.path)),
         host=host,
         alone=True,
         addresses=tuple(_addresses(name, service)),
@@ -80,28 +84,50 @@ def _service(name: Scalar, service: Mapping, path: str) -> Iterator[Fragment]:
         interpolates=True,
         image=image,
     )
-    started = list(_started(said, list(_words(service.last("entrypoint"))), list(_words(service.last("command")))))
-    yield from started
-    if any(isinstance(fragment, Start) for fragment in started):
-        yield from (mount for mount in mounts if isinstance(mount, Placed))
+    yield from _started(said, list(_words(service.last("entrypoint"))), list(_words(service.last("command"))))
+    for mount in mounts:
+        if isinstance(mount, Placed):
+            yield replace(mount, only_if_started=True)
+        elif isinstance(mount, File):
+            yield mount
 
 
-def _started(said: Start, entrypoint: list[Text], command: list[Text]) -> Iterator[Fragment]:
+def _configs(service: Mapping, root: Mapping, host: str, path: str) -> Iterator[File | Placed | Unseen]:
+    """Yield the files of `configs:`: what is written in the compose file, is kept beside it, or comes from elsewhere.
+
+    One whose target is not said is at the top of the container (https://docs.docker.com/reference/compose-file/configs/).
+    """
+    for item in service.items("configs"):
+        name = item.scalar("source") if isinstance(item, Mapping) else item
+        if not isinstance(name, Scalar):
+            continue
+        target = item.scalar("target") if isinstance(item, Mapping) else None
+        place = str(interpolated(target.text)) if target is not None else f"/{name}"
+        content, source = root.scalar("configs", str(name), "content"), root.scalar("configs", str(name), "file")
+        if content is not None:
+            yield File(text=interpolated(content.text), path=place, host=host)
+        elif source is not None:
+            yield Placed(interpolated(source.text), place, host, path)
+        else:
+            yield Unseen("config", "`configs` may hold a config file")
+
+
+def _started(said: Start, entrypoint: list[Text], command: list[Text]) -> Iterator[Found]:
     """Yield what a service runs; `said` is what it says besides its words."""
     words = [*entrypoint, *command]
     if not entrypoint:
         own = command[1:] if command and program.is_k3s(str(command[0])) else command
-        yield from _run(said, said.at.stand_in("/bin/k3s"), own, is_default=not command)
+        yield from _run(said, said.at.stand_in(IMAGE_PROGRAM), own, is_default=not command)
     elif program.is_k3s(str(words[0])) and len(words) > 1:
         yield from _run(said, words[0], words[1:])
     elif len(words) > 2 and program.is_shell(str(words[0])) and str(words[1]).startswith("-"):
-        yield from _script(said, words[2])
+        yield _script(said, words[2])
     else:
         # What another program does with its words was not seen; the image is K3s's all the same.
-        yield from environment.credentials(said.variables)
+        yield from credentials(said.variables)
 
 
-def _run(said: Start, program_: Text, words: list[Text], *, is_default: bool = False) -> Iterator[Fragment]:
+def _run(said: Start, program_: Text, words: list[Text], *, is_default: bool = False) -> Iterator[Found]:
     """Yield what K3s makes of its words; without any it starts an agent, if they are those of its own image."""
     role = next((word for word in words if str(word) in _ROLES), None)
     if words and role is None and not words[0].startswith("-"):
@@ -122,24 +148,17 @@ def _command(words: list[Text]) -> Iterator[OtherCommand]:
         yield OtherCommand(words[0], str(words[0]), tuple(Argument(word) for word in words[1:]), Form.COMPOSE)
 
 
-def _script(said: Start, content: Text) -> Iterator[Fragment]:
-    """Read the script that a shell is given: what it starts has what the service says."""
-    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-    for fragment in script.read(content, said.variables, Form.COMPOSE, host=said.host):
-        if isinstance(fragment, Start) and fragment.host == said.host:
-            yield replace(
-                fragment,
-                unseen=(*said.unseen, *fragment.unseen),
-                alone=True,
-                addresses=said.addresses,
-                workload=said.workload,
-                environment_files=said.environment_files,
-                interpolates=True,
-                image=said.image,
-            )
-        else:
-            yield fragment
+def _script(said: Start, content: Text) -> File:
+    """Return the script that a shell is given: what it starts has what the service says."""
+    return File(
+        text=content,
+        path="",
+        read_as=ReadAs.SCRIPT,
+        host=said.host,
+        form=Form.COMPOSE,
+        given=said.variables,
+        said=replace(said, variables=()),
+    )
 
 
 def _words(node: Node | None) -> Iterator[Text]:
@@ -188,22 +207,7 @@ def _volumes(service: Mapping) -> Iterator[tuple[Text | None, Text]]:
             yield (first, rest.partition(":")[0]) if colon else (None, first)
 
 
-def mounted(source: Text | None, target: Text, host: str, path: str) -> Placed | Unseen | None:
-    """Return what is mounted where a container of K3s has its configuration: a part of the repository, or not seen."""
-    place = str(target).rstrip("/")
-    if place == _REGISTRIES and source is not None and source.startswith("."):
-        return Placed(source, place, host, path)
-    if not _CONFIG_FOLDER.fullmatch(place):
-        return None
-    if source is None or not source.startswith("."):
-        return Unseen("config", f"a volume is mounted at {target}")
-    folder = posixpath.splitext(place)[1] not in (".yaml", ".yml")
-    return Placed(source, place, host, path, folder=folder)
-
-
 def _unseen(service: Mapping, path: str) -> Iterator[Unseen]:
-    if service.last("configs") is not None:
-        yield Unseen("config", "`configs` may hold a config file")
     extends = service.last("extends") is not None
     if extends or _OVERRIDE.search(path):
         why = "`extends` may add to the service" if extends else "this file adds to another one"

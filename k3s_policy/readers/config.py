@@ -1,17 +1,14 @@
-"""The K3s config file: `/etc/rancher/k3s/config.yaml`, its drop-ins, and such files under any other name.
-
-`config.yaml` means nothing: most files of that name are other programs'. A YAML file is a K3s config where
-its path says so, or where its top-level keys are flags of K3s and one of them is hyphenated.
-"""
+"""The K3s config file: `/etc/rancher/k3s/config.yaml`, its drop-ins, and such files under any other name."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.tree import Mapping, Scalar, Sequence, read_yaml, refusal
+from k3s_policy.formats.tree import Mapping, Scalar, refusal
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import ReadAs, belongs_to_rke2, is_misplaced_drop_in
+from k3s_policy.k3s.recognise import SHARED_NAMES, is_config, is_config_path, is_rke2
 from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.model.fragment import ConfigFile, NotJudged, OfRke2, UnreadFile
 from k3s_policy.model.lower import config_entries
@@ -21,126 +18,65 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.formats.tree import Document
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["is_config", "passed_over", "path_claims", "read", "read_document"]
+__all__ = ["claims", "read"]
 
-_PATH = pattern(r"(?:^|/)rancher/k3s/(?:config\.ya?ml|[^/]*config[^/]*\.d/[^/]+\.ya?ml)$")
-_DROP_IN = pattern(r"(?i)\.ya?ml\.d/[^/]+\.ya?ml$")
-_BELOW_DROP_INS = pattern(r"(?i)config\.ya?ml\.d/")
-_RKE2_PATH = pattern(r"(?:^|/)rancher/rke2/")
-# Keys that only RKE2 has (rancher/rke2 pkg/cli/cmds), so that its config is left alone whatever it is called.
-_RKE2_KEYS = frozenset(
-    {
-        "cni", "profile", "audit-policy-file", "pod-security-admission-config-file", "cloud-provider-name",
-        "cloud-provider-config", "enable-servicelb", "ingress-controller", "kubelet-path", "prime",
-        "control-plane-resource-requests", "control-plane-resource-limits", "control-plane-probe-configuration",
-        "kube-apiserver-image", "kube-controller-manager-image", "kube-proxy-image", "kube-scheduler-image",
-        "etcd-image", "runtime-image", "cloud-controller-manager-image", "kube-apiserver-extra-mount",
-        "etcd-extra-mount", "kube-apiserver-extra-env", "etcd-extra-env",
-    }
-)  # fmt: skip
-_RKE2_SERVER = pattern(r"(?m)^server\+?:[ \t]*['\"]?https?://[^\s'\"]*:9345\b")
-# Hyphenated flags whose names other programs use as well: they make no file K3s's by themselves.
-_SHARED_NAMES = frozenset(
-    {
-        "alsologtostderr", "bind-address", "cluster-cidr", "cluster-dns", "cluster-domain", "config", "data-dir",
-        "debug", "docker", "log", "node-ip", "node-name", "server", "service-cidr", "token", "v", "vmodule",
-        "advertise-address", "service-node-port-range", "node-label", "token-file", "cluster-secret",
-    }
-)  # fmt: skip
 _TEMPLATE = pattern(r"\{\{|\{%|<%|%\{|(?m:^\s*\$\{)")
 _KEY = pattern(r"(?m)^([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:(?:[ \t]|$)")
 
 
-_INDENTED_KEY = pattern(r"(?m)^[ \t]*([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:")
+def claims(_: Seen) -> bool:
+    """Whether a YAML file may be a config: what no other reader claims; what it holds decides while it is read."""
+    return True
 
 
-def path_claims(path: str) -> bool:
-    """Whether a path alone makes a file K3s's: below `rancher/k3s/`, where K3s looks for it."""
-    return _PATH.search(path) is not None
-
-
-def is_rke2(text: Text, root: Mapping | None, path: str) -> bool:
-    """Whether a config is RKE2's, which shares K3s's format but not its rules."""
-    if path_claims(path):
-        return False
-    if _RKE2_PATH.search(path) or _RKE2_SERVER.search(str(text)):
-        return True
-    if root is None:
-        return False
-    disabled = root.last("disable")
-    items = disabled.items if isinstance(disabled, Sequence) else (disabled,)
-    names_charts = any(isinstance(item, Scalar) and str(item).startswith("rke2-") for item in items)
-    return names_charts or any(str(key).rstrip("+") in _RKE2_KEYS for key, _ in root.entries)
-
-
-def is_config(root: Mapping, path: str) -> bool:
-    """Whether a mapping is a K3s config, by its path or its keys."""
-    if path_claims(path):
-        return True
-    names = {str(key).rstrip("+") for key, _ in root.entries} - {"sops"}
-    if names & {"apiVersion", "kind"}:
-        return False
-    table = flags()
-    exact = {name for name in names if len(name) > 1 and (table.get(name) or table.removed(name))}
-    # A slip of the pen makes no other program's file; nor does it make another's file K3s's (crictl's has one key,
-    # `runtime-endpoint`).
-    known = exact | {name for name in names - exact if "-" in name and table.nearest(name)}
-    telling = {name for name in known if "-" in name and name not in _SHARED_NAMES}
-    unknown = names - known
-    if not telling or not exact:
-        # Generic keys only, such as `server` and `token` of an agent: the name of the file or folder decides.
-        named = re.search(r"(?i)k3s[^/]*(?:/(?!values)[^/]*)?$", path) is not None
-        nested = any(isinstance(value, Mapping) for _, value in root.entries)
-        shared = {name for name in known if "-" in name} | (known & {"token", "server"})
-        return bool(named and shared and not unknown and not nested and len(known) >= 2)
-    return not unknown or (len(telling) >= 2 and len(unknown) * 2 <= len(known))
-
-
-def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
-    """Read a text that is known to be a K3s config, for instance one that a script writes."""
-    yield from read_document(text, read_yaml(text), path, host=host, claimed=True)
-
-
-def read_document(
-    text: Text, document: Document, path: str, *, host: str | None = None, claimed: bool = False
-) -> Iterator[Fragment]:
-    """Read a composed YAML file as a K3s config where it is one; yields nothing where it is not."""
-    if passed_over(path):
+def read(seen: Seen) -> Iterator[Found]:
+    """Read a YAML file as a K3s config where it is one; yields nothing where it is not."""
+    path, text, document = seen.path, seen.composed, seen.document
+    if is_misplaced_drop_in(path) and seen.file.read_as is not ReadAs.CONFIG:
         yield from _unread(document, path)
         return
     root = document.root
     mapping = root if isinstance(root, Mapping) else None
-    claimed = claimed or path_claims(path)
+    claimed = seen.file.read_as is ReadAs.CONFIG or is_config_path(path)
     if root is None and document.error is not None:
-        yield from _unparsable(text, document, path, host, claimed=claimed)
-        return
-    if root is not None and mapping is None:
+        yield from _unparsable(seen, claimed=claimed)
+    elif root is not None and mapping is None:
         if claimed and str(root.written).strip():
-            template = _TEMPLATE.search(str(text)) is not None or not text.known
-            if template:
-                yield NotJudged(text.span.source.path)
-            flat = BrokenFile(root.written, "the top level must be a mapping of flags to values", "K3s")
-            yield ConfigFile(text, (), path, host, open=(text[:0],), error=None if template else flat)
-        return
-    if mapping is None and not claimed:
-        return
-    of_rke2 = is_rke2(text, mapping, path)
-    by_path = of_rke2 and _RKE2_PATH.search(path)
-    if mapping is not None and not claimed and not by_path and not is_config(mapping, path):
-        return
-    if of_rke2:
+            yield from _flat(seen, root.written)
+    elif claimed or (mapping is not None and _is_ours(text, mapping, path)):
+        yield from _config(seen, mapping)
+
+
+def _is_ours(text: Text, mapping: Mapping, path: str) -> bool:
+    """Whether a mapping is a config of K3s's or RKE2's, by its path or its keys."""
+    return (is_rke2(text, mapping, path) and belongs_to_rke2(path)) or is_config(mapping, path)
+
+
+def _config(seen: Seen, mapping: Mapping | None) -> Iterator[Found]:
+    text, path = seen.composed, seen.path
+    if is_rke2(text, mapping, path):
         span = text.span
-        place = span.source.path if span.start == 0 else f"{span.source.path}:{span.line}"
-        yield OfRke2(place)
+        yield OfRke2(span.source.path if span.start == 0 else f"{span.source.path}:{span.line}")
         return
     entries = [] if mapping is None else [entry for entry in config_entries(mapping) if str(entry.key) != "sops"]
     named = tuple(entry for entry in entries if entry.key.known)
     # A key that a template makes may be any.
     may_be_any = tuple(entry.key for entry in entries if not entry.key.known)
-    yield ConfigFile(text, named, path, host, (*document.open, *may_be_any), error=_refused(text, mapping))
+    error = None if seen.written and not seen.file.text.known else _refused(text, mapping)
+    yield ConfigFile(text, named, path, seen.file.host, (*seen.document.open, *may_be_any), error=error)
+
+
+def _flat(seen: Seen, written: Text) -> Iterator[Found]:
+    """Say that the file is no mapping, unless a template fills it in."""
+    template = _TEMPLATE.search(seen.content) is not None or not seen.file.text.known
+    if template:
+        yield NotJudged(seen.source)
+    flat = BrokenFile(written, "the top level must be a mapping of flags to values", "K3s")
+    text = seen.composed
+    yield ConfigFile(text, (), seen.path, seen.file.host, open=(text[:0],), error=None if template else flat)
 
 
 def _refused(text: Text, mapping: Mapping | None) -> BrokenFile | None:
@@ -152,32 +88,25 @@ def _refused(text: Text, mapping: Mapping | None) -> BrokenFile | None:
     return None if refused is None else BrokenFile(refused.at, refused.reason, "K3s")
 
 
-def _unparsable(text: Text, document: Document, path: str, host: str | None, *, claimed: bool) -> Iterator[Fragment]:
+def _unparsable(seen: Seen, *, claimed: bool) -> Iterator[Found]:
+    text, document = seen.composed, seen.document
     content = str(text)
     if not claimed:
         table = flags()
-        telling = {name for name in _KEY.findall(content) if name not in _SHARED_NAMES and table.get(name)}
+        telling = {name for name in _KEY.findall(content) if name not in SHARED_NAMES and table.get(name)}
         claimed = len(telling) >= 2
-    if not claimed or is_rke2(text, None, path):
+    if not claimed or is_rke2(text, None, seen.path):
         return
     error = None
-    if _TEMPLATE.search(content) or not text.known:
-        yield NotJudged(text.span.source.path)
+    if _TEMPLATE.search(content) or not seen.file.text.known or not text.known:
+        yield NotJudged(seen.source)
     elif document.error is not None:
         error = BrokenFile(document.error.at, document.error.reason, "K3s")
     # What it would set is not known, which whoever concludes from absence has to ask.
-    yield ConfigFile(text, (), path, host, open=(text[:0],), error=error)
+    yield ConfigFile(text, (), seen.path, seen.file.host, open=(text[:0],), error=error)
 
 
-def passed_over(path: str) -> bool:
-    """Whether a file lies in a folder of drop-ins, and K3s passes it over all the same.
-
-    By its ending, or because it lies in a folder in the folder (K3s pkg/configfilearg/parser.go, dotDFiles).
-    """
-    return _BELOW_DROP_INS.search(path) is not None and not is_drop_in(path)
-
-
-def _unread(document: Document, path: str) -> Iterator[Fragment]:
+def _unread(document: Document, path: str) -> Iterator[Found]:
     """Read what K3s does not: what it holds is not set, and committed all the same."""
     root = document.root
     if not isinstance(root, Mapping):
@@ -191,18 +120,3 @@ def _unread(document: Document, path: str) -> Iterator[Fragment]:
         flag = table.get(str(key)) or table.removed(str(key))
         for secret in credential.secrets(flag, value.text) if isinstance(value, Scalar) else ():
             yield Credential(str(key), key, secret, Form.CONFIG, value.tag)
-
-
-def is_drop_in(path: str) -> bool:
-    """Whether a path is that of a drop-in: a YAML file in `<main file>.d/`."""
-    return _DROP_IN.search(path) is not None
-
-
-_WORDS = ("k3s", "k3d.io/", "helm.cattle.io/", "KThrees")
-
-
-def may_be_skipped(content: str) -> bool:
-    """Whether a YAML text can be neither a config nor a manifest of K3s, so that composing it is in vain."""
-    if any(word in content for word in _WORDS):
-        return False
-    return set(_INDENTED_KEY.findall(content)).isdisjoint(flags().hyphenated)

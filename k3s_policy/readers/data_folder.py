@@ -1,50 +1,49 @@
-"""Files that a running server keeps below `/var/lib/rancher/k3s`: its tokens, and the keys of its authorities.
+"""What a running server keeps below `/var/lib/rancher/k3s`: its tokens, and the keys of its authorities.
 
-A token that K3s has made holds the hash of the cluster's authority: `K10<64 hexadecimal digits>::<user>:<password>`
-(K3s pkg/clientaccess/token.go). Keys lie in `server/tls` and `agent` (K3s pkg/daemons/control/deps/deps.go).
+Keys are in `server/tls` and `agent` (K3s pkg/daemons/control/deps/deps.go). A token is a credential where tokens of K3s
+are kept; the form that a server gives it is known wherever it stands (`model.committed`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import ClusterSecret
+from k3s_policy.k3s.places import ReadAs, is_cluster_key, of_path
+from k3s_policy.model import ClusterSecret, Credential, Form
+from k3s_policy.model.fragment import HeldCredential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
-    from k3s_policy.text import Text
+    from k3s_policy.model.file import Found, Seen
 
 __all__ = ["claims", "read"]
 
-_TOKEN = pattern(r"\s*(K10[0-9a-f]{64}::[^\s:]+:\S+)\s*")
-_KEY_FILE = pattern(
-    r"(?:^|/)rancher/k3s/(?:server|agent)/(?:[^/]+/)*[^/]+\.key$"
-    r"|(?:^|/)server/tls/(?:(?:server|client|request-header)-ca|service(?:\.current)?|serving-kube-apiserver"
-    r"|client-(?:admin|auth-proxy|controller|k3s-(?:cloud-)?controller|kube-apiserver|kube-proxy|scheduler|supervisor)"
-    r"|etcd/(?:(?:server|peer)-ca|client|server-client|peer-server-client))\.key$"
-)
-"""Below the folder of K3s any key is one of its own; elsewhere the names tell that it wrote them."""
 _KEY = pattern(r"-----BEGIN (?!ENCRYPTED )(?:[A-Z]+ )?PRIVATE KEY-----[^-]+-----END (?:[A-Z]+ )?PRIVATE KEY-----")
 _LONGEST = 8192
 """Characters from which on a file is neither a token nor a key."""
 
 
-def claims(path: str, content: str) -> bool:
-    """Whether a file is nothing but a full token, or a key where K3s keeps its own."""
-    if len(content) > _LONGEST:
-        return False
-    return _TOKEN.fullmatch(content) is not None or _KEY_FILE.search(path) is not None
+def claims(seen: Seen) -> bool:
+    """Whether a file is a token or a key where K3s keeps its own."""
+    return len(seen.content) <= _LONGEST and (_is_token(seen) or is_cluster_key(seen.path))
 
 
-def read(text: Text, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield the token, or the keys."""
-    if token := _TOKEN.fullmatch(str(text)):
-        found = text.cut(token, 1)
-        yield ClusterSecret("a token that a server made", found, found)
-    elif _KEY_FILE.search(path):
-        for match in _KEY.finditer(str(text)):
-            key = text.cut(match)
-            yield ClusterSecret("a private key of the cluster", next(key.lines()), key)
+    text = seen.file.text
+    if _is_token(seen):
+        token = text.strip()
+        yield Credential(seen.path, token, token, Form.CONFIG)
+        if seen.file.host is not None:
+            yield HeldCredential("the token", token, seen.path, seen.file.host, seen.file.when)
+        return
+    for match in _KEY.finditer(seen.content):
+        key = text.cut(match)
+        yield ClusterSecret("a private key of the cluster", next(key.lines()), key)
+
+
+def _is_token(seen: Seen) -> bool:
+    """Whether a file is one word, where tokens are kept."""
+    return of_path(seen.path) is ReadAs.TOKEN and len(seen.content.split()) == 1

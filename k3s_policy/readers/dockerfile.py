@@ -15,12 +15,14 @@ from k3s_policy.formats.interpolate import filled_in, interpolated
 from k3s_policy.formats.shell import command_line, split_words
 from k3s_policy.formats.tree import Scalar, Sequence, read_yaml
 from k3s_policy.k3s import program
+from k3s_policy.k3s.download import part_of_k3s
+from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Download, Form, Unseen
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment, script, written
-from k3s_policy.readers.script.download import part_of_k3s
 from k3s_policy.text import Text, join
 from k3s_policy.text.pattern import pattern
 
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
 
-__all__ = ["read"]
+__all__ = ["claims", "read"]
 
 _INSTRUCTION = pattern(r"(?s)[ \t]*(?P<name>[A-Za-z]+)(?:[ \t]+(?P<rest>.*))?$")
 _ESCAPE = pattern(r"(?im)\A(?:#[^\n]*\n)*?#[ \t]*escape[ \t]*=[ \t]*`")
@@ -46,6 +48,8 @@ _NESTED = pattern(r"(?i)ONBUILD[ \t]+")
 class _HereDocument(NamedTuple):
     """What stands between `<<EOF` and `EOF`."""
 
+    name: str
+    """What closes it, which is the name of its file where that is copied into a folder."""
     body: Text
     quoted: bool
     """Whether Docker leaves its variables alone."""
@@ -74,12 +78,17 @@ class _Stage:
     """Whether the command stands in the stage itself."""
 
 
-def read(text: Text, _: str) -> Iterator[Fragment]:
+def claims(_: Seen) -> bool:
+    """Whether a file is a Dockerfile: its name says so."""
+    return True
+
+
+def read(seen: Seen) -> Iterator[Found]:
     """Read the stages of a build; arguments in front of the first one are for the names of images alone."""
     known: dict[str, Text] = {}
     stages: dict[str, _Stage] = {}
     stage: _Stage | None = None
-    for instruction in _instructions(text):
+    for instruction in _instructions(seen.text):
         if instruction.name == "FROM":
             if stage is not None:
                 yield from _started(stage)
@@ -146,7 +155,7 @@ def _documents(name: str, rest: Text, lines: deque[Text]) -> Iterator[_HereDocum
             if str(line) == match["name"]:
                 break
             body.append(line)
-        yield _HereDocument(join(body, "\n") if body else rest[:0], bool(match["quote"]))
+        yield _HereDocument(match["name"], join(body, "\n") if body else rest[:0], bool(match["quote"]))
 
 
 def _here_documents(rest: Text) -> list[re.Match[str]]:
@@ -205,8 +214,7 @@ def _begun(instruction: _Instruction, stages: dict[str, _Stage], known: dict[str
     """Begin a stage with an image of a registry, or with an earlier stage."""
     words = split_words(interpolated(instruction.rest)) or [instruction.rest]
     image = filled_in(words[0], known)
-    start = instruction.rest.span
-    host = f"{start.source.path}#{start.start}"
+    host = host_at(instruction.rest)
     earlier = stages.get(str(image).lower())
     if earlier is not None:
         stage = replace(earlier, host=host, says_command=False)
@@ -217,17 +225,17 @@ def _begun(instruction: _Instruction, stages: dict[str, _Stage], known: dict[str
     return stage
 
 
-def _taken(instruction: _Instruction, stage: _Stage) -> Iterator[Fragment]:
+def _taken(instruction: _Instruction, stage: _Stage) -> Iterator[Found]:
     """Apply an instruction to its stage, and yield what it means for K3s."""
     match instruction.name:
         case "ENV" | "ARG":
             variables = tuple(_variables(instruction))
             stage.variables = (*stage.variables, *variables)
-            yield from environment.credentials_of_k3s(variables)
+            yield from credentials_of_k3s(variables)
         case "RUN":
             content = _script(instruction)
             if content is not None:
-                yield from script.read(content, stage.variables, host=stage.host)
+                yield File(text=content, path="", read_as=ReadAs.SCRIPT, host=stage.host, given=stage.variables)
         case "COPY" | "ADD":
             yield from _copied(instruction, stage)
         case "ENTRYPOINT":
@@ -246,7 +254,7 @@ def _command(instruction: _Instruction) -> tuple[Text, ...]:
     return rest[:0].stand_in("/bin/sh"), rest[:0].stand_in("-c"), rest
 
 
-def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Fragment]:
+def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Found]:
     """Read files that are put into the image: what is written here, fetched, or taken from the repository."""
     words = _words(instruction.rest) or tuple(split_words(interpolated(instruction.rest)) or ())
     if len(words) < 2 or any(option.startswith("--from=") for option in instruction.options):
@@ -255,7 +263,8 @@ def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Fragment]:
     if instruction.documents:
         for document in instruction.documents:
             content = document.body if document.quoted else template.opaque(interpolated(document.body))
-            yield from written.read(written.WrittenFile(str(target), content), stage.host)
+            path = f"{target}{document.name}" if str(target).endswith("/") else str(target)
+            yield File(text=content, path=path, host=stage.host, may_go_on=True)
         return
     for source in words[:-1]:
         if instruction.name == "ADD" and "://" in str(source):
@@ -264,7 +273,7 @@ def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Fragment]:
             if part is not None and not any(option.startswith("--checksum=") for option in instruction.options):
                 yield Download(part, source, guarded=True)
         else:
-            yield from script.read(_as_copy(source, target), host=stage.host)
+            yield File(text=_as_copy(source, target), path="", read_as=ReadAs.SCRIPT, host=stage.host, synthetic=True)
 
 
 def _as_copy(source: Text, target: Text) -> Text:
@@ -276,11 +285,11 @@ def _as_copy(source: Text, target: Text) -> Text:
     return command_line((at.stand_in("cp"), at.stand_in("-r"), inside, target))
 
 
-def _started(stage: _Stage) -> Iterator[Fragment]:
+def _started(stage: _Stage) -> Iterator[Found]:
     """Yield what a container of the image starts."""
     entrypoint = stage.entrypoint
     if entrypoint is None:
-        entrypoint = (stage.image.stand_in("/bin/k3s"),) if stage.is_k3s else ()
+        entrypoint = (stage.image.stand_in(IMAGE_PROGRAM),) if stage.is_k3s else ()
     words = (*entrypoint, *(stage.command or ()))
     if not words or (stage.entrypoint is None and stage.command is None):
         return
@@ -292,8 +301,12 @@ def _started(stage: _Stage) -> Iterator[Fragment]:
     ]
     if stage.is_k3s and release is None:
         unseen.append(Unseen("version", "the release is a variable"))
-    for fragment in script.read(command_line(words), stage.variables, Form.IMAGE, host=stage.host):
-        if isinstance(fragment, Start):
-            yield replace(fragment, version=release, unseen=(*fragment.unseen, *unseen))
-        else:
-            yield fragment
+    yield File(
+        text=command_line(words),
+        path="",
+        read_as=ReadAs.SCRIPT,
+        host=stage.host,
+        form=Form.IMAGE,
+        given=stage.variables,
+        said=Start(words[0], None, (), Form.IMAGE, version=release, unseen=tuple(unseen)),
+    )

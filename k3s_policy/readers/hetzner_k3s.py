@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar, resolve
+from k3s_policy.k3s.places import INSTALLED_PROGRAM, REGISTRIES, ReadAs
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Credential, Form, Group, Unseen
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers import written
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _COMPONENTS = {
     "kube_api_server_args": "--kube-apiserver-arg",
@@ -61,24 +61,24 @@ _MOST = 9
 """Servers that are looked at: more of them are started alike."""
 
 
-def claims(document: Document, _: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file describes a cluster to hetzner-k3s."""
-    root = document.root
+    root = seen.document.root
     return isinstance(root, Mapping) and all(
         root.last(name) is not None for name in ("cluster_name", "k3s_version", "masters_pool")
     )
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield what each server is started with, and what stands in the file beside."""
-    root = document.root
+    root = seen.document.root
     release = root.scalar("k3s_version") if isinstance(root, Mapping) else None
     if not isinstance(root, Mapping) or release is None:
         return
     count = root.scalar("masters_pool", "instance_count")
     at = count.text if count is not None else release.text
     several = count is not None and _NUMBER.fullmatch(str(count))
-    group = Group(f"{path}#{release.text.span.start}", "the masters of one hetzner-k3s cluster", at)
+    group = Group(host_at(release.text), "the masters of one hetzner-k3s cluster", at)
     for number in range(min(int(str(count)), _MOST) if several else 1):
         yield _start(root, release.text, number, at, group)
     yield from _beside(root, f"{group.name}-0")
@@ -101,7 +101,7 @@ def _start(root: Mapping, release: Text, number: int, at: Text, group: Group) ->
         unseen=() if version is not None else (Unseen("version", "the release is not written out", release),),
         host=f"{group.name}-{number}",
         alone=True,
-        words=(at.stand_in("/usr/local/bin/k3s"), at.stand_in("server"), *words),
+        words=(at.stand_in(INSTALLED_PROGRAM), at.stand_in("server"), *words),
         group=group,
     )
 
@@ -157,7 +157,7 @@ def _variables(root: Mapping, at: Text, *, external: bool, joins: bool) -> Itera
             yield Variable(key.text.stand_in("K3S_DATASTORE_ENDPOINT"), value.text, Form.CONFIG, tag=value.tag)
 
 
-def _beside(root: Mapping, host: str) -> Iterator[Fragment]:
+def _beside(root: Mapping, host: str) -> Iterator[Found]:
     """Yield the keys of the snapshots' bucket, the registries, and what the commands of every host do."""
     etcd = root.get("datastore", "etcd")
     for key, value in etcd.entries if isinstance(etcd, Mapping) else ():
@@ -165,9 +165,7 @@ def _beside(root: Mapping, host: str) -> Iterator[Fragment]:
             yield Credential(str(key), key.text, value.text, Form.CONFIG, value.tag)
     registries = root.scalar("addons", "embedded_registry_mirror", "private_registry_config")
     if registries is not None:
-        yield from written.read(written.WrittenFile("/etc/rancher/k3s/registries.yaml", registries.text), host)
+        yield File(text=registries.text, path=REGISTRIES, host=host)
     commands = [item.text for name in _COMMANDS for item in root.items(name) if isinstance(item, Scalar)]
-    if any("k3s" in str(command) for command in commands):
-        from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-        yield from script.read(join(commands, "\n"), host=host)
+    if commands:
+        yield File(text=join(commands, "\n"), path="", read_as=ReadAs.SCRIPT, host=host)

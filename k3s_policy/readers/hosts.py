@@ -10,8 +10,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
-    from k3s_policy.text import Text
+    from k3s_policy.model.file import Found, Seen
 
 __all__ = ["claims", "read"]
 
@@ -23,19 +22,20 @@ _INVENTORY = pattern(r"(?m)^[ \t]*\[|=")
 _OWN = ("127.", "::1", "fe00:", "ff0", "0.")
 
 
-def claims(path: str, content: str) -> bool:
-    """Whether a file is called `hosts` and is no inventory of Ansible, which often is called so too."""
-    return path.rpartition("/")[2] == "hosts" and _INVENTORY.search(content) is None
+def claims(seen: Seen) -> bool:
+    """Whether a file called `hosts` is no inventory of Ansible, which often is called so too."""
+    return _INVENTORY.search(seen.content) is None
 
 
-def read(text: Text) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield each name with its address; of a name that stands twice the first line counts, as in glibc."""
-    seen: set[str] = set()
+    text = seen.file.text
+    named: set[str] = set()
     for line in _LINE.finditer(str(text)):
         if line["address"].lower().startswith(_OWN):
             continue
         names = text.cut(line, "names")
         for match in _NAME.finditer(str(names)):
-            if match[0].lower() not in seen:
-                seen.add(match[0].lower())
+            if match[0].lower() not in named:
+                named.add(match[0].lower())
                 yield HostName(text.cut(line, "address"), match[0].lower())

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.k3s.program import is_shell
+from k3s_policy.k3s.places import ReadAs
+from k3s_policy.k3s.program import SHELL, is_shell
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File, host_at
+from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment, script
 from k3s_policy.text import join
 from k3s_policy.text.filling import Values, replaced
 from k3s_policy.text.pattern import pattern
@@ -20,10 +23,10 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["read"]
+__all__ = ["claims", "read"]
 
 _ASSIGNMENT = pattern(
     r"(?P<export>(?:export[ \t]+)?)(?P<name>[A-Za-z_][\w-]*)[ \t]*:=[ \t]*"
@@ -35,7 +38,7 @@ _SCRIPT = pattern(r"\[.*\bscript\b(?:\([ \t]*['\"](?P<program>[^'\"]+)['\"].*\))
 _SHEBANG = pattern(r"#![ \t]*(?P<words>.*)")
 _REFERENCE = pattern(r"(?s)\{\{\{\{|\{\{(?P<expression>.{0,500}?)\}\}")
 _PREFIX = pattern(r"[@-]{1,2}")
-_POSIX = pattern(r"['\"/](?:ba|da|a|k|z)?sh['\"]")
+_POSIX = pattern(rf"['\"/]{SHELL}['\"]")
 
 
 class _Recipe(NamedTuple):
@@ -63,21 +66,34 @@ class _Justfile:
     unseen: list[Unseen] = field(default_factory=list)
 
 
-def read(text: Text, _: str) -> Iterator[Fragment]:
+def claims(_: Seen) -> bool:
+    """Whether a file is a justfile: its name says so."""
+    return True
+
+
+def read(seen: Seen) -> Iterator[Found]:
     """Read the recipes, and the credentials among the variables."""
+    text = seen.text
     file = _Justfile()
     for line in text.lines():
         _take(file, line)
-    yield from environment.credentials_of_k3s(file.variables)
+    yield from credentials_of_k3s(file.variables)
     if file.other_shell:
         return
     values = Values({str(one.name): one.value for one in file.variables})
     given = [one for one in file.variables if file.exports_all or str(one.name) in file.exported]
     given += file.computed
+    said = Start(text[:0], None, (), Form.COMMAND, unseen=tuple(file.unseen))
     for recipe in file.recipes:
         for command in _commands(recipe):
-            if script.concerns_k3s(str(command)):
-                yield from script.read(_filled_in(command, values), given, host=recipe.host, unseen=file.unseen)
+            yield File(
+                text=_filled_in(command, values),
+                path="",
+                read_as=ReadAs.SCRIPT,
+                host=recipe.host,
+                given=tuple(given),
+                said=said,
+            )
 
 
 def _take(file: _Justfile, line: Text) -> None:
@@ -100,8 +116,7 @@ def _take(file: _Justfile, line: Text) -> None:
         if assignment["export"]:
             file.exported.add(assignment["name"])
     elif _RECIPE.match(written):
-        span = line.span
-        file.recipes.append(_Recipe(f"{span.source.path}#{span.start}", [], file.program))
+        file.recipes.append(_Recipe(host_at(line), [], file.program))
         file.program = ""
 
 

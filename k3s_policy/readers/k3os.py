@@ -8,27 +8,29 @@ written to, and then K3S_URL and K3S_TOKEN. Keys may be written `k3s_args`, `k3s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, arrives
+from k3s_policy.formats.user_data import commands, files
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form
+from k3s_policy.model.described import files_of, said_of, script_file
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers import cloud_init
-from k3s_policy.readers.described import host_of, read_files, read_script, with_unseen
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document, Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _ROLES = ("server", "agent")
+_PROGRAM = "/sbin/k3s"
 _KEYS = (
     "write_files", "runcmd", "bootcmd", "initcmd", "k3os",
     "server_url", "token", "labels", "k3s_args", "environment", "taints",
@@ -36,27 +38,29 @@ _KEYS = (
 _LAST_RELEASE = Version.parse("v1.23.3+k3s1")
 
 
-def claims(document: Document, _: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a config of k3OS."""
-    root = document.root
+    root = seen.document.root
     return isinstance(root, Mapping) and isinstance(root.last("k3os"), Mapping)
 
 
-def read_document(text: Text, document: Document, _: str, host: str | None = None) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield what the files hold, the commands start, and how k3OS starts K3s, all on one host."""
-    if isinstance(document.root, Mapping):
-        yield from with_unseen(_read(_with_known_keys(document.root), host or host_of(text)), document)
+    if isinstance(seen.document.root, Mapping):
+        root = _with_known_keys(seen.document.root)
+        yield from _read(root, seen.described_host, said_of(seen.composed[:0], seen.document))
 
 
-def _read(root: Mapping, host: str) -> Iterator[Fragment]:
-    files = list(cloud_init.files(root.last("write_files"), "k3OS"))
-    yield from read_files(files, host)
+def _read(root: Mapping, host: str, said: Start | None) -> Iterator[Found]:
+    written = list(files(root.last("write_files"), "k3OS"))
+    yield from files_of(written, host, said)
     for name in ("initcmd", "bootcmd", "runcmd"):
-        for command in cloud_init.commands(root.last(name)):
-            yield from read_script(command, host, files)
+        for command in commands(root.last(name)):
+            yield script_file(command, host, said, written)
     settings = root.last("k3os")
     if isinstance(settings, Mapping):
-        yield _start(settings.written, _with_known_keys(settings), host)
+        start = _start(settings.written, _with_known_keys(settings), host)
+        yield start if said is None else replace(start, unseen=said.unseen)
 
 
 def _with_known_keys(mapping: Mapping) -> Mapping:
@@ -92,7 +96,7 @@ def _start(block: Text, settings: Mapping, host: str) -> Start:
         variables=tuple(_variables(settings)),
         version=_LAST_RELEASE,
         host=host,
-        words=(at.stand_in("/sbin/k3s"), at.stand_in(role), *(one.text for one in arguments)) if role else (),
+        words=(at.stand_in(_PROGRAM), at.stand_in(role), *(one.text for one in arguments)) if role else (),
         because="" if said is not None else f"k3OS makes it one where server_url is {'set' if url else 'not set'}",
     )
 

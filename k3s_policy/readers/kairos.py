@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import split_words
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
+from k3s_policy.formats.user_data import HostFile, commands, decoded, files, mode_of, script_of
 from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model.described import files_of, said_of, script_file
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers import cloud_init
-from k3s_policy.readers.described import HostFile, decoded, host_of, mode_of, read_files, read_script, with_unseen
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _BLOCKS = {"k3s": "server", "k3s-agent": "agent"}
 _FINDING_EACH_OTHER = ("p2p", "kairos")
@@ -36,9 +35,9 @@ _BESIDE = frozenset({"stages", "p2p", "users", "write_files", "runcmd"})
 """Keys of which one stands beside `k3s` in nearly every config of Kairos, with more in it than a word."""
 
 
-def claims(document: Document, _: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a config of Kairos that starts K3s, or has stages."""
-    root = document.root
+    root = seen.document.root
     if not isinstance(root, Mapping):
         return False
     return _has_stages(root) or any(_is_block(root, name) for name in _BLOCKS)
@@ -64,23 +63,23 @@ def _is_block(root: Mapping, name: str) -> bool:
     return options or isinstance(block.last("env"), Mapping) or beside
 
 
-def read_document(text: Text, document: Document, _: str, host: str | None = None) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield what K3s is started with, what the files hold, and what the commands start."""
-    if isinstance(document.root, Mapping):
-        yield from with_unseen(_read(document.root, host or host_of(text)), document)
+    if isinstance(seen.document.root, Mapping):
+        yield from _read(seen.document.root, seen.described_host, said_of(seen.composed[:0], seen.document))
 
 
-def _read(root: Mapping, host: str) -> Iterator[Fragment]:
-    yield from cloud_init.read_host(root, host, "Kairos")
+def _read(root: Mapping, host: str, said: Start | None) -> Iterator[Found]:
+    yield from _as_cloud_init(root, host, said)
     for step in _steps(root):
-        files = list(_files(step))
-        yield from read_files(files, host)
-        for command in cloud_init.commands(step.last("commands")):
-            yield from read_script(command, host, files)
+        written = list(_files(step))
+        yield from files_of(written, host, said)
+        for command in commands(step.last("commands")):
+            yield script_file(command, host, said, written)
     for name in _FINDING_EACH_OTHER:
         if (token := root.scalar(name, "network_token")) is not None:
             yield Credential("network_token", token.text, token.text, Form.CONFIG, token.tag)
-    unseen = tuple(_unseen(root))
+    unseen = (*_unseen(root), *(said.unseen if said is not None else ()))
     for name, role in _BLOCKS.items():
         key = next((key for key, _ in reversed(root.entries) if str(key) == name), None)
         block = root.last(name)
@@ -88,6 +87,16 @@ def _read(root: Mapping, host: str) -> Iterator[Fragment]:
             # A file with both blocks is for several hosts: what it writes is beside the server here.
             beside = host if role == "server" or root.last("k3s") is None else f"{host}#agent"
             yield _start(key.text, role, block, root, beside, unseen)
+
+
+def _as_cloud_init(root: Mapping, host: str, said: Start | None) -> Iterator[Found]:
+    """Hand back what the keys of cloud-init write and run: Kairos takes them too."""
+    if (early := script_of(root, "bootcmd")) is not None:
+        yield script_file(early, host, said)
+    written = list(files(root.last("write_files"), "Kairos"))
+    yield from files_of(written, host, said)
+    if (late := script_of(root, "runcmd")) is not None:
+        yield script_file(late, host, said, written)
 
 
 def _entries(node: object) -> tuple[tuple[Scalar, object], ...]:

@@ -16,11 +16,9 @@ from k3s_policy.model import ClusterSecret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document
-    from k3s_policy.model.fragment import Fragment
-    from k3s_policy.text import Text
+    from k3s_policy.model.file import Found, Seen
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([^-]*)-----END")
 _AUTHORITY = re.compile(rb"k3s-(?:server|client)-ca@[0-9]")
@@ -28,15 +26,15 @@ _PRIVATE_KEY = "LS0tLS1CRUdJTi"
 """`-----BEGIN `, in base64."""
 
 
-def claims(document: Document, _: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a kubeconfig."""
-    root = document.root
+    root = seen.document.root
     return isinstance(root, Mapping) and str(root.scalar("kind") or "") == "Config" and bool(root.items("users"))
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield the private keys of users, where the kubeconfig is K3s's by its certificates or its name."""
-    root = document.root
+    root, path = seen.document.root, seen.path
     if not isinstance(root, Mapping):
         return
     named = path.endswith(("/k3s.yaml", "/k3s.yml")) or path in ("k3s.yaml", "k3s.yml")

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import ReadAs
+from k3s_policy.k3s.program import SHELL
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File, host_at
+from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment, script
 from k3s_policy.text import Text, join
 from k3s_policy.text.filling import Values, replaced
 from k3s_policy.text.pattern import pattern
@@ -22,9 +26,9 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
 
-__all__ = ["read"]
+__all__ = ["claims", "read"]
 
 _ASSIGNMENT = pattern(
     r"[ ]*(?P<export>(?:(?:override|private|export)[ \t]+)*)(?P<name>[A-Za-z_][\w.-]*)[ \t]*"
@@ -37,7 +41,7 @@ _CONDITION = pattern(r"[ ]*(?P<word>ifeq|ifneq|ifdef|ifndef|endif)\b")
 _DEFINE = pattern(r"[ ]*(?:(?:override|export)[ \t]+)*define\b")
 _END = pattern(r"[ ]*endef\b")
 _ONE_SHELL = pattern(r"(?m)^\.ONESHELL[ \t]*:")
-_SHELL = pattern(r"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[^\n]*?(?:(?P<posix>\b(?:ba|da|a|k|z)?sh\b)|(?P<other>$))")
+_SHELL = pattern(rf"(?m)^(?:override[ \t]+)?SHELL[ \t]*[:?]?=[^\n]*?(?:(?P<posix>\b{SHELL}\b)|(?P<other>$))")
 _OTHER_SHELL = pattern(r"\b(?:pwsh|powershell|cmd|fish|nu|t?csh|python[0-9.]*|perl|ruby|node)\b(?!/)")
 _INCLUDES = pattern(r"[ ]*(?:-|s)?include[ \t]")
 _REFERENCE = pattern(r"\$(?:\$|[({]|.)")
@@ -61,10 +65,16 @@ class _Makefile:
     recipes: list[tuple[str, list[Text]]] = field(default_factory=list)
 
 
-def read(text: Text, _: str) -> Iterator[Fragment]:
+def claims(_: Seen) -> bool:
+    """Whether a file is a makefile: its name says so."""
+    return True
+
+
+def read(seen: Seen) -> Iterator[Found]:
     """Read the recipes, and the credentials among the variables."""
+    text = seen.text
     makefile = _taken_apart(text)
-    yield from environment.credentials_of_k3s(makefile.assigned)
+    yield from credentials_of_k3s(makefile.assigned)
     if _is_for_another_shell(str(text)):
         return
     known = {name: value for name, value in makefile.values.items() if value is not None}
@@ -77,14 +87,14 @@ def read(text: Text, _: str) -> Iterator[Fragment]:
     others = {str(one.name): one for one in given if not _is_of_k3s(one)}
     own = [one for one in given if _is_of_k3s(one)]
     one_shell = _ONE_SHELL.search(str(text)) is not None
+    said = Start(text[:0], None, (), Form.COMMAND, unseen=tuple(makefile.unseen))
     for host, lines in makefile.recipes:
         commands = [expanded(_without_prefix(line), values) for line in lines]
         if one_shell and commands:
             commands = [join(commands, "\n")]
         for command in commands:
-            if script.concerns_k3s(str(command)):
-                wanted = [others[name] for name in dict.fromkeys(_WORD.findall(str(command))) if name in others]
-                yield from script.read(command, [*own, *wanted], host=host, unseen=makefile.unseen)
+            wanted = [others[name] for name in dict.fromkeys(_WORD.findall(str(command))) if name in others]
+            yield File(text=command, path="", read_as=ReadAs.SCRIPT, host=host, given=(*own, *wanted), said=said)
 
 
 def _is_of_k3s(variable: Variable) -> bool:
@@ -139,9 +149,8 @@ def _begin(makefile: _Makefile, line: Text, match: re.Match[str]) -> None:
     if own := _ASSIGNMENT.match(match["rest"]):
         _assign(makefile, line.cut(match, "rest"), own, sure=False)
         return
-    span = line.span
     recipe = [line.cut(match, "recipe")] if match["recipe"] else []
-    makefile.recipes.append((f"{span.source.path}#{span.start}", recipe))
+    makefile.recipes.append((host_at(line), recipe))
 
 
 def _assign(makefile: _Makefile, line: Text, match: re.Match[str], *, sure: bool) -> None:

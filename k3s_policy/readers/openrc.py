@@ -8,14 +8,14 @@ conf.d file sets (aports community/k3s). Every user can read either file; what i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import read_script
+from k3s_policy.k3s.places import ReadAs
 from k3s_policy.model import Form
-from k3s_policy.model.fragment import Start
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment, script
 from k3s_policy.text import join
 from k3s_policy.text.branch import ALWAYS, exclusive
 from k3s_policy.text.pattern import pattern
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from k3s_policy.formats.shell import Assignment
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 
-__all__ = ["read"]
+__all__ = ["claims", "read"]
 
 _SETTINGS = pattern(r"(?:^|/)conf\.d/k3s[^/]*$|\.confd$")
 _ARGUMENTS = ("command_args", "command_args_background", "command_args_foreground")
@@ -38,20 +38,30 @@ _MOST = 20
 _TELLING = frozenset({"command", *_ARGUMENTS, *_OPTIONS})
 
 
-def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
+def claims(_: Seen) -> bool:
+    """Whether a file is one of OpenRC's: its place or its ending says so, whatever it holds."""
+    return True
+
+
+def read(seen: Seen) -> Iterator[Found]:
     """Read a service script, or the variables for one."""
-    assignments = read_script(text).assignments
+    assignments = read_script(seen.text).assignments
     variables = [Variable(one.name, one.value, Form.SERVICE, one.when) for one in assignments if one.exported]
-    yield from environment.credentials_of_k3s(Variable(one.name, one.value, Form.SERVICE) for one in assignments)
-    settings = _SETTINGS.search(path) is not None
+    yield from credentials_of_k3s(Variable(one.name, one.value, Form.SERVICE) for one in assignments)
+    settings = _SETTINGS.search(seen.path) is not None
     for when in _arms(assignments):
         last = {str(one.name): one for one in assignments if not exclusive(one.when, when)}
         words = list(_command(last, settings=settings))
         if words:
-            for fragment in script.read(
-                join(words, " "), variables, Form.SERVICE, host=host or f"{path}#{text.span.start}"
-            ):
-                yield replace(fragment, when=when) if isinstance(fragment, Start) else fragment
+            yield File(
+                text=join(words, " "),
+                path="",
+                read_as=ReadAs.SCRIPT,
+                host=seen.file.host or host_at(seen.text),
+                when=when,
+                form=Form.SERVICE,
+                given=tuple(variables),
+            )
 
 
 def _arms(assignments: Iterable[Assignment]) -> list[When]:

@@ -10,21 +10,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
+from k3s_policy.k3s.places import ReadAs
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File, host_at
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.job import variables
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment
-from k3s_policy.readers.workflow import variables
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document, Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _GITLAB = pattern(r"(?i)(?:^|/)(?:[^/]*\.)?gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/.*\.ya?ml$")
 _STEPS = pattern(r"(?:^|/)\.(?:drone|woodpecker)(?:\.ya?ml|/.*\.ya?ml)$")
@@ -33,19 +36,19 @@ _ELSEWHERE = "elsewhere"
 """What stands for lines of another job."""
 
 
-def claims(_: Document, path: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a pipeline, by its path."""
-    return _GITLAB.search(path) is not None or _STEPS.search(path) is not None
+    return _GITLAB.search(seen.path) is not None or _STEPS.search(seen.path) is not None
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Read the jobs of GitLab, or the steps of the others."""
-    for root in document.roots:
+    for root in seen.document.roots:
         if isinstance(root, Mapping):
-            yield from _gitlab(root, path) if _GITLAB.search(path) else _steps(root, path)
+            yield from _gitlab(root) if _GITLAB.search(seen.path) else _steps(root)
 
 
-def _gitlab(root: Mapping, path: str) -> Iterator[Fragment]:
+def _gitlab(root: Mapping) -> Iterator[Found]:
     given = tuple(_values(root.last("variables")))
     shared = root.get("default", "before_script") or root.last("before_script")
     for name, job in root.entries:
@@ -55,9 +58,9 @@ def _gitlab(root: Mapping, path: str) -> Iterator[Fragment]:
         before = merged.last("before_script") or shared
         lines = [*_lines(before), *_lines(merged.last("script"))]
         own = (*given, *_values(merged.last("variables")))
-        yield from environment.credentials_of_k3s(own)
-        yield from _script(lines, own, f"{path}#{name.text.span.start}")
-        yield from _script(list(_lines(merged.last("after_script"))), own, f"{path}#{name.text.span.start}")
+        yield from credentials_of_k3s(own)
+        yield from _script(lines, own, host_at(name.text))
+        yield from _script(list(_lines(merged.last("after_script"))), own, host_at(name.text))
 
 
 def _values(node: Node | None) -> Iterator[Variable]:
@@ -68,7 +71,7 @@ def _values(node: Node | None) -> Iterator[Variable]:
             yield Variable(key.text, written.text, Form.JOB, tag=written.tag)
 
 
-def _steps(root: Mapping, path: str) -> Iterator[Fragment]:
+def _steps(root: Mapping) -> Iterator[Found]:
     given = tuple(variables(root.last("environment")))
     for part in ("steps", "pipeline", "services"):
         steps = root.last(part)
@@ -76,9 +79,9 @@ def _steps(root: Mapping, path: str) -> Iterator[Fragment]:
         for step in named:
             if isinstance(step, Mapping):
                 own = (*given, *variables(step.last("environment")))
-                yield from environment.credentials_of_k3s(own)
+                yield from credentials_of_k3s(own)
                 lines = list(_lines(step.last("commands")))
-                yield from _script(lines, own, f"{path}#{step.written.span.start}")
+                yield from _script(lines, own, host_at(step.written))
 
 
 def _lines(node: Node | None) -> Iterator[Text]:
@@ -96,11 +99,18 @@ def _lines(node: Node | None) -> Iterator[Text]:
             yield from _lines(item)
 
 
-def _script(lines: list[Text], given: tuple[Variable, ...], host: str) -> Iterator[Fragment]:
-    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-    if any(script.concerns_k3s(str(line)) for line in lines):
-        unseen = [Unseen("environment", "the settings of the pipeline may give variables")]
-        if any(str(line) == _ELSEWHERE for line in lines):
-            unseen.append(Unseen("config", "lines of another job may write a config file"))
-        yield from script.read(join(lines, "\n"), given, Form.JOB, host=host, unseen=unseen)
+def _script(lines: list[Text], given: tuple[Variable, ...], host: str) -> Iterator[File]:
+    if not lines:
+        return
+    unseen = [Unseen("environment", "the settings of the pipeline may give variables")]
+    if any(str(line) == _ELSEWHERE for line in lines):
+        unseen.append(Unseen("config", "lines of another job may write a config file"))
+    yield File(
+        text=join(lines, "\n"),
+        path="",
+        read_as=ReadAs.SCRIPT,
+        host=host,
+        form=Form.JOB,
+        given=given,
+        said=Start(lines[0][:0], None, (), Form.JOB, unseen=tuple(unseen)),
+    )

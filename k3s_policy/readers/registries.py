@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.template import fills_in
-from k3s_policy.formats.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s.embedded import secret_parts
+from k3s_policy.k3s.places import ReadAs, belongs_to_rke2, of_path
 from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.model.fragment import NotJudged, OfRke2, UnreadFile
 from k3s_policy.model.registries import AUTH, CONFIG, FILE, MIRROR
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from k3s_policy.formats.tree import Document, Entry, Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.formats.tree import Entry, Node
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read", "read_document"]
+__all__ = ["claims", "read"]
 
-_PATH = pattern(r"(?:^|/)rancher/k3s/registries\.ya?ml$")
-_RKE2_PATH = pattern(r"(?:^|/)rancher/rke2/registries\.ya?ml$")
 _NAME = pattern(r"(?i)(?:^|/)registries\.ya?ml$")
 _KEY = pattern(r"(?m)^(?:mirrors|configs|auths):(?:[ \t]|\r?$)")
 _HOST = pattern(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w.-]+:\d+|localhost|\[[0-9A-Fa-f:]+\](?::\d+)?|\*")
@@ -39,17 +38,12 @@ _SECRET = pattern(r"(?i)^auth$|tok(?:e?n)|pass|psk|pwd|secret|cred")
 _PRIVATE_KEY = pattern(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 
 
-def path_claims(path: str) -> bool:
-    """Whether a path alone makes a file K3s's: it lies where K3s looks for it."""
-    return _PATH.search(path) is not None
-
-
-def claims(document: Document, path: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a YAML file is a registries.yaml; one that cannot be read is by its name."""
-    root = document.root
-    if path_claims(path) or _RKE2_PATH.search(path):
-        return True
+    root, path = seen.document.root, seen.path
     named = _NAME.search(path) is not None
+    if of_path(path) is ReadAs.REGISTRIES or (named and belongs_to_rke2(path)):
+        return True
     if root is None:
         return named
     if not isinstance(root, Mapping) or root.last("apiVersion") is not None:
@@ -59,40 +53,49 @@ def claims(document: Document, path: str) -> bool:
     return bool(root.entries) and all(map(_is_telling_section, root.entries))
 
 
-def read(text: Text, path: str, host: str | None = None) -> Iterator[Fragment]:
-    """Read a text that is known to be a registries.yaml, for instance one that another file holds."""
-    yield from read_document(text, read_yaml(text), path, host=host)
-
-
-def read_document(text: Text, document: Document, path: str, host: str | None = None) -> Iterator[Fragment]:
-    """Read a composed file that is claimed: what it means, its credentials, and why K3s refuses it."""
-    if _RKE2_PATH.search(path):
-        yield OfRke2(text.span.source.path)
+def read(seen: Seen) -> Iterator[Found]:
+    """Read a file that is claimed: what it means, its credentials, and why K3s refuses it."""
+    text, document, path = seen.composed, seen.document, seen.path
+    if belongs_to_rke2(path):
+        yield OfRke2(seen.source)
         return
     root = document.root
     if root is None:
-        yield from _unparsable(text, document, path)
+        yield from _unparsable(seen)
         return
     yield from _credentials(document.roots)
     if isinstance(root, Mapping):
-        registries, refused = decoded(text, root, path, host)
-        if path_claims(path) and path.endswith(".yml") and root.entries:
-            yield UnreadFile(root.entries[0].key.text, path)
-        yield replace(registries, open=True) if document.open or "{%" in str(text) else registries
-        yield from refused
+        yield from _registries(seen, root)
     elif str(root.written).strip():
         flat = BrokenFile(root.written, "the top level must be a mapping", "K3s")
-        yield NotJudged(text.span.source.path) if _is_template(text) else flat
+        yield NotJudged(seen.source) if _is_template(text) else flat
     source = text.span.source
     if source.flaw is not None and text.span.start <= source.flaw < text.span.end:
         yield BrokenFile(source.text[source.flaw : source.flaw + 1], "the file is not UTF-8", "K3s")
 
 
-def _unparsable(text: Text, document: Document, path: str) -> Iterator[Fragment]:
-    error = document.error
-    if error is None or not (path_claims(path) or _KEY.search(str(text))):
+def _registries(seen: Seen, root: Mapping) -> Iterator[Found]:
+    """Yield what a file means; where a variable holds a whole line, nobody knows what the lines below it belong to."""
+    text, path = seen.composed, seen.path
+    registries, refused = decoded(text, root, path, seen.file.host)
+    if of_path(path) is ReadAs.REGISTRIES and path.endswith(".yml") and root.entries:
+        yield UnreadFile(root.entries[0].key.text, path)
+    if seen.document.open or "{%" in str(text):
+        registries = replace(registries, open=True)
+    if seen.written and not seen.file.text.known:
+        # What a loop writes comes once for each turn, with the name of the variable in the place of its value.
+        unknown = () if seen.hidden else registries.unknown
+        registries = replace(registries, unknown=unknown, repeated=())
+    yield registries
+    yield from () if seen.hidden else refused
+
+
+def _unparsable(seen: Seen) -> Iterator[Found]:
+    error = seen.document.error
+    text, placed = seen.composed, of_path(seen.path) is ReadAs.REGISTRIES
+    if error is None or seen.hidden or not (placed or _KEY.search(str(text))):
         return
-    yield NotJudged(text.span.source.path) if _is_template(text) else BrokenFile(error.at, error.reason, "K3s")
+    yield NotJudged(seen.source) if _is_template(text) else BrokenFile(error.at, error.reason, "K3s")
 
 
 def _is_template(text: Text) -> bool:

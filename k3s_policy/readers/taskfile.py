@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats import template
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
+from k3s_policy.k3s.places import ReadAs
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File, host_at
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.job import variables
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment
-from k3s_policy.readers.workflow import variables
 from k3s_policy.text.filling import Values, replaced
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document, Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _PATH = pattern(r"(?i)(?:^|/)[^/]*taskfile[^/]*\.ya?ml$|(?:^|/)\.?taskfiles?/")
 
@@ -33,31 +36,37 @@ _KEY = pattern(r"(\w+)['\"]?[ \t]*:")
 _REFERENCE = pattern(r"\{\{-?[ \t]*\.(?P<name>\w+)[ \t]*-?\}\}")
 
 
-def claims(document: Document, path: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a Taskfile: by its path and its tasks."""
-    root = document.root
-    return _PATH.search(path) is not None and isinstance(root, Mapping) and isinstance(root.last("tasks"), Mapping)
+    root = seen.document.root
+    return _PATH.search(seen.path) is not None and isinstance(root, Mapping) and isinstance(root.last("tasks"), Mapping)
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Read the commands of each task."""
-    root = document.root
+    root = seen.document.root
     tasks = root.last("tasks") if isinstance(root, Mapping) else None
     if not isinstance(root, Mapping) or not isinstance(tasks, Mapping):
         return
     given = tuple(_variables(root))
     named = list(_named(root))
-    yield from environment.credentials_of_k3s(named)
+    yield from credentials_of_k3s(named)
     keys = Counter(_KEY.findall(root.written.span.source.content))
     values = Values({str(one.name): one.value for one in named if keys[str(one.name)] == 1})
     for name, task in tasks.entries:
         own = (*given, *_variables(task)) if isinstance(task, Mapping) else given
-        yield from environment.credentials_of_k3s(own)
+        yield from credentials_of_k3s(own)
         if isinstance(task, Mapping):
-            yield from environment.credentials_of_k3s(_named(task))
+            yield from credentials_of_k3s(_named(task))
+        said = Start(name.text[:0], None, (), Form.COMMAND, unseen=tuple(_unseen(root, task)))
         for command in _commands(task):
-            yield from _script(
-                _with_values(command, values), own, f"{path}#{name.text.span.start}", tuple(_unseen(root, task))
+            yield File(
+                text=_filled(_with_values(command, values)),
+                path="",
+                read_as=ReadAs.SCRIPT,
+                host=host_at(name.text),
+                given=own,
+                said=said,
             )
 
 
@@ -108,10 +117,3 @@ def _commands(node: Node) -> Iterator[Text]:
             inner = node.last(key)
             if inner is not None:
                 yield from _commands(inner)
-
-
-def _script(command: Text, given: tuple[Variable, ...], host: str, unseen: tuple[Unseen, ...]) -> Iterator[Fragment]:
-    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-    if script.concerns_k3s(str(command)):
-        yield from script.read(_filled(command), given, host=host, unseen=unseen)

@@ -10,56 +10,57 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
+from k3s_policy.k3s.places import ReadAs
+from k3s_policy.k3s.program import SHELL
 from k3s_policy.model import Form, Unseen
-from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment
-from k3s_policy.text.filling import replaced
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File, host_at
+from k3s_policy.model.fragment import Start
+from k3s_policy.model.job import expanded, variables
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document, Node
-    from k3s_policy.model.fragment import Fragment
-    from k3s_policy.text import Text
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.file import Found, Seen
+    from k3s_policy.model.lower import Variable
 
-__all__ = ["claims", "expanded", "read_document", "variables"]
+__all__ = ["claims", "read"]
 
 _PATH = pattern(r"(?:^|/)(?:\.(?:github|gitea|forgejo)/workflows/[^/]+|action)\.ya?ml$")
-_EXPRESSION = pattern(r"(?s)\$\{\{.{0,400}?\}\}")
-_POSIX = pattern(r"(?:\S*/)?(?:ba|da|a|k|z)?sh\b")
+_POSIX = pattern(rf"(?:\S*/)?{SHELL}\b")
 
 
-def claims(document: Document, path: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a workflow or a composite action, by its path and its jobs or steps."""
-    root = document.root
+    root = seen.document.root
     if not isinstance(root, Mapping):
         return False
     if isinstance(root.get("runs", "steps"), Sequence):
         return True
     jobs = root.last("jobs")
-    if _PATH.search(path) is None or not isinstance(jobs, Mapping):
+    if _PATH.search(seen.path) is None or not isinstance(jobs, Mapping):
         return False
     return any(isinstance(job, Mapping) and job.last("steps") is not None for _, job in jobs.entries)
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Read the steps of each job."""
-    root = document.root
+    root = seen.document.root
     if not isinstance(root, Mapping):
         return
     given = tuple(variables(root.last("env")))
-    yield from environment.credentials_of_k3s(given)
+    yield from credentials_of_k3s(given)
     runs = root.last("runs")
     if isinstance(runs, Mapping):
         callers = Unseen("environment", "the workflow that uses the action may give variables")
-        yield from _job(runs, given, f"{path}#0", None, (callers,))
+        yield from _job(runs, given, f"{seen.source}#0", None, (callers,))
     jobs = root.last("jobs")
     for name, job in jobs.entries if isinstance(jobs, Mapping) else ():
         if isinstance(job, Mapping):
             shell = root.scalar("defaults", "run", "shell")
-            host = f"{path}#{name.text.span.start}"
-            yield from _job(job, given, host, shell, tuple(_unseen(root.last("env"), job)))
+            yield from _job(job, given, host_at(name.text), shell, tuple(_unseen(root.last("env"), job)))
 
 
 def _unseen(shared: Node | None, job: Mapping) -> Iterator[Unseen]:
@@ -80,9 +81,9 @@ def _unseen(shared: Node | None, job: Mapping) -> Iterator[Unseen]:
 
 def _job(
     job: Mapping, given: tuple[Variable, ...], host: str, shell: Scalar | None, unseen: tuple[Unseen, ...]
-) -> Iterator[Fragment]:
+) -> Iterator[Found]:
     own = tuple(variables(job.last("env")))
-    yield from environment.credentials_of_k3s(own)
+    yield from credentials_of_k3s(own)
     given = (*given, *own)
     shell = job.scalar("defaults", "run", "shell") or shell
     runner = job.last("runs-on")
@@ -95,29 +96,17 @@ def _job(
         if windows if named is None else _POSIX.match(str(named)) is None:
             continue
         own = tuple(variables(step.last("env")))
-        yield from environment.credentials_of_k3s(own)
-        yield from _step(script, (*given, *own), host, unseen)
+        yield from credentials_of_k3s(own)
+        yield _step(script, (*given, *own), host, unseen)
 
 
-def _step(content: Scalar, given: tuple[Variable, ...], host: str, unseen: tuple[Unseen, ...]) -> Iterator[Fragment]:
-    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-    if script.concerns_k3s(str(content)) or any(str(one.name).startswith("INSTALL_K3S_") for one in given):
-        yield from script.read(expanded(content.text), given, Form.JOB, host=host, unseen=unseen)
-
-
-def variables(node: object) -> Iterator[Variable]:
-    """Yield the variables of a mapping; one whose value is no scalar comes from outside."""
-    for key, value in node.merged().entries if isinstance(node, Mapping) else ():
-        if isinstance(value, Scalar):
-            yield Variable(key.text, expanded(value.text), Form.JOB, tag=value.tag)
-        else:
-            yield Variable(key.text, value.written.stand_in(f"${{{key}}}", known=False), Form.JOB)
-
-
-def expanded(text: Text) -> Text:
-    """Return a text in which `${{ }}` is marked as not known."""
-    if "${{" not in str(text):
-        return text
-    matches = _EXPRESSION.finditer(str(text))
-    return replaced(text, ((match.start(), match.end(), text.cut(match).unknown()) for match in matches))
+def _step(content: Scalar, given: tuple[Variable, ...], host: str, unseen: tuple[Unseen, ...]) -> File:
+    return File(
+        text=expanded(content.text),
+        path="",
+        read_as=ReadAs.SCRIPT,
+        host=host,
+        form=Form.JOB,
+        given=given,
+        said=Start(content.text[:0], None, (), Form.JOB, unseen=unseen),
+    )

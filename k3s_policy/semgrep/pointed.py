@@ -10,12 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import split_words
+from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s
+from k3s_policy.k3s.recognise import TELLING_OPTION
 from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers import script, written
-from k3s_policy.readers.script.collected import TELLING_OPTION
+from k3s_policy.readers import door
 from k3s_policy.semgrep.language import language_of
 from k3s_policy.semgrep.literal import groups
 from k3s_policy.semgrep.mapping import as_yaml
@@ -129,7 +131,11 @@ def _shell(text: Text) -> Iterator[Fragment]:
     """
     filled = masked(text, _PLACEHOLDER)
     if "\n" in str(text).strip() or not _PLACEHOLDER.search(str(text)):
-        yield from script.read(filled)
+        yield from _read(filled)
+
+
+def _read(script: Text) -> Iterator[Fragment]:
+    yield from door.read(File(text=script, path="", read_as=ReadAs.SCRIPT))
 
 
 def _command(match: Match, language: Language, done: _Read) -> Iterator[Fragment]:
@@ -145,7 +151,7 @@ def _command(match: Match, language: Language, done: _Read) -> Iterator[Fragment
             rest = next((one for one in every if one is not group and str(one[0].text) in ("server", "agent")), ())
             words = [words[0], *(value.text for value in rest)]
         if done.anew(*words):
-            yield from script.read(join(map(_quoted, words), " "))
+            yield from _read(join(map(_quoted, words), " "))
 
 
 def _base(text: Text) -> str:
@@ -189,9 +195,7 @@ def _map(match: Match, language: Language, done: _Read) -> Iterator[Fragment]:
 
 
 def _config_file(text: Text) -> Iterator[Fragment]:
-    span = text.span
-    host = f"{span.source.path}#{span.start}"
-    for fragment in written.read(written.WrittenFile("config.yaml", text), host):
+    for fragment in door.read(File(text=text, path="config.yaml", host=host_at(text))):
         # A template that does not parse is no broken file: nobody knows what it becomes.
         yield replace(fragment, error=None) if isinstance(fragment, ConfigFile) else fragment
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from k3s_policy.assemble.inventory.host import by_place, hosts, scopes
 from k3s_policy.assemble.inventory.node import used
 from k3s_policy.assemble.inventory.roles import nodes
+from k3s_policy.k3s.roles import sets_up
 from k3s_policy.model import Unseen
 from k3s_policy.model.fragment import HostVariables, Inventory, Start
-from k3s_policy.readers.ansible.roles import sets_up
-from k3s_policy.readers.ansible.variables import lowered
+from k3s_policy.model.role_variables import lowered
+from k3s_policy.readers import door
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +41,7 @@ def described(fragments: Sequence[Fragment]) -> list[Fragment]:
             made += (_with(one, unseen) for one in node.fragments())
     together = [(scope, inventory.path) for inventory in inventories for scope in scopes(inventory)]
     for entries, path in (*together, *((file.entries, file.path) for file in files)):
-        made += lowered(entries, path, taken)
+        made += door.expand(lowered(entries, path, taken))
     return made
 
 

@@ -12,7 +12,7 @@ from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Unseen
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers.ansible.variables import arguments, configuration, environment, without_templates
+from k3s_policy.model.role_variables import arguments, configuration, environment, without_templates
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

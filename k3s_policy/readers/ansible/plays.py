@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
-from k3s_policy.readers.ansible import tasks, variables
+from k3s_policy.model import role_variables as variables
+from k3s_policy.readers.ansible import tasks
 from k3s_policy.text.branch import ALWAYS, Branch
 from k3s_policy.text.pattern import pattern
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.formats.tree import Entry, Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found
     from k3s_policy.model.lower import Variable
     from k3s_policy.text.branch import When
 
@@ -60,7 +61,7 @@ class _Around(NamedTuple):
     conditions: frozenset[str] = frozenset()
 
 
-def read(root: Sequence, path: str) -> Iterator[Fragment]:
+def read(root: Sequence, path: str) -> Iterator[Found]:
     """Yield what a playbook, or a list of tasks, gives K3s; each play has hosts of its own."""
     items = [item for item in root.items if isinstance(item, Mapping)]
     if is_playbook(root):
@@ -72,7 +73,7 @@ def read(root: Sequence, path: str) -> Iterator[Fragment]:
         yield from _of_tasks(items, path, _Around(set(), {}))
 
 
-def _of_play(play: Mapping, path: str, around: _Around) -> Iterator[Fragment]:
+def _of_play(play: Mapping, path: str, around: _Around) -> Iterator[Found]:
     yield from _variables(play.last("vars"), path)
     for role in play.items("roles"):
         if isinstance(role, Mapping):
@@ -88,7 +89,7 @@ def _of_play(play: Mapping, path: str, around: _Around) -> Iterator[Fragment]:
 _OF_A_ROLE = ("role", "name", "vars", "when", "tags", "become")
 
 
-def _of_tasks(items: list[Mapping], path: str, around: _Around) -> Iterator[Fragment]:
+def _of_tasks(items: list[Mapping], path: str, around: _Around) -> Iterator[Found]:
     """Yield what the variables of tasks hold, and what the tasks do for one host."""
     found: list[tasks.Task] = []
     for item in items:
@@ -96,7 +97,7 @@ def _of_tasks(items: list[Mapping], path: str, around: _Around) -> Iterator[Frag
     yield from tasks.read(found, path)
 
 
-def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task], depth: int) -> Iterator[Fragment]:
+def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task], depth: int) -> Iterator[Found]:
     """Yield what the variables of a task hold, and collect it, or those of its block."""
     if depth > _DEEPEST or id(task) in around.tasks_read:
         return
@@ -126,12 +127,12 @@ def _listed(node: Node | None) -> tuple[Node | None, ...]:
     return node.items if isinstance(node, Sequence) else (node,)
 
 
-def _variables(node: Node | None, path: str) -> Iterator[Fragment]:
+def _variables(node: Node | None, path: str) -> Iterator[Found]:
     if isinstance(node, Mapping):
         yield from _given(node.merged().entries, path)
 
 
-def _given(entries: tuple[Entry, ...], path: str) -> Iterator[Fragment]:
+def _given(entries: tuple[Entry, ...], path: str) -> Iterator[Found]:
     yield from variables.lowered(entries, path)
     yield from variables.overriding(entries, path)
 

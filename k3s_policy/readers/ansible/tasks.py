@@ -13,23 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats.shell import command_line, split_words
 from k3s_policy.formats.template import fills_in
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, read_yaml
+from k3s_policy.formats.user_data import mode_of
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import BrokenFile, Credential, FileMode, Unseen
-from k3s_policy.model.fragment import (
-    ConfigFile,
-    EnvironmentFile,
-    HeldCredential,
-    NotJudged,
-    Placed,
-    Registries,
-    Start,
-    Unit,
-    UnreadFile,
-)
-from k3s_policy.readers import config, written
-from k3s_policy.readers.ansible.variables import configuration, without_templates
-from k3s_policy.readers.described import mode_of
-from k3s_policy.readers.written import WrittenFile
+from k3s_policy.k3s.places import ReadAs, belongs_to_k3s
+from k3s_policy.k3s.recognise import is_config_path
+from k3s_policy.model import Credential, FileMode
+from k3s_policy.model.file import File, Mode, host_at
+from k3s_policy.model.fragment import HeldCredential, Placed, TaskList
+from k3s_policy.model.role_variables import configuration, without_templates
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern
 
@@ -38,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence as List
 
     from k3s_policy.formats.tree import Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found
     from k3s_policy.model.lower import Variable
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
@@ -55,21 +46,12 @@ _PARAMETER = pattern(
     r"(?:^|(?<=\s))(?:creates|removes|chdir|executable|warn|stdin|strip_empty_ends)=(?:'[^'\n]*'|\"[^\"\n]*\"|\S+)"
 )
 _WORD = pattern(r"(?P<name>[a-z_]+)=(?P<value>.*)$")
-_K3S_FILE = pattern(
-    r"rancher/k3s/(?:[^/]+/)*[^/]+$|/(?:default|sysconfig)/k3s[^/]*$|(?:^|/)k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?$"
-)
-# What lies in the folder besides is no configuration.
-_PLACED = pattern(
-    r"rancher/k3s/(?:registries\.ya?ml|config\.ya?ml(?:\.d/[^/]+)?)$|/(?:default|sysconfig)/k3s[^/]*$"
-    r"|(?:^|/)k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?$"
-)
 _MODE = pattern(r"0?o?[0-7]{3,4}|[ugoa]*[-+=][rwxXst,ugoa+=-]*")
 _COMBINED = pattern(r"\{[^{}]*['\"](?P<key>[a-z][a-z0-9-]+)['\"]\s*:")
 _NAME = pattern(r"[A-Za-z_]\w*")
 
 
 _READ = _COMMANDS | _FILES | _DOWNLOADS | {"set_fact"}
-_ON_HOST = (ConfigFile, EnvironmentFile, FileMode, HeldCredential, Placed, Unit)
 
 
 class Called(NamedTuple):
@@ -110,42 +92,39 @@ def _in_words(entry: Entry) -> Entry:
     return Entry(Scalar(name, name, plain=True), Scalar(rest, rest, plain=False))
 
 
-def read(tasks: Iterable[Task], path: str) -> Iterator[Fragment]:
-    """Yield what tasks for one host run and write.
+def read(tasks: Iterable[Task], path: str) -> Iterator[Found]:
+    """Yield what tasks for one host run and write, each for a host of its own; and which these are.
 
-    A file that is written belongs to the one command that starts K3s, if that runs wherever the file is written; of
-    several commands nobody knows which reads it.
+    Which of them are one host is told where all is read: see `assemble.tasks`.
     """
     every = list(tasks)
     facts = _facts(every)
-    found = [(task, fragment) for task in every for fragment in _read(task, path, facts)]
-    starts = [(task, one.host) for task, one in found if isinstance(one, Start) and not one.alone]
-    starting, host = starts[0] if len(starts) == 1 else (None, None)
-    written = [task for task, fragment in found if isinstance(fragment, ConfigFile | Placed | Unit)]
-    every_file = bool(written) and all(_runs_wherever(starting, one) for one in written)
-    for task, fragment in found:
-        if isinstance(fragment, Start) and not every_file:
-            why = "a task writes the config" if written else "another task may write the config"
-            yield replace(fragment, unseen=(*fragment.unseen, Unseen("config", why, fragment.at)))
-        elif host is not None and isinstance(fragment, _ON_HOST) and fragment.host and _runs_wherever(starting, task):
-            yield replace(fragment, host=host)
-        else:
-            yield fragment
+    hosts: list[tuple[str, frozenset[str]]] = []
+    for task in every:
+        for host, found in _read(task, path, facts):
+            hosts += [(host, task.conditions)] if host is not None else []
+            yield found
+    if hosts:
+        yield TaskList(tuple(dict.fromkeys(hosts)))
 
 
-def _runs_wherever(starting: Task | None, other: Task) -> bool:
-    """Whether a task runs on no host but those on which another one does."""
-    return starting is not None and other.conditions <= starting.conditions
-
-
-def _read(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[Fragment]:
+def _read(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[tuple[str | None, Found]]:
+    """Yield what a task comes to, with the host that it is for."""
     if task.module in _COMMANDS:
-        yield from _command(task)
+        text = _command_text(task)
+        if text is not None:
+            host = host_at(text)
+            yield host, _script(without_templates(text), host, task)
     elif task.module in _FILES:
         yield from _file(task, path, facts)
-    elif task.module in _DOWNLOADS:
-        yield from _download(task)
-    yield from _credentials(task.environment)
+    elif task.module in _DOWNLOADS and (text := _download(task)) is not None:
+        yield None, _script(text, None, task)
+    for credential in _credentials(task.environment):
+        yield None, credential
+
+
+def _script(text: Text, host: str | None, task: Task) -> File:
+    return File(text=text, path="", read_as=ReadAs.SCRIPT, host=host, when=task.when, given=task.environment)
 
 
 def _credentials(given: Iterable[Variable]) -> Iterator[Credential]:
@@ -157,30 +136,6 @@ def _credentials(given: Iterable[Variable]) -> Iterator[Credential]:
 
 
 # --- commands ---------------------------------------------------------------------------------------------
-
-
-def _command(task: Task) -> Iterator[Fragment]:
-    """Read what a command runs as a shell script; `command` knows no pipes, which nobody writes there."""
-    text = _command_text(task)
-    if text is None or "k3s" not in f"{text}{' '.join(str(one.name) for one in task.environment)}".lower():
-        return
-    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-    for fragment in script.read(without_templates(text), task.environment):
-        yield _within(fragment, task.when) if task.when else fragment
-
-
-def _within(fragment: Fragment, when: When) -> Fragment:
-    """Add the conditions of a task to those of what it starts and writes."""
-    match fragment:
-        case Start():
-            words = tuple(one._replace(when=(*when, *one.when)) for one in fragment.arguments)
-            given = tuple(one._replace(when=(*when, *one.when)) for one in fragment.variables)
-            return replace(fragment, arguments=words, variables=given, when=(*when, *fragment.when))
-        case ConfigFile():
-            entries = tuple(one._replace(when=(*when, *one.when)) for one in fragment.entries)
-            return replace(fragment, entries=entries, when=(*when, *fragment.when))
-    return fragment
 
 
 def _command_text(task: Task) -> Text | None:
@@ -218,49 +173,49 @@ def _without_parameters(text: Text) -> Text:
     return join([*kept, text[position:]], "") if position else text
 
 
-def _download(task: Task) -> Iterator[Fragment]:
-    """Read a download as the `curl` that does the same; what is checked against a sum needs no other check."""
+def _download(task: Task) -> Text | None:
+    """Return the `curl` that does what a task downloads; what is checked against a sum needs no other check."""
     given = _parameters(task.value)
     url, target = given.get("url"), given.get("dest")
     if not isinstance(url, Scalar) or not isinstance(target, Scalar) or "checksum" in given:
-        return
-    if "k3s" not in f"{url} {target}":
-        return
-    from k3s_policy.readers import script  # noqa: PLC0415  likewise
-
+        return None
     checked = given.get("validate_certs")
     words = [url.text.stand_in("curl"), url.text.stand_in("-o"), target.text, url.text]
     if isinstance(checked, Scalar) and str(checked).lower() in ("false", "no", "off", "0"):
         words.insert(1, checked.text.stand_in("--insecure"))
-    yield from script.read(command_line(without_templates(word) for word in words))
+    return command_line(without_templates(word) for word in words)
 
 
 # --- files ------------------------------------------------------------------------------------------------
 
 
-def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[Fragment]:
+def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[tuple[str, Found]]:
+    """Yield a file with its permissions: what is written into it, or which of the repository it is made of."""
     given = _parameters(task.value)
     target = given.get("dest") or given.get("path") or given.get("name")
     if not isinstance(target, Scalar):
         return
     place = _in_folder(without_templates(target.text), given.get("src"))
-    if not _K3S_FILE.search(str(place)):
-        return
-    host = f"{path}#{target.text.span.start}"
-    mode = given.get("mode")
-    if isinstance(mode, Scalar) and _MODE.fullmatch(str(bits := mode_of(mode))) and _is_kept(given):
-        yield FileMode(place, bits, host, task.when)
+    host = host_at(target.text)
+    mode, bits = given.get("mode"), None
+    if isinstance(mode, Scalar) and _MODE.fullmatch(str(found := mode_of(mode))) and _is_kept(given):
+        bits = found
+    if bits is not None and belongs_to_k3s(str(place)):
+        yield host, FileMode(place, bits, host, task.when)
+        bits = None
     if task.module == "file" or str(given.get("state", "")) == "absent":
         return
     content, piece = given.get("content"), given.get("block") or given.get("line")
-    if content is not None:
-        yield from _written(content, str(place), host, task.when)
-        yield from _held(content, str(place), host, task.when, facts)
-    elif piece is not None:
-        yield from _piece(piece, str(place), host, task.when)
-        yield from _held(piece, str(place), host, task.when, facts)
+    written = content if content is not None else piece
+    if written is not None:
+        own = Mode(place, bits) if bits is not None else None
+        partial = content is None
+        for one in _written(written, str(place), host, task.when, partial=partial):
+            yield host, replace(one, mode=own) if isinstance(one, File) else one
+        for held in _held(written, str(place), host, task.when, facts):
+            yield host, held
     elif isinstance(source := given.get("src"), Scalar) and not _is_on(given.get("remote_src")):
-        yield from _placed(task, source.text, place, host, path)
+        yield host, _placed(task, source.text, place, host, path)
 
 
 def _in_folder(place: Text, source: Node | None) -> Text:
@@ -291,33 +246,15 @@ def _is_on(node: Node | None) -> bool:
     return isinstance(node, Scalar) and str(node).lower() in ("true", "yes", "on", "1")
 
 
-def _written(content: Node, place: str, host: str, when: When) -> Iterator[Fragment]:
+def _written(content: Node, place: str, host: str, when: When, *, partial: bool) -> Iterator[Found]:
+    """Yield what is written into a file; of a piece that begins in the middle of a config nothing is told."""
     if isinstance(content, Scalar):
-        if (content.tag or "").startswith("!"):
+        if (content.tag or "").startswith("!") or (partial and is_config_path(place) and not _is_whole(content.text)):
             return
-        yield from written.read(WrittenFile(place, without_templates(content.text), when), host)
-    elif config.path_claims(place) and (file := configuration(content, place, claimed=True)) is not None:
+        yield File(text=without_templates(content.text), path=place, host=host, when=when, partial=partial)
+    elif not partial and is_config_path(place) and (file := configuration(content, place, claimed=True)) is not None:
         entries = tuple(entry._replace(when=when) for entry in file.entries)
         yield replace(file, path=place, host=host, entries=entries, when=when)
-
-
-def _piece(content: Node, place: str, host: str, when: When) -> Iterator[Fragment]:
-    """Read what is put into a file of which nothing else is seen; where it begins in the middle, nothing is told."""
-    if not isinstance(content, Scalar):
-        return
-    whole = not config.path_claims(place) or _is_whole(content.text)
-    for fragment in _written(content, place, host, when) if whole else ():
-        match fragment:
-            case ConfigFile():
-                yield replace(fragment, open=(*fragment.open, content.text), error=None)
-            case Registries():
-                yield replace(fragment, open=True)
-            case Unit():
-                yield replace(fragment, template=True)
-            case BrokenFile() | NotJudged() | UnreadFile():
-                continue
-            case _:
-                yield fragment
 
 
 def _is_whole(text: Text) -> bool:
@@ -328,21 +265,18 @@ def _is_whole(text: Text) -> bool:
     return all(flags().get(str(key).rstrip("+")) and value.written for key, value in root.entries)
 
 
-def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Iterator[Placed]:
-    """Yield where a file of the repository is put: from the role's `templates` or `files`, or from beside the playbook.
+def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Placed:
+    """Return where a file of the repository is put: from the role's `templates` or `files`, or beside the playbook.
 
     As Ansible looks for it (https://docs.ansible.com/ansible/latest/playbook_guide/playbook_pathing.html).
     """
-    target = str(place)
     source = without_templates(source)
-    if not _PLACED.search(target):
-        return
     kind = "templates" if task.module == "template" else "files"
     root, tasks, _ = f"/{path}".rpartition("/tasks/")
     if not tasks:
         root, _, _ = f"/{path}".rpartition("/handlers/") if "/handlers/" in f"/{path}" else f"/{path}".rpartition("/")
     folders = (posixpath.join(root, kind).lstrip("/"), root.lstrip("/"))
-    yield Placed(source, target, host, path, when=task.when, folders=folders)
+    return Placed(source, str(place), host, path, when=task.when, folders=folders)
 
 
 # --- credentials in what templates make -----------------------------------------------------------------------
@@ -364,7 +298,7 @@ def _held(
     content: Node, place: str, host: str, when: When, facts: dict[str, list[tuple[str, Text]]]
 ) -> Iterator[HeldCredential]:
     """Yield the credentials that a file holds by a variable that was made in the same tasks."""
-    if not isinstance(content, Scalar) or "{{" not in str(content):
+    if not isinstance(content, Scalar) or "{{" not in str(content) or not belongs_to_k3s(place):
         return
     for name in dict.fromkeys(_NAME.findall(str(content))):
         for what, at in facts.get(name, ())[:1]:

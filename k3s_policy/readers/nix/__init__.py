@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats import template
 from k3s_policy.formats.shell import split_words
+from k3s_policy.k3s.places import UNIT_FOLDER, configures
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import Placed, Start
 from k3s_policy.model.lower import Argument, Variable
-from k3s_policy.readers import written
 from k3s_policy.readers.nix.expression import (
     Binding,
     Call,
@@ -35,11 +36,11 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.readers.nix.expression import Expression
     from k3s_policy.text import Text
 
-__all__ = ["read"]
+__all__ = ["claims", "read"]
 
 _WRAPPERS = frozenset({"mkIf", "mkForce", "mkDefault", "mkOverride", "mkMerge", "mkBefore", "mkAfter", "mkOrder"})
 """Functions of the module system around a value: their last argument is it."""
@@ -65,10 +66,15 @@ _OPTIONS = {
 _SWITCHES = {"selinux": "--selinux", "clusterInit": "--cluster-init", "disableAgent": "--disable-agent"}
 
 
-def read(text: Text, _: str) -> Iterator[Fragment]:
+def claims(_: Seen) -> bool:
+    """Whether a file is an expression of Nix: its name says so."""
+    return True
+
+
+def read(seen: Seen) -> Iterator[Found]:
     """Read each set of a file that configures K3s; the sets of a file are different hosts."""
     try:
-        root = parse(text)
+        root = parse(seen.text)
         hosts = [found for one in _sets(root) for found in _hosts(one)]
         fragments = [fragment for host, bindings in hosts for fragment in _host(host, bindings)]
     except (UnfollowedError, RecursionError):
@@ -107,7 +113,6 @@ _ROOTS = ("services", "environment", "systemd")
 
 def _hosts(root: Set) -> Iterator[tuple[str, tuple[Binding, ...]]]:
     """Yield what the bindings of a set say of each host, by the place of the set and the names above the options."""
-    span = root.at.span
     hosts: dict[tuple[str, ...], list[Binding]] = {}
     for binding in root.bindings:
         begins = next((number for number, name in enumerate(binding.path) if name in _ROOTS), None)
@@ -115,10 +120,10 @@ def _hosts(root: Set) -> Iterator[tuple[str, tuple[Binding, ...]]]:
             own = Binding(binding.path[begins:], binding.at, binding.value)
             hosts.setdefault(binding.path[:begins], []).append(own)
     for names, bindings in hosts.items():
-        yield ".".join((f"{span.source.path}#{span.start}", *names)), tuple(bindings)
+        yield ".".join((host_at(root.at), *names)), tuple(bindings)
 
 
-def _host(host: str, bindings: tuple[Binding, ...]) -> Iterator[Fragment]:
+def _host(host: str, bindings: tuple[Binding, ...]) -> Iterator[Found]:
     settings: dict[str, list[tuple[Binding, When]]] = {}
     variables: list[Variable] = []
     for binding, when in _flat(bindings, ALWAYS):
@@ -128,21 +133,23 @@ def _host(host: str, bindings: tuple[Binding, ...]) -> Iterator[Fragment]:
             case ("systemd", "services", "k3s", "environment", name):
                 if name and isinstance(value := _plain(binding.value), String):
                     variables.append(Variable(binding.at, value.text, Form.UNIT_ENVIRONMENT, when))
-            case ("environment", "etc", path, kind) if path.startswith("rancher/k3s/"):
+            case ("environment", "etc", path, kind):
                 yield from _file(f"/etc/{path}", kind, binding, when, host)
+            case ("systemd", "units", name, "text"):
+                yield from _file(f"{UNIT_FOLDER}{name}", "text", binding, when, host)
     if settings:
         yield _start(settings, variables, host)
 
 
-def _file(path: str, kind: str, binding: Binding, when: When, host: str) -> Iterator[Fragment]:
+def _file(path: str, kind: str, binding: Binding, when: When, host: str) -> Iterator[Found]:
     """Read a file that is written here, or taken from the repository."""
     value = _plain(binding.value)
     if not isinstance(value, String):
         return
     if kind == "text":
-        yield from written.read(written.WrittenFile(path, template.opaque(value.text), when), host)
-    elif kind == "source":
-        yield Placed(value.text, path, host, value.text.span.source.path, when=when)
+        yield File(text=template.opaque(value.text), path=path, host=host, when=when, may_go_on=True)
+    elif kind == "source" and configures(path):
+        yield Placed(value.text, path, host, source_of(value.text), when=when)
 
 
 def _flat(
@@ -165,13 +172,18 @@ def _flat(
             yield binding, when
 
 
-_LEADING = (("services", "k3s"), ("environment", "etc"), ("systemd", "services", "k3s", "environment"))
+_LEADING = (
+    ("services", "k3s"),
+    ("environment", "etc"),
+    ("systemd", "units"),
+    ("systemd", "services", "k3s", "environment"),
+)
 """The options that matter here."""
 
 
 def _leads_on(path: tuple[str, ...]) -> bool:
     """Whether something that matters may stand in the set at a path."""
-    if path[:2] == ("environment", "etc"):
+    if path[:2] in (("environment", "etc"), ("systemd", "units")):
         return len(path) < 4
     return any(path == names[: len(path)] for names in _LEADING)
 

@@ -12,12 +12,14 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from k3s_policy.formats import template
 from k3s_policy.formats.shell import read_script
-from k3s_policy.k3s.program import is_k3s, is_shell
+from k3s_policy.k3s.places import INSTALLER_URL, OWN_INSTALLER_URL, is_installer, leads_into_configuration
+from k3s_policy.k3s.program import SHELL, is_k3s, is_shell
 from k3s_policy.model import Download, Form, Unseen
-from k3s_policy.model.fragment import Start
-from k3s_policy.readers import written
-from k3s_policy.readers.script import permissions, placed, start, writing
+from k3s_policy.model.file import File, host_at
+from k3s_policy.model.fragment import Start, Unfollowed
+from k3s_policy.readers.script import k3d, permissions, placed, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
@@ -27,10 +29,9 @@ from k3s_policy.readers.script.call import (
     upstream_words,
     without_options,
 )
-from k3s_policy.readers.script.collected import TELLING_OPTION, collected
+from k3s_policy.readers.script.collected import collected
 from k3s_policy.readers.script.download import (
     DOWNLOADING_PROGRAMS,
-    INSTALLER_URL,
     THE_INSTALLER,
     addresses_of_installer,
     check_of,
@@ -39,33 +40,25 @@ from k3s_policy.readers.script.download import (
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from k3s_policy.formats.shell import Script, Word
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.model.lower import Variable
     from k3s_policy.readers.script.download import Check, Fetched
     from k3s_policy.text import Text
 
-__all__ = ["claims", "concerns_k3s", "is_template", "read"]
+__all__ = ["claims", "read"]
 
 _SUFFIXES = frozenset({"sh", "bash", "zsh", "ksh", "ash"})
 _TEMPLATE_SUFFIXES = frozenset({"tpl", "tftpl", "tmpl", "template", "in"})
-_SHEBANG = re.compile(r"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)(?:ba|da|a|z|k)?sh\b")
+_SHEBANG = re.compile(rf"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*){SHELL}\b")
 # Statements, and expressions that are a word by themselves: no shell has either. `--format '{{ .ID }}'` is common.
 _TEMPLATE = re.compile(
     r"%\{~?\s*(?:if|endif)\b|\{%-?\s*(?:if|endif|for)\b|(?m:(?:^|[ \t=])\{\{[ \t][^{}\n]*\}\}(?=[ \t]|$))"
 )
-# Scripts of other places may do more than K3s's, and choose a release themselves.
-_OWN_URL = re.compile(
-    r"(?:https?://)?(?:get\.k3s\.io/?|rancher-mirror\.[a-z0-9.-]+/k3s/k3s-install\.sh"
-    r"|raw\.githubusercontent\.com/(?:k3s-io|rancher)/k3s/[^\s'\"]*install\.sh)"
-)
-_INSTALLER_FILE = re.compile(
-    r"(?i)(?:^|/)(?![^/]*uninstall)(?:[^/]*k3s[^/]*install[^/]*|[^/]*install[^/]*k3s[^/]*|get[-_.]?k3s[^/]*)$"
-)
 _GENERIC_INSTALLER = re.compile(r"(?:^|/)install\.sh$")
-_K3S_FOLDER = re.compile(r"rancher/k3s(?:/|$)|(?:systemd/system|default|sysconfig)/k3s")
 _REMOTE_PROGRAMS = frozenset({"ssh", "multipass", "lxc", "incus", "vagrant", "docker", "podman", "nerdctl", "kubectl"})
 _APPLYING = ("apply", "create", "replace")
 """Commands of kubectl that read objects."""
@@ -73,54 +66,39 @@ _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 # Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
 _PLACING_PROGRAMS = frozenset({"cp", "mv", "ln", "install", "scp", "rsync", "curl", "wget", "envsubst", "sed", "yq"})
 _IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
-_KUBECONFIG = re.compile(r"rancher/k3s/k3s\.yaml$")
 _DEEPEST = 6
 
 
-def claims(path: str, content: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a shell script, by its suffix or first line."""
-    name = path[path.rfind("/") + 1 :]
-    suffix = name.rpartition(".")[2].lower() if "." in name else ""
-    if suffix in _SUFFIXES:
+    suffix, content = _suffix(seen.file.path), seen.content
+    if suffix in _SUFFIXES or _suffix(seen.path) in _SUFFIXES:
         return True
     if suffix in _TEMPLATE_SUFFIXES or not suffix or suffix.isdigit():
         return _SHEBANG.match(content[:200].lstrip("\ufeff \t\r\n")) is not None
     return False
 
 
-def concerns_k3s(content: str) -> bool:
-    """Whether a script names K3s or an option that only K3s has: the others are not worth interpreting."""
-    return "k3s" in content.lower() or TELLING_OPTION.search(content) is not None
+def _suffix(path: str) -> str:
+    name = path[path.rfind("/") + 1 :]
+    return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def is_template(path: str, content: str) -> bool:
-    """Whether another program fills the script in first: by its suffix, or by statements no shell has."""
-    return path.rpartition(".")[2].lower() in _TEMPLATE_SUFFIXES or _TEMPLATE.search(content) is not None
+def read(seen: Seen) -> Iterator[Found]:
+    """Read a script from its first to its last command."""
+    file = seen.file
+    reading = _Reading(file.host or host_at(file.text), file.given, file.form, 0)
+    reading.own = file.others
+    reading.synthetic = file.synthetic
+    yield from reading.read(file.text if seen.written else _filled(seen))
 
 
-def read(  # noqa: PLR0913
-    text: Text,
-    given: Sequence[Variable] = (),
-    form: Form | None = None,
-    *,
-    host: str | None = None,
-    others: Collection[str] = (),
-    unseen: Sequence[Unseen] = (),
-) -> Iterator[Fragment]:
-    """Read a script; `given` are variables it is started with, `form` says where it stands if not in a file.
-
-    `host` names the host it runs on, where it is not alone there; `others` are the paths of scripts there that are read
-    by themselves, whatever they are called; `unseen` is what it may be given that is not written here.
-    """
-    reading = _Reading(host or _host(text), tuple(given), form, 0)
-    reading.own = frozenset(others)
-    reading.unseen = tuple(unseen)
-    yield from reading.read(text)
-
-
-def _host(text: Text) -> str:
-    """Name the host a script runs on by the place of the script."""
-    return f"{text.span.source.path}#{text.span.start}"
+def _filled(seen: Seen) -> Text:
+    """Return a script with what another program fills in first marked as not known."""
+    text, path, content = seen.file.text, seen.file.path, seen.content
+    named = _suffix(path) in _TEMPLATE_SUFFIXES or template.is_template(path)
+    syntax = template.syntax_of(path, content) if named or _TEMPLATE.search(content) else None
+    return template.filled(text, syntax) if syntax else text
 
 
 class _Reading:
@@ -132,12 +110,12 @@ class _Reading:
         self.given = given
         self.form = form
         self.depth = depth
-        self.found: list[Fragment] = []
+        self.found: list[Found] = []
         self.writings: list[writing.Writing] = []
         self.standard_input: tuple[Text, ...] = ()
         self.places_files = False
         self.sourced: Text | None = None
-        self.own: frozenset[str] = frozenset()
+        self.own: AbstractSet[str] = frozenset()
         """Functions and scripts that are read by themselves, and are no install script by their names."""
         self.downloads: list[Fetched] = []
         self.written: dict[str, list[Fetched]] = {}
@@ -147,9 +125,9 @@ class _Reading:
         self.installers: set[int] = set()
         self.checks: list[tuple[Check, int]] = []
         """Each with the number of downloads before it."""
-        self.unseen: tuple[Unseen, ...] = ()
+        self.synthetic = False
 
-    def read(self, text: Text) -> Iterator[Fragment]:
+    def read(self, text: Text) -> Iterator[Found]:
         """Read a script from its first to its last command."""
         script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given))
         self.own |= {command.inside for command in script.commands if command.inside}
@@ -176,9 +154,7 @@ class _Reading:
         elif name == "k3sup":
             self.found.extend(start.k3sup(call))
         elif name == "k3d":
-            from k3s_policy.readers.script import k3d  # noqa: PLC0415  few scripts make such clusters
-
-            self.found.extend(k3d.created(call, self.path))
+            self.found.extend(k3d.created(call))
         elif self._is_installer(call.program, call, call.words[1:]):
             self._install(call, call.words[1:], self._origin(call.words[0]))
         else:
@@ -225,25 +201,19 @@ class _Reading:
             for position, url in enumerate(one.urls):
                 yield Download(part, url, one.unverified if not position else (), one.secrets, one.guarded)
 
-    def _finished(self, script: Script) -> Iterator[Fragment]:
+    def _finished(self, script: Script) -> Iterator[Found]:
         """Yield everything, with what the script writes and what it only collects in variables."""
         for file in writing.gather(self.writings):
-            if file.path.endswith(".sh"):
-                self._nested(file.content, ())
-            else:
-                self.found.extend(written.read(file, self.host))
-        self.found.extend(collected(script, self.found))
-        self.found.extend(self._downloads())
-        unseen = list(self.unseen)
+            self.found.append(replace(file, host=self.host, others=self.own))
+        if not self.synthetic:
+            self.found.append(collected(script))
+            self.found.extend(self._downloads())
+        unseen: list[Unseen] = []
         if self.places_files:
             unseen.append(Unseen("config", "the script puts a file into the K3s configuration"))
         if self.sourced is not None:
             unseen.append(Unseen("environment", "the script takes variables from another file", self.sourced))
-        for fragment in self.found:
-            if unseen and isinstance(fragment, Start) and not fragment.alone:
-                yield replace(fragment, unseen=(*fragment.unseen, *unseen))
-            else:
-                yield fragment
+        yield from _with_unseen(self.found, tuple(unseen))
 
     def _shell(self, call: Call) -> None:
         letters, operands, inline = shell_options(call.words[1:])
@@ -271,7 +241,7 @@ class _Reading:
         if program.startswith("<(") and INSTALLER_URL.search(program):
             return True
         # Scripts of one's own have such names too.
-        if _INSTALLER_FILE.search(program) and start.for_k3s(call.variables, operands):
+        if is_installer(program) and start.for_k3s(call.variables, operands):
             return True
         name = program.rpartition("/")[2]
         if name in self.origins:
@@ -299,7 +269,7 @@ class _Reading:
         """Read what `ssh host '...'`, `multipass exec vm -- sh -c '...'` and their kind run elsewhere."""
         if call.name == "kubectl" and any(str(word.text) in _APPLYING for word in call.words[1:]):
             for text in fed(call.command):
-                self.found.extend(written.read(written.WrittenFile("objects.yaml", text, call.command.when), self.host))
+                self.found.append(File(text=text, path="objects.yaml", host=self.host, when=call.command.when))
             return
         address = None
         if call.name == "ssh":
@@ -329,19 +299,39 @@ class _Reading:
         here: bool = False,
     ) -> None:
         """Read a script within this one; `address` is what this one calls the host it runs on, if another."""
-        if self.depth < _DEEPEST and any("k3s" in str(part).lower() for part in (text, *standard_input)):
-            host = self.host if here else _host(text)
-            if address is not None:
-                host = placed.remote_host(self.path, address)
-            nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
-            nested.standard_input = standard_input
-            nested.own = self.own
-            nested.unseen = self.unseen if here else ()
-            for fragment in nested.read(text):
-                if address is not None and isinstance(fragment, Start) and fragment.host == host:
-                    self.found.append(replace(fragment, addresses=(address,)))
-                else:
-                    self.found.append(fragment)
+        if not any("k3s" in str(part).lower() for part in (text, *standard_input)):
+            return
+        if self.depth == _DEEPEST:
+            self.found.append(
+                Unfollowed(
+                    f"{text.span.source.path}:{text.span.line}", f"more than {_DEEPEST} levels of scripts in scripts"
+                )
+            )
+            return
+        host = self.host if here else host_at(text)
+        if address is not None:
+            host = placed.remote_host(self.path, address)
+        nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
+        nested.standard_input = standard_input
+        nested.own = self.own
+        nested.synthetic = self.synthetic
+        for found in nested.read(text):
+            if address is not None and isinstance(found, Start) and found.host == host:
+                self.found.append(replace(found, addresses=(address,)))
+            else:
+                self.found.append(found)
+
+
+def _with_unseen(found: Iterable[Found], unseen: tuple[Unseen, ...]) -> Iterator[Found]:
+    """Say what is not seen to whatever is started on hosts of the script, by itself or by what it writes."""
+    for one in found:
+        if unseen and isinstance(one, Start) and not one.alone:
+            yield replace(one, unseen=(*one.unseen, *unseen))
+        elif unseen and isinstance(one, File):
+            said = one.said or Start(one.text[:0], None, (), Form.COMMAND)
+            yield replace(one, said=replace(said, unseen=(*said.unseen, *unseen)))
+        else:
+            yield one
 
 
 def _may_place(call: Call) -> bool:
@@ -353,12 +343,12 @@ def _may_place(call: Call) -> bool:
     elif call.name not in DOWNLOADING_PROGRAMS:
         targets = words[-1:]
     written = (str(one.target.text) for one in call.command.redirects if one.target and one.operator.startswith(">"))
-    return any(_K3S_FOLDER.search(word) and not _KUBECONFIG.search(word) for word in (*targets, *written))
+    return any(map(leads_into_configuration, (*targets, *written)))
 
 
 def _own_url(words: Iterable[Word]) -> Text | None:
     """Return the first address of K3s's own install script among some words."""
-    found = ((word.text, _OWN_URL.search(str(word.text))) for word in words)
+    found = ((word.text, OWN_INSTALLER_URL.search(str(word.text))) for word in words)
     return next((text.cut(match) for text, match in found if match), None)
 
 

@@ -12,71 +12,28 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from k3s_policy.k3s.download import THE_INSTALLER, part_of_k3s, path_of
 from k3s_policy.model import Download
 from k3s_policy.readers.script.call import fed, upstream_words
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
 
 __all__ = [
     "DOWNLOADING_PROGRAMS",
-    "INSTALLER_URL",
     "THE_INSTALLER",
     "Check",
     "Fetched",
     "addresses_of_installer",
     "check_of",
     "fetched",
-    "part_of_k3s",
 ]
 
 DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
-INSTALLER_URL = pattern(
-    r"get\.k3s\.io|get-k3s|k3s[^\s'\"]*install[^\s'\"/]*\.sh|install[^\s'\"/]*k3s|/k3s[^\s'\"]*/install\.sh"
-)
-"""What the addresses of K3s's install script have in common, its mirrors' included."""
-
-THE_INSTALLER = "the install script"
-_PARTS = (
-    (pattern(r"k3s-airgap-images|/k3s-images\.txt$|/k3s/agent/images/"), "images of K3s"),
-    (pattern(r"/(?:k3s-io|rancher)/k3s/releases/.*/k3s(?:-[a-z0-9]+)?$"), "the program of K3s"),
-    (pattern(r"/(?:k3s-io|rancher)/k3s/releases/"), "a release of K3s"),
-)
-_PROGRAM = pattern(r"k3s(?:-(?:arm64|armhf|s390x|amd64))?")
-_KEPT_PROGRAM = pattern(r"k3s(?!.*\.(?:json|ya?ml|txt|html?|crt|pem|log)$)[\w.+%-]*")
-_HOST = pattern(r"(?i)[a-z][a-z0-9+.-]*://(?P<host>[^/?#]*)")
-_HOSTS_OF_INSTALLER = pattern(r"get\.k3s\.io|get-k3s")
-
-
-def part_of_k3s(urls: Iterable[str], targets: Iterable[str]) -> str | None:
-    """Say what of K3s is downloaded, by the addresses and the files that it is written to; None where it is nothing.
-
-    Many a service answers at an address that ends in `k3s`: only what is kept under that name is the program.
-    """
-    kept = {target.rpartition("/")[2] for target in targets}
-    for url in urls:
-        host, path = _HOST.match(url), _path(url)
-        if _HOSTS_OF_INSTALLER.search(host["host"] if host else url) or INSTALLER_URL.search(path):
-            return THE_INSTALLER
-        if part := next((part for names, part in _PARTS if names.search(path)), None):
-            return part
-        if _PROGRAM.fullmatch(path.rpartition("/")[2]) and any(map(_KEPT_PROGRAM.fullmatch, kept)):
-            return "the program of K3s"
-    if any(map(INSTALLER_URL.search, kept)):
-        return THE_INSTALLER
-    if any(map(_PROGRAM.fullmatch, kept)):
-        return "the program of K3s"
-    return next((part for names, part in _PARTS for target in targets if names.search(target)), None)
-
-
-def _path(url: str) -> str:
-    """Return an address without its host and what it asks."""
-    host = _HOST.match(url)
-    return (url[host.end() :] if host else url).partition("?")[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +130,7 @@ def fetched(call: Call) -> Fetched | None:
             secrets += _secrets(name, value)
         guarded = guarded or name in ("--proto", "--proto-default")
     if keeps_name:
-        targets += [_path(str(url)).rpartition("/")[2] for url in urls]
+        targets += [path_of(str(url)).rpartition("/")[2] for url in urls]
     redirects = (one for one in call.command.redirects if one.target is not None and one.operator in (">", ">|", ">>"))
     targets += [str(one.target.text) for one in redirects if one.target is not None]
     if "/dev/null" in targets:

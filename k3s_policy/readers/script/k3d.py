@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.formats.tree import read_yaml
 from k3s_policy.model import Unseen
-from k3s_policy.readers.k3d import read_document
-from k3s_policy.readers.k3d.nodes import ClusterPlan, Given, nodes
+from k3s_policy.model.file import File, source_of
+from k3s_policy.model.k3d import ClusterPlan, Given, nodes
 from k3s_policy.readers.script.call import fed
 from k3s_policy.text import Text
 from k3s_policy.text.pattern import pattern
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.formats.shell import Word
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Run
 
@@ -49,17 +48,17 @@ class _Option(NamedTuple):
     value: Word
 
 
-def created(call: Call, path: str) -> Iterator[Fragment]:
+def created(call: Call) -> Iterator[Found]:
     """Read the making of a cluster, with the config that it is given as its input."""
     if [str(word.text) for word in call.words[1:3]] != ["cluster", "create"]:
         return
     given = list(_options(call.words[3:]))
     last = {option.name: option.value.text for option in given}
     for text in fed(call.command):
-        yield from read_document(text, read_yaml(text), path)
+        yield File(text=text, path="k3d.yaml")
     operands = [option.value for option in given if not option.name]
     plan = ClusterPlan(
-        path=path,
+        path=source_of(call.words[2].text),
         at=call.words[2].text,
         name=operands[0].text if operands else None,
         servers=last.get("--servers"),

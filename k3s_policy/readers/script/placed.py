@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from k3s_policy.k3s.places import configures, holds_configuration
 from k3s_policy.model.fragment import Placed
 from k3s_policy.readers.script.call import without_options
 from k3s_policy.text.pattern import pattern
@@ -19,12 +20,6 @@ __all__ = ["address_of", "placed", "remote_host"]
 _OPTIONS_WITH_VALUE = {"cp": "tS", "mv": "tS", "ln": "tS", "install": "mogtS", "scp": "cDFiJloPS", "rsync": "eMf"}
 """Letters of the options that take the next word, by program."""
 _REMOTE = pattern(r"(?P<login>[^/:\s@]*@)?(?P<host>[^/:\s@]+|\[[^\]]+\]):(?P<path>.*)")
-_K3S_FILE = pattern(
-    r"(?:^|/)etc/(?:rancher/k3s/[^/]+\.ya?ml(?:\.d/[^/]+\.ya?ml)?|(?:default|sysconfig)/k3s[^/]*"
-    r"|systemd/system/k3s[^/]*\.service(?:\.env|\.d/[^/]+\.conf)?)$"
-)
-_FOLDER = pattern(r"/|/?etc(?:/rancher(?:/k3s)?|/systemd(?:/system)?|/default|/sysconfig)?")
-"""Folders in which K3s's files lie, at some depth."""
 _RECURSIVE = pattern(r"-[A-Za-z]*[rRa]|--(?:recursive|archive)$")
 _HAS_SUFFIX = pattern(r"\.(?:ya?ml|service|conf|env)$|(?:^|/)(?:default|sysconfig)/k3s[^/]*$")
 
@@ -40,7 +35,7 @@ def placed(call: Call, host: str, script: str) -> list[Placed]:
         return []
     address, path = _host_and_path(target) if call.name in ("scp", "rsync") else (None, target)
     where = host if address is None else remote_host(script, address)
-    if path.known and _is_recursive(call) and _FOLDER.fullmatch(str(path).rstrip("/") or "/"):
+    if path.known and _is_recursive(call) and holds_configuration(str(path)):
         folders = (_in_folder(path, word.text) for word in operands)
         return [Placed(one, at, where, script, address, call.command.when, folder=True) for one, at in folders]
     several = len(operands) > 1 or folder is not None
@@ -101,4 +96,4 @@ def _destination(path: Text, source: Text, *, several: bool) -> str | None:
         return None
     if several or written.endswith("/") or not _HAS_SUFFIX.search(written):
         written = posixpath.join(written, posixpath.basename(str(source)))
-    return written if _K3S_FILE.search(written) else None
+    return written if configures(written) else None

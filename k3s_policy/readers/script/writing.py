@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from k3s_policy.model.file import File
 from k3s_policy.readers.script.call import unwrapped
-from k3s_policy.readers.written import WrittenFile
 from k3s_policy.text import Text, join
 from k3s_policy.text.branch import exclusive
 
@@ -68,7 +68,7 @@ def installed_input(call: Call) -> list[Text]:
     return [target for source, target in pairwise(words) if str(source) == "/dev/stdin"]
 
 
-def gather(every: list[Writing]) -> list[WrittenFile]:
+def gather(every: list[Writing]) -> list[File]:
     """Put together what is written to one file: a later `>` starts anew, `>>` goes on.
 
     So do the commands of a group, which share its one redirection.
@@ -82,7 +82,7 @@ def gather(every: list[Writing]) -> list[WrittenFile]:
         else:
             files[key] = [writing.content]
         targets[key] = writing.path
-    return [WrittenFile(path, join(parts, "\n"), when) for (path, when), parts in files.items()]
+    return [File(text=join(parts, "\n"), path=path, when=when, may_go_on=True) for (path, when), parts in files.items()]
 
 
 def _output(call: Call, standard_input: tuple[Text, ...]) -> Text | None:

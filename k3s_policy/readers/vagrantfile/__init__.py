@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import command_line, split_words
+from k3s_policy.k3s.places import CONFIG, INSTALLER_URL, ReadAs
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.committed import credentials_of_k3s
+from k3s_policy.model.file import File
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import environment, script, written
-from k3s_policy.readers.script.download import INSTALLER_URL
 from k3s_policy.readers.vagrantfile.ruby import literals
 from k3s_policy.text import Text, join
 from k3s_policy.text.filling import Values, replaced
@@ -24,10 +25,10 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.readers.vagrantfile.ruby import Literal
 
-__all__ = ["read"]
+__all__ = ["claims", "read"]
 
 _INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*$")
 _USED_INLINE = pattern(r"(?::inline[ \t]*=>|\binline:|\.inline[ \t]*=)[ \t]*(?P<name>[$@]{0,2}[A-Za-z_]\w*)")
@@ -57,8 +58,14 @@ _OPTION = pattern(r"\b(?P<name>\w+)\.(?P<option>args|env|config)[ \t]*=[ \t]*(?P
 _ASSIGNMENT = pattern(r"(?P<name>[A-Z]\w*)=")
 
 
-def read(text: Text, path: str) -> Iterator[Fragment]:
+def claims(_: Seen) -> bool:
+    """Whether a file is a Vagrantfile: its name says so."""
+    return True
+
+
+def read(seen: Seen) -> Iterator[Found]:
     """Read the scripts that stand in the file, and what the plugin is told."""
+    text, path = seen.text, seen.source
     content = str(text)
     found = literals(text)
     uses: dict[str, list[int]] = {}
@@ -66,17 +73,19 @@ def read(text: Text, path: str) -> Iterator[Fragment]:
         uses.setdefault(match["name"], []).append(content.rfind("\n", 0, match.start()) + 1)
     arguments = _arguments_by_line(found)
     variables = _variables_by_line(text, found)
+    gives = _GIVING.search(content) is not None
     for one in found:
-        if _is_script(one, uses) and script.concerns_k3s(str(one.text)):
+        if _is_script(one, uses):
             lines = uses.get(one.assigned, [one.line])
             alone = len(set(lines)) == 1 and not _COUNTS.search(str(one.text))
             command = _given(one.text, arguments.get(lines[0], ())) if alone else one.text
             given = variables.get(lines[0], ()) if len(set(lines)) == 1 else ()
-            yield from script.read(command, given, unseen=_GIVES if _GIVING.search(content) else ())
+            said = Start(command[:0], None, (), Form.COMMAND, unseen=_GIVES) if gives else None
+            yield File(text=command, path="", read_as=ReadAs.SCRIPT, given=tuple(given), said=said)
         elif _PATH.search(one.before) and INSTALLER_URL.search(str(one.text)):
-            yield from _installer(one, arguments.get(one.line, ()), f"{path}#{one.start}")
+            yield _installer(one, arguments.get(one.line, ()), f"{path}#{one.start}")
         elif (variable := _variable(text, one)) is not None:
-            yield from environment.credentials_of_k3s((variable,))
+            yield from credentials_of_k3s((variable,))
     blocks = list(_PLUGIN.finditer(content))
     for number, block in enumerate(blocks):
         end = blocks[number + 1].start() if number + 1 < len(blocks) else len(content)
@@ -141,11 +150,11 @@ def _given(text: Text, arguments: Sequence[Literal]) -> Text:
     return replaced(text, parts)
 
 
-def _installer(url: Literal, arguments: Sequence[Literal], host: str) -> Iterator[Fragment]:
-    """Read a provisioner that fetches the install script."""
+def _installer(url: Literal, arguments: Sequence[Literal], host: str) -> File:
+    """Return a provisioner that fetches the install script."""
     at = url.text[:0]
     words = (at.stand_in("curl -sfL"), url.text, at.stand_in("| sh -s -"), *_arguments(arguments))
-    yield from script.read(join(words, " "), host=host)
+    return File(text=join(words, " "), path="", read_as=ReadAs.SCRIPT, host=host)
 
 
 def _is_script(literal: Literal, inline: Collection[str]) -> bool:
@@ -155,7 +164,7 @@ def _is_script(literal: Literal, inline: Collection[str]) -> bool:
     return _INLINE.search(literal.before) is not None or bool(literal.assigned and literal.assigned in inline)
 
 
-def _plugin(own: Sequence[Literal], block: str, host: str) -> Iterator[Fragment]:
+def _plugin(own: Sequence[Literal], block: str, host: str) -> Iterator[Found]:
     """Read what one block of vagrant-k3s says."""
     given: dict[str, list[Literal]] = {"args": [], "env": [], "config": []}
     for literal in own:
@@ -163,7 +172,7 @@ def _plugin(own: Sequence[Literal], block: str, host: str) -> Iterator[Fragment]
         if option is not None and option["name"] == block:
             given[option["option"]].append(literal)
     for config in given["config"][:1]:
-        yield from written.read(written.WrittenFile("/etc/rancher/k3s/config.yaml", config.text), host)
+        yield File(text=config.text, path=CONFIG, host=host, may_go_on=True)
     if not given["args"] and not given["env"]:
         return
     at = (given["args"] or given["env"])[0].text[:0]
@@ -173,9 +182,7 @@ def _plugin(own: Sequence[Literal], block: str, host: str) -> Iterator[Fragment]
         if (match := pattern(r"[A-Za-z_]\w*(?==)").match(str(word)))
     ]
     command = join([at.stand_in("curl -sfL https://get.k3s.io | sh -s -"), *_arguments(given["args"])], " ")
-    for fragment in script.read(command, variables, host=host):
-        if isinstance(fragment, Start):
-            yield fragment
+    yield File(text=command, path="", read_as=ReadAs.SCRIPT, host=host, given=tuple(variables), synthetic=True)
 
 
 def _words(several: Sequence[Literal]) -> Iterator[Text]:

@@ -10,11 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar
+from k3s_policy.formats.user_data import decoded
+from k3s_policy.k3s.places import CONFIG, INSTALLED_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Group, Unseen
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, Start
 from k3s_policy.model.lower import Argument, ConfigEntry, Variable
-from k3s_policy.readers import written
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.formats.tree import Node
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found
     from k3s_policy.text import Text
 
 __all__ = ["read_object"]
@@ -53,13 +55,12 @@ _OF_SERVERS = {
     "systemDefaultRegistry": "system-default-registry",
 }
 """Keys of an object, and the flags they become."""
-_CONFIG = "/etc/rancher/k3s/config.yaml"
 _NUMBER = pattern(r"[1-9][0-9]{0,2}")
 _MOST = 9
 """Servers that are looked at: more of them are started alike."""
 
 
-def read_object(root: Mapping, path: str) -> Iterator[Fragment]:
+def read_object(root: Mapping) -> Iterator[Found]:
     """Yield what the machines of a control plane, or of workers, start and are given."""
     kind = root.scalar("kind")
     spec = root.get("spec", "template", "spec") if str(kind).endswith("Template") else root.get("spec")
@@ -68,21 +69,21 @@ def read_object(root: Mapping, path: str) -> Iterator[Fragment]:
     if str(kind).startswith("KThreesControlPlane"):
         config = spec.get("kthreesConfigSpec")
         own = config if isinstance(config, Mapping) else Mapping((), kind.written[:0])
-        yield from _control_plane(kind.text, spec, own, path)
+        yield from _control_plane(kind.text, spec, own)
     elif str(kind).startswith("KThreesConfig"):
-        host = f"{path}#{kind.text.span.start}"
+        host = host_at(kind.text)
         yield from _files(spec, host)
         yield from _config(spec, ("agentConfig",), host)
         yield replace(_start(kind.text, "agent", spec, host), unseen=tuple(_unseen(spec, spec)))
 
 
-def _control_plane(kind: Text, spec: Mapping, config: Mapping, path: str) -> Iterator[Fragment]:
+def _control_plane(kind: Text, spec: Mapping, config: Mapping) -> Iterator[Found]:
     replicas = spec.scalar("replicas")
     several = replicas is not None and _NUMBER.fullmatch(str(replicas))
     at = replicas.text if replicas is not None else kind
-    group = Group(f"{path}#{kind.span.start}", "the machines of one control plane", at)
+    group = Group(host_at(kind), "the machines of one control plane", at)
     for number in range(min(int(str(replicas)), _MOST) if several else 1):
-        host = f"{path}#{kind.span.start}-{number}"
+        host = f"{host_at(kind)}-{number}"
         yield from _files(config, host)
         yield from _config(config, ("serverConfig", "agentConfig"), host)
         start = _start(at, "server", spec, host, joins=number > 0)
@@ -100,7 +101,7 @@ def _start(at: Text, role: str, spec: Mapping, host: str, *, joins: bool = True)
         version=_release(spec),
         host=host,
         alone=True,
-        words=(at.stand_in("/usr/local/bin/k3s"), at.stand_in(role)),
+        words=(at.stand_in(INSTALLED_PROGRAM), at.stand_in(role)),
     )
 
 
@@ -115,7 +116,7 @@ def _unseen(spec: Mapping, config: Mapping) -> Iterator[Unseen]:
         yield Unseen("version", "the machines say the release", version.text if version is not None else None)
     for item in config.items("files"):
         path = item.scalar("path") if isinstance(item, Mapping) else None
-        if path is not None and str(path).startswith(_CONFIG) and _content(item) is None:
+        if path is not None and str(path).startswith(CONFIG) and _content(item) is None:
             yield Unseen("config", f"{path} does not stand here", path.text)
 
 
@@ -136,30 +137,31 @@ def _config(spec: Mapping, parts: tuple[str, ...], host: str) -> Iterator[Config
             if str(key) in flags:
                 entries.append(ConfigEntry(key.text.stand_in(flags[str(key)]), value, appends=False))
     if entries:
-        yield ConfigFile(spec.written, tuple(entries), _CONFIG, host)
+        yield ConfigFile(spec.written, tuple(entries), CONFIG, host)
 
 
 def _content(item: Node) -> Text | None:
-    """Return what stands in a file, None where that is encoded, or a Secret has it."""
+    """Return what is in a file, None where that cannot be decoded, or a Secret has it."""
     content = item.scalar("content") if isinstance(item, Mapping) else None
-    encoded = isinstance(item, Mapping) and item.last("encoding") is not None
-    return content.text if content is not None and not encoded else None
+    encoding = item.scalar("encoding") if isinstance(item, Mapping) else None
+    if content is None or encoding is None:
+        return content.text if content is not None else None
+    text = decoded(content.text, str(encoding))
+    return text if text.known else None
 
 
-def _files(spec: Mapping, host: str) -> Iterator[Fragment]:
-    """Read the files of a machine, and the commands that run there, which may write others."""
+def _files(spec: Mapping, host: str) -> Iterator[File]:
+    """Hand back the files of a machine, and the commands that run there, which may write others."""
     for item in spec.items("files"):
         path = item.scalar("path") if isinstance(item, Mapping) else None
         content = _content(item)
         if path is not None and content is not None:
-            yield from written.read(written.WrittenFile(str(path), content), host)
+            yield File(text=content, path=str(path), host=host)
     commands = [
         command.text
         for name in ("preK3sCommands", "postK3sCommands")
         for command in spec.items(name)
         if isinstance(command, Scalar)
     ]
-    if any("k3s" in str(command) for command in commands):
-        from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-        yield from script.read(join(commands, "\n"), host=host)
+    if commands:
+        yield File(text=join(commands, "\n"), path="", read_as=ReadAs.SCRIPT, host=host)

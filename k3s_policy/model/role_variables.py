@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats.shell import split_words
 from k3s_policy.formats.template import JINJA, filled, fills_in, masked
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, read_yaml
-from k3s_policy.k3s import credential
+from k3s_policy.k3s import credential, roles
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs
+from k3s_policy.k3s.recognise import TELLING_OPTION, is_config, is_rke2
+from k3s_policy.k3s.roles import Meaning, Use
 from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HostVariables, LooseOptions, Start
 from k3s_policy.model.lower import Argument, Variable, config_entries
-from k3s_policy.readers import config, written
-from k3s_policy.readers.ansible import roles
-from k3s_policy.readers.ansible.roles import Meaning, Use
-from k3s_policy.readers.written import WrittenFile
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 
     from k3s_policy.formats.tree import Node
     from k3s_policy.k3s.version import Version
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found
     from k3s_policy.text import Text
 
 __all__ = ["arguments", "configuration", "environment", "lowered", "overriding", "release", "without_templates"]
 
-_CONFIG_PATH = "/etc/rancher/k3s/config.yaml"
-_REGISTRIES_PATH = "/etc/rancher/k3s/registries.yaml"
 _KEYS = pattern(r"(?m)^[ \t]*[a-z][a-z0-9]*(?:-[a-z0-9]+)+\+?:")
 _INSTALLER = "get.k3s.io"
 _TOKEN_KEY = pattern(r"(?:(?:cluster|server|agent|node|join)_)?token$")
@@ -42,7 +40,7 @@ _NO_SECRET = pattern(r"(?i)(?:true|false|yes|no|null|omit|none|~)?$|/|~/")
 _DEEPEST = 6
 
 
-def lowered(entries: Iterable[Entry], path: str, taken: Collection[int] = ()) -> Iterator[Fragment]:
+def lowered(entries: Iterable[Entry], path: str, taken: Collection[int] = ()) -> Iterator[Found]:
     """Yield what some variables that stand together mean for K3s; nothing is told of how they are used.
 
     `taken` are the identities of values of which more is known elsewhere.
@@ -55,7 +53,7 @@ def lowered(entries: Iterable[Entry], path: str, taken: Collection[int] = ()) ->
             yield from _lowered(entry, roles.meaning(str(entry.key), names), around, 0)
 
 
-def overriding(entries: Iterable[Entry], path: str) -> Iterator[Fragment]:
+def overriding(entries: Iterable[Entry], path: str) -> Iterator[Found]:
     """Yield the variables that a role sets hosts up by, of some that beat those of any inventory."""
     found = tuple(entry for entry in entries if roles.sets_up(str(entry.key)))
     if found:
@@ -79,7 +77,7 @@ def release(entries: Iterable[Entry]) -> Version | None:
     return Version.parse(str(found[-1])) if found else None
 
 
-def _lowered(entry: Entry, known: Meaning | None, around: _Around, depth: int) -> Iterator[Fragment]:
+def _lowered(entry: Entry, known: Meaning | None, around: _Around, depth: int) -> Iterator[Found]:
     key, value = entry
     path, pinned = around.path, around.pinned
     if "rke2" in str(key).lower() or depth > _DEEPEST:
@@ -92,8 +90,7 @@ def _lowered(entry: Entry, known: Meaning | None, around: _Around, depth: int) -
         case Meaning(Use.CREDENTIAL) if isinstance(value, Scalar):
             yield from _credential(key, value)
         case Meaning(Use.REGISTRIES) if isinstance(value, Scalar):
-            host = f"{path}#{key.text.span.start}"
-            yield from written.read(WrittenFile(_REGISTRIES_PATH, without_templates(value.text)), host)
+            yield File(text=without_templates(value.text), path=REGISTRIES, host=host_at(key.text))
         case Meaning(Use.ENVIRONMENT):
             yield from _environment_file(value, path)
         case Meaning(Use.CONFIG | Use.ARGUMENTS, role) if (
@@ -104,7 +101,7 @@ def _lowered(entry: Entry, known: Meaning | None, around: _Around, depth: int) -
             yield from _unknown(entry, around, depth)
 
 
-def _unknown(entry: Entry, around: _Around, depth: int) -> Iterator[Fragment]:
+def _unknown(entry: Entry, around: _Around, depth: int) -> Iterator[Found]:
     """Read a variable of which only its content can tell that it is for K3s."""
     key, value = entry
     if id(value) in around.read:
@@ -134,12 +131,10 @@ def _unknown(entry: Entry, around: _Around, depth: int) -> Iterator[Fragment]:
             yield from _lowered(inner, known, around, depth + 1)
 
 
-def _text(key: Scalar, value: Scalar, path: str, pinned: Version | None) -> Iterator[Fragment]:
+def _text(key: Scalar, value: Scalar, path: str, pinned: Version | None) -> Iterator[Found]:
     content = str(value)
     if any(map(_installs, content.splitlines() if _INSTALLER in content else ())):
-        from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-        yield from script.read(without_templates(value.text))
+        yield File(text=without_templates(value.text), path="", read_as=ReadAs.SCRIPT)
     elif "\n" in content and _KEYS.search(content) and (file := configuration(value, path)) is not None:
         yield from _config(key, file, None, pinned)
     elif "--" in content:
@@ -158,12 +153,10 @@ def _is_telling(words: tuple[Argument, ...]) -> bool:
     """Whether words are options, and one of them is K3s's alone."""
     if not words or (words[0].text.known and not str(words[0].text).startswith(("-", "server", "agent"))):
         return False
-    from k3s_policy.readers.script.collected import TELLING_OPTION  # noqa: PLC0415  for texts with options alone
-
     return any(TELLING_OPTION.match(str(word.text)) for word in words)
 
 
-def _credential(key: Scalar, value: Scalar) -> Iterator[Fragment]:
+def _credential(key: Scalar, value: Scalar) -> Iterator[Found]:
     if _NO_SECRET.match(str(value)):
         return
     flag = flags().get("datastore-endpoint") if str(key).endswith("endpoint") else None
@@ -171,11 +164,11 @@ def _credential(key: Scalar, value: Scalar) -> Iterator[Fragment]:
         yield Credential(str(key), key.text, secret, Form.ANSIBLE, value.tag)
 
 
-def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | None) -> Iterator[Fragment]:
+def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | None) -> Iterator[Found]:
     """Yield a config that is the value of a variable, of which a role makes the file, with more in it."""
-    host = f"{key.text.span.source.path}#{key.text.span.start}"
+    host = host_at(key.text)
     if role is None and pinned is None:
-        yield ConfigFile(file.text, file.entries, _CONFIG_PATH, host, (*file.open, key.text), error=file.error)
+        yield ConfigFile(file.text, file.entries, CONFIG, host, (*file.open, key.text), error=file.error)
         return
     unseen = (
         Unseen("arguments", "the role may add arguments", key.text),
@@ -184,7 +177,7 @@ def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | N
     )
     because = f"{key} is the config of {role}s" if role else ""
     yield Start(key.text, role, (), Form.CONFIG, version=pinned, unseen=unseen, host=host, alone=True, because=because)
-    yield ConfigFile(file.text, file.entries, _CONFIG_PATH, host, file.open, error=file.error)
+    yield ConfigFile(file.text, file.entries, CONFIG, host, file.open, error=file.error)
 
 
 def configuration(value: Node, path: str, *, claimed: bool = False) -> ConfigFile | None:
@@ -212,9 +205,9 @@ def configuration(value: Node, path: str, *, claimed: bool = False) -> ConfigFil
 def _file(
     text: Text, root: Mapping, path: str, open_places: tuple[Text, ...] = (), *, claimed: bool
 ) -> ConfigFile | None:
-    if config.is_rke2(text, root, path) or not (config.is_config(root, "") or (claimed and _is_config(root))):
+    if is_rke2(text, root, path) or not (is_config(root, "") or (claimed and _is_config(root))):
         return None
-    return ConfigFile(text, tuple(config_entries(root)), _CONFIG_PATH, open=open_places)
+    return ConfigFile(text, tuple(config_entries(root)), CONFIG, open=open_places)
 
 
 def _is_config(root: Mapping) -> bool:
@@ -251,8 +244,7 @@ def environment(value: Node | None, form: Form = Form.ANSIBLE) -> Iterator[Varia
                     yield Variable(name, without_templates(given_text), form)
 
 
-def _environment_file(value: Node, path: str) -> Iterator[Fragment]:
+def _environment_file(value: Node, path: str) -> Iterator[Found]:
     variables = tuple(one for one in environment(value) if str(one.name).startswith("K3S_"))
     if variables:
-        host = f"{path}#{value.written.span.start}"
-        yield EnvironmentFile(value.written, variables, path, host)
+        yield EnvironmentFile(value.written, variables, path, host_at(value.written))

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Mapping, Scalar, arrives
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import CONFIG_OF_RANCHER
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model.file import host_at
 from k3s_policy.model.fragment import ConfigFile, Start, Upgrade
 from k3s_policy.model.lower import config_entries
 from k3s_policy.text.pattern import pattern
@@ -21,25 +23,24 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found
     from k3s_policy.model.lower import ConfigEntry
 
 __all__ = ["read_object"]
 
 _UPGRADE = pattern(r"(?:^|/)k3s-upgrade(?:[:@].*)?$")
-_CONFIG = "/etc/rancher/k3s/config.yaml.d/50-rancher.yaml"
 
 
-def read_object(root: Mapping, path: str) -> Iterator[Fragment]:
+def read_object(root: Mapping) -> Iterator[Found]:
     """Yield the upgrade of a Plan with the credentials it gives, or what a Cluster has its nodes configured with."""
     kind, spec = str(root.scalar("kind") or ""), root.get("spec")
     if isinstance(spec, Mapping) and kind == "Plan":
         yield from _plan(root, spec)
     elif isinstance(spec, Mapping) and kind == "Cluster":
-        yield from _cluster(spec, path)
+        yield from _cluster(spec)
 
 
-def _plan(root: Mapping, spec: Mapping) -> Iterator[Fragment]:
+def _plan(root: Mapping, spec: Mapping) -> Iterator[Found]:
     image = spec.scalar("upgrade", "image")
     if image is not None and _UPGRADE.search(str(image)):
         name = root.scalar("metadata", "name") or image
@@ -61,7 +62,7 @@ def _credentials(item: Mapping) -> Iterator[Credential]:
             yield Credential(str(name), name.text, secret, Form.CONTAINER, value.tag, whole=not flag.embeds_credentials)
 
 
-def _cluster(spec: Mapping, path: str) -> Iterator[Fragment]:
+def _cluster(spec: Mapping) -> Iterator[Found]:
     """Read the config that all nodes get; RKE2 has the same objects, and its own releases."""
     release = spec.scalar("kubernetesVersion")
     config = spec.get("rkeConfig", "machineGlobalConfig")
@@ -72,11 +73,11 @@ def _cluster(spec: Mapping, path: str) -> Iterator[Fragment]:
         # What some of the nodes get besides.
         own = item.get("config") if isinstance(item, Mapping) else None
         if isinstance(own, Mapping) and own.entries:
-            yield ConfigFile(own.written, _entries(own), _CONFIG, f"{path}#{own.written.span.start}", (own.written,))
+            yield ConfigFile(own.written, _entries(own), CONFIG_OF_RANCHER, host_at(own.written), (own.written,))
     if not isinstance(config, Mapping):
         return
-    host = f"{path}#{release.text.span.start}"
-    yield ConfigFile(config.written, _entries(config), _CONFIG, host)
+    host = host_at(release.text)
+    yield ConfigFile(config.written, _entries(config), CONFIG_OF_RANCHER, host)
     yield Start(
         at=release.text,
         role="server",

@@ -18,7 +18,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found
     from k3s_policy.text import Text
 
 __all__ = ["read_object"]
@@ -30,7 +30,7 @@ _SECRET_VALUES = (("hub", "redis", "password"), ("hub", "redis", "sentinel", "pa
 """Values of Traefik's chart that are credentials themselves: `hub.token` names a Secret."""
 
 
-def read_object(root: Mapping, _: str) -> Iterator[Fragment]:
+def read_object(root: Mapping) -> Iterator[Found]:
     """Yield what a HelmChart fetches, and the credentials in what either kind gives to a chart of K3s's own."""
     spec = root.get("spec")
     if not isinstance(spec, Mapping):
@@ -42,7 +42,7 @@ def read_object(root: Mapping, _: str) -> Iterator[Fragment]:
         yield from _values(spec)
 
 
-def _chart(name: Scalar | None, spec: Mapping) -> Iterator[Fragment]:
+def _chart(name: Scalar | None, spec: Mapping) -> Iterator[Found]:
     called = name if name is not None else spec.scalar("chart")
     if called is None:
         return

@@ -12,48 +12,49 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.interpolate import interpolated
 from k3s_policy.formats.tree import Mapping, Scalar
+from k3s_policy.k3s.places import CONFIG, DATA, REGISTRIES
 from k3s_policy.model import Form, Unseen
+from k3s_policy.model.file import File
 from k3s_policy.model.fragment import Placed
+from k3s_policy.model.k3d import ClusterPlan, Given, Node, nodes
 from k3s_policy.model.lower import Variable
-from k3s_policy.readers import compose, written
-from k3s_policy.readers.k3d.nodes import ClusterPlan, Given, Node, nodes
+from k3s_policy.model.mount import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.formats.tree import Document
-    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
-_REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 # What k3d puts in place of the first part of a path (pkg/types/k3s/paths.go).
 _SHORTCUTS = {
-    "k3s-storage": "/var/lib/rancher/k3s/storage",
-    "k3s-manifests": "/var/lib/rancher/k3s/server/manifests",
-    "k3s-manifests-custom": "/var/lib/rancher/k3s/server/manifests/custom",
+    "k3s-storage": f"{DATA}/storage",
+    "k3s-manifests": f"{DATA}/server/manifests",
+    "k3s-manifests-custom": f"{DATA}/server/manifests/custom",
 }
 
 
-def claims(document: Document, _: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file is a config of k3d's, of whatever kind."""
-    return any(isinstance(root, Mapping) and _is_k3d(root) for root in document.roots)
+    return any(isinstance(root, Mapping) and _is_k3d(root) for root in seen.document.roots)
 
 
 def _is_k3d(root: Mapping) -> bool:
     return str(root.scalar("apiVersion") or "").startswith("k3d.io/")
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Yield what each node of a cluster is started with, and the files that k3d puts into it."""
-    for root in document.roots:
+    for root in seen.document.roots:
         kind = root.scalar("kind") if isinstance(root, Mapping) and _is_k3d(root) else None
         if isinstance(root, Mapping) and kind is not None and str(kind).lower() == "simple":
-            yield from _cluster(root, kind, document, path)
+            yield from _cluster(root, kind, seen.document, seen.source)
 
 
-def _cluster(root: Mapping, kind: Scalar, document: Document, path: str) -> Iterator[Fragment]:
+def _cluster(root: Mapping, kind: Scalar, document: Document, path: str) -> Iterator[Found]:
     plan = ClusterPlan(
         path=path,
         at=kind.text,
@@ -117,12 +118,12 @@ def _mounts(node: Node, volumes: Iterable[Given], path: str) -> Iterator[Placed 
     for volume in volumes:
         source, colon, rest = volume.text.partition(":")
         if colon and node.meets(volume.filters or ("all",)):
-            mount = compose.mounted(source, rest.partition(":")[0], node.host, path)
+            mount = mounted(source, rest.partition(":")[0], node.host, path)
             if mount is not None:
                 yield mount
 
 
-def _files(node: Node, root: Mapping, path: str) -> Iterator[Fragment]:
+def _files(node: Node, root: Mapping, path: str) -> Iterator[Found]:
     """Read the files that are written into a node: what stands in the config itself, or a path beside it."""
     for item in root.items("files"):
         if not isinstance(item, Mapping) or not node.meets(_filters(item) or ("all",)):
@@ -133,16 +134,16 @@ def _files(node: Node, root: Mapping, path: str) -> Iterator[Fragment]:
         first, slash, rest = str(destination).partition("/")
         target = posixpath.join(_SHORTCUTS[first], rest) if slash and first in _SHORTCUTS else str(destination)
         if _is_content(source):
-            yield from written.read(written.WrittenFile(target, interpolated(source.text)), node.host)
-        elif target.startswith("/etc/rancher/k3s/config.yaml"):
+            yield File(text=interpolated(source.text), path=target, host=node.host)
+        elif target.startswith(CONFIG):
             yield Placed(interpolated(source.text), target, node.host, path)
 
 
-def _registries(root: Mapping, host: str) -> Iterator[Fragment]:
+def _registries(root: Mapping, host: str) -> Iterator[Found]:
     """Read `registries.config`, which k3d writes to every node, once; a path names a file that is read by itself."""
     config = root.scalar("registries", "config")
     if config is not None and _is_content(config):
-        yield from written.read(written.WrittenFile(_REGISTRIES, interpolated(config.text)), host)
+        yield File(text=interpolated(config.text), path=REGISTRIES, host=host)
 
 
 def _is_content(source: Scalar) -> bool:

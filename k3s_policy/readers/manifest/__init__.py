@@ -1,4 +1,7 @@
-"""Kubernetes manifests: containers that run a k3s image, ConfigMaps and Secrets that hold a K3s config."""
+"""Kubernetes manifests: containers that run a k3s image, and files that ConfigMaps and Secrets hold.
+
+Objects of some groups have modules of their own in this package.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,26 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from k3s_policy.formats.tree import Mapping, Scalar, Sequence, read_yaml
+from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
+from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Database, OtherCommand, S3Secret, Service, Start, Workload
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.release import release_of
-from k3s_policy.readers import config
 from k3s_policy.text import Run, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.model.file import Found, Seen
     from k3s_policy.model.fragment import Fragment
 
-__all__ = ["claims", "read_document"]
+__all__ = ["claims", "read"]
 
 _PROGRAM = re.compile(r"(?:^|/)k3s$")
 _ROLES = frozenset({"server", "agent"})
@@ -44,75 +49,74 @@ _READERS = {
 _NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 
 
-def claims(document: Document, _: str) -> bool:
+def claims(seen: Seen) -> bool:
     """Whether a file holds a Kubernetes object or a list of such."""
     return any(
         isinstance(root, Mapping) and root.last("apiVersion") is not None and root.last("kind") is not None
-        for root in document.roots
+        for root in seen.document.roots
     )
 
 
-def read_document(_: Text, document: Document, path: str) -> Iterator[Fragment]:
+def read(seen: Seen) -> Iterator[Found]:
     """Read every object of a manifest file."""
     # What an alias stands for is judged once, however often it is repeated.
-    seen: set[int] = set()
-    for root in document.roots:
+    done: set[int] = set()
+    for root in seen.document.roots:
         if isinstance(root, Mapping):
-            yield from _object(root, path, seen)
+            yield from _object(root, done)
 
 
-def _object(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
-    if id(root) in seen:
+def _object(root: Mapping, done: set[int]) -> Iterator[Found]:
+    if id(root) in done:
         return
     kind = str(root.scalar("kind") or "")
     reader = _READERS.get(str(root.scalar("apiVersion") or "").partition("/")[0])
     if reader is not None:
-        seen.add(id(root))
-        module: Any = import_module(f"k3s_policy.readers.{reader}")
-        yield from module.read_object(root, path)
+        done.add(id(root))
+        module: Any = import_module(f"k3s_policy.readers.manifest.{reader}")
+        yield from module.read_object(root)
     elif kind.endswith("List") and root.items("items"):
-        seen.add(id(root))
+        done.add(id(root))
         for item in root.items("items"):
             if isinstance(item, Mapping):
-                yield from _object(item, path, seen)
+                yield from _object(item, done)
     elif kind in ("ConfigMap", "Secret"):
-        yield from _data(root, path)
+        yield from _data(root)
     elif kind == "Service":
         yield from _service(root)
     else:
-        yield from _workloads(root, path, seen)
+        yield from _workloads(root, done)
 
 
-def _workloads(root: Mapping, path: str, seen: set[int]) -> Iterator[Fragment]:
+def _workloads(root: Mapping, done: set[int]) -> Iterator[Found]:
     """Read the containers of an object, and the user-data of a virtual machine."""
     workload = _workload(root)
-    for fragment in _containers(root.last("spec"), 0, seen):
-        yield replace(fragment, workload=workload) if isinstance(fragment, Start | Database) else fragment
+    for found in _containers(root.last("spec"), 0, done):
+        match found:
+            case Start() | Database():
+                yield replace(found, workload=workload)
+            case File():
+                yield replace(found, said=Start(found.text[:0], None, (), Form.CONTAINER, workload=workload))
+            case _:
+                yield found
     if _USER_DATA in str(root.written):
         for value in _scalars(root, 0, set()):
-            yield from _user_data(value.text, path)
+            if value.text.startswith(_USER_DATA):
+                yield File(text=value.text, path="", read_as=ReadAs.USER_DATA)
 
 
-def _scalars(node: Node, depth: int, seen: set[int]) -> Iterator[Scalar]:
-    if depth > _DEEPEST or id(node) in seen:
+def _scalars(node: Node, depth: int, done: set[int]) -> Iterator[Scalar]:
+    if depth > _DEEPEST or id(node) in done:
         return
-    seen.add(id(node))
+    done.add(id(node))
     if isinstance(node, Scalar):
         yield node
         return
     for child in node.items if isinstance(node, Sequence) else (value for _, value in node.entries):
-        yield from _scalars(child, depth + 1, seen)
+        yield from _scalars(child, depth + 1, done)
 
 
-def _user_data(text: Text, path: str) -> Iterator[Fragment]:
-    """Read user-data of a virtual machine, or what a server of such holds for one."""
-    if text.startswith(_USER_DATA):
-        from k3s_policy.readers import user_data  # noqa: PLC0415  rare
-
-        yield from user_data.read(text, path)
-
-
-def _service(root: Mapping) -> Iterator[Fragment]:
+def _service(root: Mapping) -> Iterator[Found]:
     name = root.scalar("metadata", "name")
     selector = _labels(root, "spec", "selector")
     if name is not None and selector:
@@ -143,11 +147,11 @@ def _labels(root: Mapping, *path: str) -> frozenset[tuple[str, str]]:
     return frozenset((str(key), str(value)) for key, value in node.entries if isinstance(value, Scalar))
 
 
-def _containers(node: Node | None, depth: int, seen: set[int]) -> Iterator[Fragment]:
+def _containers(node: Node | None, depth: int, done: set[int]) -> Iterator[Fragment | File]:
     """Find containers wherever a workload keeps its pod template."""
-    if node is None or depth > _DEEPEST or id(node) in seen:
+    if node is None or depth > _DEEPEST or id(node) in done:
         return
-    seen.add(id(node))
+    done.add(id(node))
     if isinstance(node, Mapping):
         for key, value in node.entries:
             if str(key) in ("containers", "initContainers", "ephemeralContainers") and isinstance(value, Sequence):
@@ -155,13 +159,13 @@ def _containers(node: Node | None, depth: int, seen: set[int]) -> Iterator[Fragm
                     if isinstance(container, Mapping):
                         yield from _container(container)
             elif not isinstance(value, Scalar):
-                yield from _containers(value, depth + 1, seen)
+                yield from _containers(value, depth + 1, done)
     elif isinstance(node, Sequence):
         for item in node.items:
-            yield from _containers(item, depth + 1, seen)
+            yield from _containers(item, depth + 1, done)
 
 
-def _container(container: Mapping) -> Iterator[Fragment]:
+def _container(container: Mapping) -> Iterator[Fragment | File]:
     image = container.scalar("image")
     match = program.image(str(image)) if image else None
     if image is not None and program.is_database(str(image)):
@@ -169,7 +173,7 @@ def _container(container: Mapping) -> Iterator[Fragment]:
     if image is None or match is None:
         return
     words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
-    started = (image.text.stand_in("/bin/k3s"), *map(_expanded, words))
+    started = (image.text.stand_in(IMAGE_PROGRAM), *map(_expanded, words))
     if words and _PROGRAM.search(str(words[0])):
         started = started[1:]
         words = words[1:]
@@ -202,12 +206,16 @@ def _container(container: Mapping) -> Iterator[Fragment]:
     )
 
 
-def _scripted(container: Mapping) -> Iterator[Fragment]:
-    from k3s_policy.readers import script  # noqa: PLC0415  tree-sitter is loaded only where a shell is met
-
-    words = [item for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
-    if len(words) >= 2 and re.search(r"(?:^|/)(?:ba|da|a)?sh$", str(words[0])) and str(words[-2]).startswith("-"):
-        yield from script.read(words[-1].text, tuple(_variables(container)), Form.CONTAINER)
+def _scripted(container: Mapping) -> Iterator[File]:
+    words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
+    if len(words) >= 2 and program.is_shell(str(words[0])) and words[-2].startswith("-"):
+        yield File(
+            text=words[-1],
+            path="",
+            read_as=ReadAs.SCRIPT,
+            form=Form.CONTAINER,
+            given=tuple(_variables(container)),
+        )
 
 
 def _variables(container: Mapping) -> Iterator[Variable]:
@@ -250,17 +258,15 @@ def _unseen(container: Mapping) -> Iterator[Unseen]:
             yield Unseen("config", f"a volume is mounted at {target}")
 
 
-def _data(root: Mapping, path: str) -> Iterator[Fragment]:
-    name = str(root.scalar("metadata", "name") or "")
+def _data(root: Mapping) -> Iterator[Found]:
+    """Read what a ConfigMap or a Secret holds: each key is the name of a file where it is mounted."""
     secret = str(root.scalar("kind")) == "Secret"
     kind = root.scalar("type")
     s3_settings = kind is not None and str(kind) == _S3_SECRET_TYPE
     entries = []
     for part in ("data", "stringData"):
         node = root.last(part)
-        if not isinstance(node, Mapping):
-            continue
-        for key, value in node.entries:
+        for key, value in node.entries if isinstance(node, Mapping) else ():
             if not isinstance(value, Scalar):
                 continue
             text = _decoded(value.text) if secret and part == "data" else value.text
@@ -270,24 +276,23 @@ def _data(root: Mapping, path: str) -> Iterator[Fragment]:
                 continue
             if s3_settings and str(key) in _S3_SECRET_KEYS:
                 yield Credential(str(key), key.text, text, Form.CONFIG, value.tag)
-            elif "\n" in str(text).strip() or ":" in str(text):
-                yield from _embedded(text, path, name, str(key))
+            elif not encrypted:
+                yield _file(root, str(key), text)
     if s3_settings and kind is not None and secret:
         namespace = root.scalar("metadata", "namespace")
         yield S3Secret(kind.text, tuple(entries), namespace.text if namespace is not None else None)
 
 
-def _embedded(text: Text, path: str, name: str, key: str) -> Iterator[Fragment]:
+def _file(root: Mapping, key: str, text: Text) -> File:
+    """Return what a key holds: a file of the folder that the object is mounted at, of which its name may tell."""
     if text.startswith(_USER_DATA):
-        yield from _user_data(text, path)
-        return
-    if not re.search(r"(?m)^[a-z][a-z0-9-]*\+?:", str(text)):
-        return
-    document = read_yaml(text)
-    known = isinstance(document.root, Mapping) and config.is_config(document.root, f"{name}/{key}")
-    if known or document.root is None:
-        host = f"{path}#{text.span.start}"
-        yield from config.read_document(text, document, f"{path}#{key}", host=host, claimed=known)
+        return File(text=text, path="", read_as=ReadAs.USER_DATA)
+    # A key without an ending is the name of any file: one that looks like YAML is read as such.
+    ending = ".yaml" if "." not in key and _MAPPING.search(str(text)) else ""
+    return File(text=text, path=f"{root.scalar('metadata', 'name') or ''}/{key}{ending}", host=host_at(text))
+
+
+_MAPPING = re.compile(r"(?m)^[a-z][a-z0-9-]*\+?:")
 
 
 def _decoded(value: Text) -> Text | None:

@@ -1,0 +1,150 @@
+"""What a carrier says of the files that it brings, laid on what comes of them.
+
+What changes how a File is read goes down with it; what only colours the result is laid on here: the branches that it
+stands in, what nobody sees of its host, the container that starts what it starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from k3s_policy.model import BrokenFile, ClusterSecret, Credential
+from k3s_policy.model.file import Origin
+from k3s_policy.model.fragment import (
+    ConfigFile,
+    Database,
+    EnvironmentFile,
+    HostName,
+    HostVariables,
+    LooseOptions,
+    NotJudged,
+    OtherCommand,
+    Override,
+    Registries,
+    Service,
+    Start,
+    Unit,
+    UnreadFile,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from k3s_policy.model.file import Collected, File
+    from k3s_policy.model.fragment import Fragment
+    from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
+
+__all__ = ["stamped", "unused", "within"]
+
+_OF_REPOSITORY = (HostName, HostVariables, Override, Service, Database)
+"""What counts for the whole repository: what is written to a host, or applied to a cluster elsewhere, does not."""
+_ABOUT_THE_WHOLE = (BrokenFile, NotJudged, UnreadFile)
+"""What is said of a whole file, and not of a piece."""
+
+
+def within(outer: File, inner: File) -> File:
+    """Lay on a File what holds of the one that it stands in: its branches, and what is said of whatever is started."""
+    when = _both(outer.when, inner.when)
+    said = inner.said if outer.said is None else _said(outer.said, inner.said)
+    return inner if when == inner.when and said is inner.said else replace(inner, when=when, said=said)
+
+
+def _said(outer: Start, inner: Start | None) -> Start:
+    if inner is None:
+        return outer
+    return replace(inner, unseen=tuple(dict.fromkeys((*inner.unseen, *outer.unseen))))
+
+
+def _both(outer: When, inner: When) -> When:
+    return tuple(dict.fromkeys((*outer, *inner))) if outer else inner
+
+
+def stamped(fragment: Fragment, file: File) -> Fragment | None:
+    """Lay on a fragment what its File says; None where it means nothing there."""
+    if file.partial and isinstance(fragment, _ABOUT_THE_WHOLE):
+        return None
+    if file.origin is not Origin.REPOSITORY and isinstance(fragment, _OF_REPOSITORY):
+        return None
+    match fragment:
+        case Start():
+            fragment = _started(_in_branch(fragment, file.when), file.said)
+        case ConfigFile():
+            fragment = _config(fragment, file)
+        case EnvironmentFile() if file.when:
+            variables = tuple(one._replace(when=_both(file.when, one.when)) for one in fragment.variables)
+            fragment = replace(fragment, variables=variables)
+        case Registries() if file.partial:
+            fragment = replace(fragment, open=True)
+        case Unit() if file.partial or file.said is not None:
+            unseen = file.said.unseen if file.said is not None else ()
+            fragment = replace(fragment, template=fragment.template or file.partial, unseen=unseen)
+    return fragment
+
+
+def _in_branch(start: Start, when: When) -> Start:
+    if not when:
+        return start
+    arguments = tuple(one._replace(when=_both(when, one.when)) for one in start.arguments)
+    variables = tuple(one._replace(when=_both(when, one.when)) for one in start.variables)
+    return replace(start, arguments=arguments, variables=variables, when=_both(when, start.when))
+
+
+def _started(start: Start, said: Start | None) -> Start:
+    """Add to a start what its carrier says; one that is isolated already has a carrier of its own."""
+    if said is None or start.alone:
+        return start
+    start = replace(start, unseen=(*start.unseen, *said.unseen))
+    if said.host not in (None, start.host):
+        return start
+    return replace(
+        start,
+        alone=said.alone,
+        version=start.version or said.version,
+        addresses=start.addresses or said.addresses,
+        workload=start.workload or said.workload,
+        environment_files=said.environment_files,
+        interpolates=said.interpolates,
+        image=start.image or said.image,
+    )
+
+
+def _config(config: ConfigFile, file: File) -> ConfigFile:
+    if file.when or file.may_go_on:
+        entries = tuple(
+            one._replace(when=_both(file.when, one.when), may_go_on=file.may_go_on) for one in config.entries
+        )
+        config = replace(config, entries=entries, when=_both(file.when, config.when))
+    return replace(config, open=(*config.open, file.text), error=None) if file.partial else config
+
+
+def unused(collected: Collected, kept: Iterable[Fragment]) -> Iterator[Fragment]:
+    """Yield what is collected in variables whose values nothing that was found is made of."""
+    if not collected.entries:
+        return
+    used = {(run.source.path, run.start) for text in chain.from_iterable(map(_texts, kept)) for run in text.runs}
+    for value, fragment in collected.entries:
+        if not any(
+            (run.source.path, start) in used
+            for run in value.runs
+            if run.text
+            for start in range(run.start, max(run.end, run.start + 1))
+        ):
+            yield fragment
+
+
+def _texts(fragment: Fragment) -> Iterator[Text]:
+    """Yield what is cut from the values of variables: what uses one never copies it."""
+    match fragment:
+        case Start():
+            yield fragment.at
+            yield from (argument.text for argument in fragment.arguments)
+            yield from (variable.value for variable in fragment.variables)
+        case OtherCommand() | LooseOptions():
+            yield from (argument.text for argument in fragment.arguments)
+        case ConfigFile():
+            yield fragment.text
+        case Credential() | ClusterSecret():
+            yield fragment.value
