@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import forms
-from forms import Given
+from drawing import PLAIN, QUOTED, role_and_settings
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from k3s_policy.judge.rule import load, names
-from k3s_policy.k3s.flags import Flag, Kind, flags
 from k3s_policy.run import Policy, Request, assembled, examine, scan
 from k3s_policy.show import overview
 from k3s_policy.text import Source
@@ -22,54 +20,7 @@ from k3s_policy.text import Source
 if TYPE_CHECKING:
     from pathlib import Path
 
-# --- settings ---------------------------------------------------------------------------------------------
-
-
-_PLAIN = "abcxyzABC0123456789._/:,-"
-_QUOTED = _PLAIN + " #%$'\"\\!*()[]{}&;<>?|~^+@=é"
-_TEMPLATES = ("{{", "${", "$(", "{%", "<%", "%{")
-"""What the tool takes for a template, whatever K3s would make of it."""
-
-
-def _texts(alphabet: str) -> st.SearchStrategy[str]:
-    texts = st.text(alphabet, min_size=1, max_size=12).map(str.strip)
-    return texts.filter(lambda text: text and not any(mark in text for mark in _TEMPLATES))
-
-
-def _values(flag: Flag, texts: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
-    if flag.sensitive:
-        # A credential that begins with a quote may have its neighbours masked with it, which is what we compare.
-        texts = texts.filter(lambda text: text[0] not in "'\"")
-    match flag.kind:
-        case Kind.BOOL:
-            return st.sampled_from([("true",), ("false",), ("1",), ("maybe",)])
-        case Kind.INT:
-            return st.one_of(st.integers(-5, 70000).map(lambda number: (str(number),)), st.just(("abc",)))
-        case Kind.DURATION:
-            return st.sampled_from([("5m",), ("1h30m",), ("90s",), ("0.5s",), ("30",)])
-        case Kind.LIST:
-            return st.lists(texts, min_size=1, max_size=3).map(tuple)
-        case _:
-            return st.one_of(texts, st.sampled_from(flag.values or ("x",))).map(lambda text: (text,))
-
-
-_BY_FORM = ("cluster-reset", "config", "server")
-"""Flags that are judged by the form on purpose: a reset is typed, and not kept; the others change what else is read."""
-
-
-def _given(alphabet: str) -> st.SearchStrategy[tuple[str, list[Given]]]:
-    """Draw a role, and settings of it each of which a config file can hold."""
-
-    def of_role(role: str) -> st.SearchStrategy[tuple[str, list[Given]]]:
-        choice = [flag for flag in flags() if role in flag.roles and not flag.name.startswith(_BY_FORM)]
-        one = st.sampled_from(choice).flatmap(
-            lambda flag: _values(flag, _texts(alphabet)).map(lambda values: Given(flag, values))
-        )
-        several = st.lists(one, min_size=1, max_size=5, unique_by=lambda given: given.flag.name)
-        return several.map(lambda found: (role, found))
-
-    return st.sampled_from(["server", "agent"]).flatmap(of_role)
-
+    from forms import Given
 
 # --- what comes of it ---------------------------------------------------------------------------------------
 
@@ -109,7 +60,7 @@ def _findings(files: dict[str, str]) -> list[str]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(_given(_QUOTED))
+@given(role_and_settings(QUOTED))
 def test_every_form_gives_the_same(drawn: tuple[str, list[Given]]) -> None:
     role, found = drawn
     expected, told = _settings(forms.config(role, found), role), _findings(forms.config(role, found))
@@ -124,7 +75,7 @@ def test_every_form_gives_the_same(drawn: tuple[str, list[Given]]) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(_given(_QUOTED))
+@given(role_and_settings(QUOTED))
 def test_jobs_of_pipelines_give_the_same_but_for_the_kubeconfig(drawn: tuple[str, list[Given]]) -> None:
     role, found = drawn
     expected, told = _settings(forms.config(role, found), role), _findings(forms.config(role, found))
@@ -141,7 +92,7 @@ def _without_kubeconfig(findings: list[str]) -> list[str]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(_given(_PLAIN))
+@given(role_and_settings(PLAIN))
 def test_words_that_are_split_once_more_give_the_same(drawn: tuple[str, list[Given]]) -> None:
     role, found = drawn
     expected, told = _settings(forms.config(role, found), role), _findings(forms.config(role, found))
