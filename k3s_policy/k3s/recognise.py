@@ -41,7 +41,7 @@ SHARED_NAMES = frozenset(
 )  # fmt: skip
 """Flags whose names other programs use as well: they make no file K3s's by themselves."""
 
-TELLING_OPTION = re.compile(
+TELLING_OPTION = pattern(
     r"--(?:datastore-(?:endpoint|cafile|certfile|keyfile)|etcd-s3(?:-[a-z-]+)?|etcd-snapshot-[a-z-]+|flannel-(?:backend|iface|conf)"
     r"|write-kubeconfig(?:-mode|-group)?|cluster-init|no-deploy|disable-agent|disable-cloud-controller|kube-apiserver-arg)(?:=|$)"
 )

@@ -6,8 +6,6 @@ It is asked of the bytes of each file of a repository, and of each file that ano
 from __future__ import annotations
 
 import re
-import zlib
-from binascii import Error, a2b_base64
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,13 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["concerns", "concerns_text", "gunzip", "needles"]
 
 _WORDS = (
-    b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"helm.cattle.io", b"mirrors:", b"mirrors%3A",
-    b"\nconfigs:", b"client-key-data", b"::server:", b"::node:",
+    b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"helm.cattle.io", b"\nconfigs:", b"client-key-data",
+    b"::server:", b"::node:",
 )  # fmt: skip
-"""What tells K3s's files apart, besides its hyphenated flags: names, and what only a token of a cluster has.
-
-`mirrors:` stands in a registries.yaml, which anything may carry, at any indentation.
-"""
+"""What tells K3s's files apart, besides its hyphenated flags: names, and what only a token of a cluster has."""
+_MIRRORS = (b"mirrors:", b"mirrors%3A")
+"""A key of registries.yaml, which anything may carry, at any indentation, and a data URL with its escape."""
 
 # Each pattern begins with a literal, so that the search runs at the speed of memchr, and takes any hyphenated
 # word, which a set then knows or not. For 10,000 manifests of 16 MB that is 0.03 s, where `needle in data` for
@@ -77,17 +74,21 @@ def concerns_text(content: str) -> bool:
 
 def _concerns(data: bytes, wanted: frozenset[bytes], depth: int) -> bool:
     lines = b"\n" + data
-    if any(word in lines for word in _WORDS):
+    if any(word in lines for word in _WORDS) or (b"mirrors" in lines and any(word in lines for word in _MIRRORS)):
         return True
     if not wanted.isdisjoint(_OPTION.findall(lines)) or not wanted.isdisjoint(_KEY.findall(lines)):
         return True
-    return any(word in lines for word in _ENCODED) and any(
+    # Each search takes its time: one that most files end with stands in front of those that mean something.
+    encoded = (b"64" in lines or b"!!" in lines) and any(word in lines for word in _ENCODED)
+    return encoded and any(
         _concerns(found, wanted, depth + 1) for found in (_decoded(lines) if depth < _DEEPEST else ())
     )
 
 
 def _decoded(data: bytes) -> Iterator[bytes]:
     """Yield what stretches of base64 stand for, decompressed where they are."""
+    from binascii import Error, a2b_base64  # noqa: PLC0415  few files are searched for what is encoded
+
     for match in _base64().finditer(data):
         written = re.sub(rb"\s+", b"", match[0])
         try:
@@ -99,6 +100,8 @@ def _decoded(data: bytes) -> Iterator[bytes]:
 
 def gunzip(data: bytes) -> bytes:
     """Return what gzip compressed, up to 1 MiB; nothing where the data are broken."""
+    import zlib  # noqa: PLC0415  likewise
+
     try:
         return zlib.decompressobj(31).decompress(data, _LARGEST)
     except zlib.error:

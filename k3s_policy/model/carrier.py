@@ -49,7 +49,7 @@ def within(outer: File, inner: File) -> File:
     """Lay on a File what holds of the one that it stands in: its branches, and what is said of whatever is started."""
     when = _both(outer.when, inner.when)
     said = inner.said if outer.said is None else _said(outer.said, inner.said)
-    return inner if when == inner.when and said is inner.said else replace(inner, when=when, said=said)
+    return inner if when == inner.when and said is inner.said else inner._replace(when=when, said=said)
 
 
 def _said(outer: Start, inner: Start | None) -> Start:

@@ -6,7 +6,7 @@ a task copies. A reader turns one File into fragments and more Files, and knows 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
@@ -51,9 +51,11 @@ class Mode(NamedTuple):
     """Whose default they are; empty where they are said."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class File:
-    """A text to be read, with what its carrier knows of it."""
+class File(NamedTuple):
+    """A text to be read, with what its carrier knows of it.
+
+    A named tuple, as every run loads this module: a data class of so many fields takes five times as long to make.
+    """
 
     text: Text
     path: str
@@ -83,8 +85,7 @@ class File:
     mode: Mode | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Collected:
+class Collected(NamedTuple):
     """What a script only collects in variables: fragments that count where nothing else is made of their values."""
 
     entries: tuple[tuple[Text, Fragment], ...]

@@ -7,7 +7,7 @@ environment file to which command, is for `assemble` to say.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.model import (
     BrokenFile,
@@ -280,16 +280,14 @@ class OtherCommand:
     form: Form = Form.COMMAND
 
 
-@dataclass(frozen=True, eq=False)
-class TaskList:
+class TaskList(NamedTuple):
     """Tasks that run on one host, or on some of a play's: what each of them starts and writes has a host of its own."""
 
     conditions: tuple[tuple[str, frozenset[str]], ...]
     """By the host of a task, as `Start.host` names it, all the conditions under which it runs, in their own words."""
 
 
-@dataclass(frozen=True)
-class Unfollowed:
+class Unfollowed(NamedTuple):
     """A text that was not opened, as those around it are too many."""
 
     place: str
@@ -297,8 +295,7 @@ class Unfollowed:
     why: str
 
 
-@dataclass(frozen=True)
-class Override:
+class Override(NamedTuple):
     """A file that compose adds to the one beside it, unasked."""
 
     path: str
@@ -315,8 +312,7 @@ class LooseOptions:
     version: Version | None = None
 
 
-@dataclass(frozen=True)
-class OfRke2:
+class OfRke2(NamedTuple):
     """A file of RKE2's, which shares K3s's formats and not its rules."""
 
     place: str
@@ -396,8 +392,7 @@ class Upgrade:
     channel: Text | None
 
 
-@dataclass(frozen=True)
-class NotJudged:
+class NotJudged(NamedTuple):
     """A file that looked like K3s's and is a template that does not parse."""
 
     path: str

@@ -211,7 +211,7 @@ def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> It
         own = Mode(place, bits) if bits is not None else None
         partial = content is None
         for one in _written(written, str(place), host, task.when, partial=partial):
-            yield host, replace(one, mode=own) if isinstance(one, File) else one
+            yield host, one._replace(mode=own) if isinstance(one, File) else one
         for held in _held(written, str(place), host, task.when, facts):
             yield host, held
     elif isinstance(source := given.get("src"), Scalar) and not _is_on(given.get("remote_src")):

@@ -96,7 +96,7 @@ def _workloads(root: Mapping, done: set[int]) -> Iterator[Found]:
             case Start() | Database():
                 yield replace(found, workload=workload)
             case File():
-                yield replace(found, said=Start(found.text[:0], None, (), Form.CONTAINER, workload=workload))
+                yield found._replace(said=Start(found.text[:0], None, (), Form.CONTAINER, workload=workload))
             case _:
                 yield found
     if _USER_DATA in str(root.written):

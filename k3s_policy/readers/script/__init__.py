@@ -204,7 +204,7 @@ class _Reading:
     def _finished(self, script: Script) -> Iterator[Found]:
         """Yield everything, with what the script writes and what it only collects in variables."""
         for file in writing.gather(self.writings):
-            self.found.append(replace(file, host=self.host, others=self.own))
+            self.found.append(file._replace(host=self.host, others=self.own))
         if not self.synthetic:
             self.found.append(collected(script))
             self.found.extend(self._downloads())
@@ -329,7 +329,7 @@ def _with_unseen(found: Iterable[Found], unseen: tuple[Unseen, ...]) -> Iterator
             yield replace(one, unseen=(*one.unseen, *unseen))
         elif unseen and isinstance(one, File):
             said = one.said or Start(one.text[:0], None, (), Form.COMMAND)
-            yield replace(one, said=replace(said, unseen=(*said.unseen, *unseen)))
+            yield one._replace(said=replace(said, unseen=(*said.unseen, *unseen)))
         else:
             yield one
 
