@@ -440,4 +440,6 @@ def _distance(one: str, other: str, enough: int) -> int:
             if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
                 cost = min(cost, above[j - 2] + 1)
             row.append(cost)
+        if min(row) > enough and min(before) > enough:
+            break  # it only grows from here
     return min(row[-1], enough + 1)
