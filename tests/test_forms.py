@@ -12,7 +12,9 @@ import forms
 from drawing import PLAIN, QUOTED, role_and_settings
 from hypothesis import given, settings
 
+from k3s_policy.checks import credential_on_command_line
 from k3s_policy.judge.rule import load, names
+from k3s_policy.model import Form
 from k3s_policy.run import Policy, Request, assembled, examine, scan
 from k3s_policy.show import overview
 from k3s_policy.text import Source
@@ -130,3 +132,11 @@ def test_programs_give_the_same(tmp_path: Path) -> None:
 
 def test_rules_about_settings_are_compared() -> None:
     assert {"conflicting-flags", "invalid-value", "snapshot-schedule", "world-readable-kubeconfig"} <= set(RULES)
+
+
+NO_ARGUMENTS = {Form.CONFIG, Form.ENVIRONMENT_FILE, Form.UNIT_ENVIRONMENT, Form.ANSIBLE, Form.COMMENT}
+"""Forms in which nothing is an argument."""
+
+
+def test_of_every_form_it_is_said_who_sees_an_argument() -> None:
+    assert set(Form) - NO_ARGUMENTS == credential_on_command_line._EXPOSED.keys()  # noqa: SLF001  a table

@@ -6,10 +6,10 @@ cloud-init, Ignition, k3OS and Kairos each have their own keys for it, and much 
 from __future__ import annotations
 
 import re
-import zlib
-from binascii import Error, a2b_base64
+from binascii import a2b_base64
 from typing import TYPE_CHECKING, NamedTuple
 
+from k3s_policy.formats.encoded import decompressed
 from k3s_policy.formats.shell import command_line
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.text import join
@@ -26,8 +26,6 @@ __all__ = ["HostFile", "commands", "decoded", "files", "gathered", "mode_of", "s
 _NUMBER = pattern(r"[0-9]{1,6}")
 _GZIP = pattern(r"(?i)gz(?:ip)?(?:\+|$)")
 _BASE64 = pattern(r"(?i)(?:^|\+)(?:b64|base64)$")
-_LARGEST = 1 << 20
-"""Bytes that are decompressed: as many as the largest file that is read."""
 _DEFAULT_MODE = "0644"
 """What cloud-init and k3OS give a file unless told otherwise (cloud-init cc_write_files.py, DEFAULT_PERMS)."""
 _TRUE = frozenset({"true", "1", "on", "yes"})
@@ -126,18 +124,9 @@ def decoded(content: Text, *encodings: str) -> Text:
         return unseen(content)
     try:
         data = a2b_base64(re.sub(r"\s", "", str(content)), strict_mode=True)
-        return content.stand_in((_decompressed(data) if gzip else data).decode())
-    except (Error, ValueError, zlib.error):
+        return content.stand_in((decompressed(data) if gzip else data).decode())
+    except ValueError:
         return unseen(content)
-
-
-def _decompressed(data: bytes) -> bytes:
-    """Return what gzip compressed. Raises ValueError where that is cut off, or more than is read."""
-    stream = zlib.decompressobj(31)
-    found = stream.decompress(data, _LARGEST)
-    if not stream.eof:
-        raise ValueError("not the whole of it")
-    return found
 
 
 def unseen(place: Text) -> Text:

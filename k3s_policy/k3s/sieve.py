@@ -14,7 +14,7 @@ from k3s_policy.k3s.flags import flags
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["concerns", "concerns_text", "gunzip", "needles"]
+__all__ = ["concerns", "concerns_text", "needles"]
 
 _WORDS = (
     b"k3s", b"K3S", b"rancher", b"k3d.io", b"k3os", b"KThrees", b"helm.cattle.io", b"\nconfigs:", b"client-key-data",
@@ -33,8 +33,6 @@ _HYPHENATED = re.compile(rb"[a-z0-9]+-[a-z0-9-]+")
 
 _ENCODED = (b"b64", b"base64", b"!!binary")
 """What says beside a content that it is encoded: cloud-init, Kairos and k3OS, a data URL, a tag of YAML's."""
-_LARGEST = 1 << 20
-"""Bytes that are decompressed: as many as the largest file that is read."""
 _DEEPEST = 12
 """How often encoded content is looked for in encoded content."""
 
@@ -87,22 +85,14 @@ def _concerns(data: bytes, wanted: frozenset[bytes], depth: int) -> bool:
 
 def _decoded(data: bytes) -> Iterator[bytes]:
     """Yield what stretches of base64 stand for, decompressed where they are."""
-    from binascii import Error, a2b_base64  # noqa: PLC0415  few files are searched for what is encoded
+    from binascii import a2b_base64  # noqa: PLC0415  few files are searched for what is encoded
+
+    from k3s_policy.formats.encoded import decompressed  # noqa: PLC0415  likewise
 
     for match in _base64().finditer(data):
         written = re.sub(rb"\s+", b"", match[0])
         try:
             content = a2b_base64(written[: len(written) // 4 * 4])
-        except Error:
+            yield decompressed(content) if content[:2] == b"\x1f\x8b" else content
+        except ValueError:
             continue
-        yield gunzip(content) if content[:2] == b"\x1f\x8b" else content
-
-
-def gunzip(data: bytes) -> bytes:
-    """Return what gzip compressed, up to 1 MiB; nothing where the data are broken."""
-    import zlib  # noqa: PLC0415  likewise
-
-    try:
-        return zlib.decompressobj(31).decompress(data, _LARGEST)
-    except zlib.error:
-        return b""

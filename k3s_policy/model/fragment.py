@@ -263,7 +263,10 @@ class Start:
     environment_files: tuple[Text, ...] = ()
     """Files beside a compose file whose variables it is given, weaker than `variables`."""
     interpolates: bool = False
-    """Whether variables of a file `.env` beside its own fill it in, as compose does."""
+    """Whether it is compose's, which fills it in with variables of a file `.env` beside its own.
+
+    Only then are `environment_files` looked for, and the release taken from `image`.
+    """
     image: Text | None = None
     """The image of a compose file, whose tag is the release once it is filled in."""
     group: Group | None = None
