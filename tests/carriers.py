@@ -49,6 +49,15 @@ ExecStart={_COMMAND}
 WantedBy=multi-user.target
 """
 
+_SERVICE_SCRIPT = f"""\
+#!/sbin/openrc-run
+start_pre() {{
+    checkpath -d /run/k3s
+}}
+command=/usr/local/bin/k3s
+command_args="{_COMMAND.partition(" ")[2]}"
+"""
+
 _DROP_IN_OF_UNIT = f"""\
 [Service]
 ExecStart=
@@ -193,6 +202,7 @@ FORMS = {
     "helm_chart": Form("/var/lib/rancher/k3s/server/manifests/grafana.yaml", _HELM_CHART),
     "helm_chart_config": Form("/var/lib/rancher/k3s/server/manifests/traefik.yaml", _HELM_CHART_CONFIG),
     "script": Form("/usr/local/bin/install-kube.sh", _SCRIPT),
+    "service_script": Form("/etc/init.d/kube", _SERVICE_SCRIPT),
     "kubeconfig": Form("/root/.kube/config", _kubeconfig()),
 }
 
@@ -236,10 +246,42 @@ def echo(path: str, content: str) -> Files | None:
     return {"setup.sh": _script(path, f"echo {shlex.quote(lines)} > {path}")}
 
 
+def printf_lines(path: str, content: str) -> Files:
+    lines = " ".join(map(shlex.quote, content.removesuffix("\n").split("\n")))
+    return {"setup.sh": _script(path, f"printf '%s\\n' {lines} > {path}")}
+
+
+def commands_before_tee(path: str, content: str) -> Files:
+    lines = "\n".join(f"  printf '%s\\n' {shlex.quote(line)}" for line in content.removesuffix("\n").split("\n"))
+    return {"setup.sh": _script(path, f"{{\n{lines}\n}} | tee {path} > /dev/null")}
+
+
+def decoded_by_script(path: str, content: str) -> Files:
+    return {"setup.sh": _script(path, f"echo {_in_base64(content)} | base64 -d > {path}")}
+
+
+def moved_by_script(path: str, content: str) -> Files:
+    return {"setup.sh": _script(path, f'made=$(mktemp)\n{_written_out("$made", content)}\nmv "$made" {path}')}
+
+
+def another_shell(path: str, content: str) -> Files:
+    return {"setup.sh": _script(path, f"sh -c 'cat > {path}' <<'EOF'\n{content}EOF")}
+
+
+def piped_to_ssh(path: str, content: str) -> Files:
+    return {"setup.sh": _script(path, f"cat <<'EOF' | ssh far.example.net 'cat > {path}'\n{content}EOF")}
+
+
 def workflow(path: str, content: str) -> Files:
     command = indent(f"mkdir -p {posixpath.dirname(path)}\n{_written_out(path, content)}\n", " " * 10)
     job = f"jobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n{command}"
     return {".github/workflows/test.yml": f"on: push\n{job}"}
+
+
+def workflow_variable(path: str, content: str) -> Files:
+    head = "on: push\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n"
+    variable = f"      - env:\n          CONTENT: |\n{indent(content, ' ' * 12)}"
+    return {".github/workflows/test.yml": f'{head}{variable}        run: printf "%s" "$CONTENT" | sudo tee {path}\n'}
 
 
 def vagrant(path: str, content: str) -> Files:
@@ -253,6 +295,12 @@ def vagrant(path: str, content: str) -> Files:
 
 def dockerfile(path: str, content: str) -> Files:
     return {"Dockerfile": f"# syntax=docker/dockerfile:1\nFROM debian:12\nCOPY <<'EOF' {path}\n{content}EOF\n"}
+
+
+def dockerfile_folder(path: str, content: str) -> Files:
+    folder, _, name = path.rpartition("/")
+    written = f"WORKDIR {folder}\nCOPY <<'{name}' ./\n{content}{name}\n"
+    return {"Dockerfile": f"# syntax=docker/dockerfile:1\nFROM debian:12\n{written}"}
 
 
 # --- descriptions of hosts --------------------------------------------------------------------------------------
@@ -349,6 +397,42 @@ def ansible_copy(path: str, content: str) -> Files | None:
     return {_TASKS: _task("copy", f"dest: {path}", "content: |") + indent(content, " " * 6)}
 
 
+def ansible_args(path: str, content: str) -> Files | None:
+    if _COMMENT_OF_JINJA in content:
+        return None  # likewise
+    task = "- name: Write the file\n  copy:\n  args:\n"
+    return {_TASKS: f"{task}    dest: {path}\n    content: |\n" + indent(content, " " * 6)}
+
+
+def ansible_action(path: str, content: str) -> Files | None:
+    if _COMMENT_OF_JINJA in content:
+        return None  # likewise
+    task = "- name: Write the file\n  action:\n    module: copy\n"
+    return {_TASKS: f"{task}    dest: {path}\n    content: |\n" + indent(content, " " * 6)}
+
+
+def ansible_words(path: str, content: str) -> Files | None:
+    if _COMMENT_OF_JINJA in content or "'" in content:
+        return None  # likewise; and the quote of the words
+    written = content.replace("\\", "\\\\").replace("\n", "\\n")
+    return {_TASKS: f"- name: Write the file\n  copy: 'dest={path} content=''{written}'''\n"}
+
+
+def ansible_stdin(path: str, content: str) -> Files | None:
+    if _COMMENT_OF_JINJA in content:
+        return None  # likewise
+    task = f"- name: Write the file\n  shell: cat > {path}\n  args:\n    stdin: |\n"
+    return {_TASKS: task + indent(content, " " * 6)}
+
+
+def ansible_loop(path: str, content: str) -> Files | None:
+    if _COMMENT_OF_JINJA in content:
+        return None  # likewise
+    name = posixpath.basename(path)
+    task = _task("template", 'src: "{{ item.from }}"', 'dest: "{{ item.to }}"') + "  loop:\n"
+    return {_TASKS: f"{task}    - {{from: {name}.j2, to: {path}}}\n", f"roles/host/templates/{name}.j2": content}
+
+
 def _template(path: str, content: str, name: str) -> Files | None:
     if _COMMENT_OF_JINJA in content:
         return None  # likewise
@@ -413,6 +497,18 @@ def secret_base64(path: str, content: str) -> Files | None:
     return {"object.yaml": _object("Secret", "k3s-files", "data", path, f"{_in_base64(content)}\n")}
 
 
+def config_map_in_one_line(path: str, content: str) -> Files | None:
+    if _is_told_by_place(path, content):
+        return None  # likewise
+    return {"object.yaml": _object("ConfigMap", "files", "data", path, f"{json.dumps(content)}\n")}
+
+
+def config_map_binary(path: str, content: str) -> Files | None:
+    if _is_told_by_place(path, content):
+        return None  # likewise
+    return {"object.yaml": _object("ConfigMap", "files", "binaryData", path, f"{_in_base64(content)}\n")}
+
+
 def compose_config(path: str, content: str) -> Files:
     # Whatever is mounted belongs to a server, as Docker mounts a config into a service alone.
     mounted = f"    configs:\n      - source: file\n        target: {path}\n"
@@ -422,26 +518,35 @@ def compose_config(path: str, content: str) -> Files:
 
 
 _CARRIERS: tuple[Carrier, ...] = (
-    here_document, tee, printf, echo, workflow, vagrant, dockerfile,
+    here_document, tee, printf, printf_lines, commands_before_tee, decoded_by_script, moved_by_script, another_shell,
+    piped_to_ssh, echo, workflow, workflow_variable, vagrant, dockerfile, dockerfile_folder,
     cloud_init, cloud_init_base64, cloud_init_gzip, k3os, kairos, butane, butane_unit, ignition, ignition_base64, nixos,
-    ansible_copy, ansible_template, ansible_template_of_another_name, ansible_block, ansible_line,
-    config_map, secret, secret_base64, compose_config,
+    ansible_copy, ansible_args, ansible_action, ansible_words, ansible_stdin, ansible_loop,
+    ansible_template, ansible_template_of_another_name, ansible_block, ansible_line,
+    config_map, config_map_in_one_line, config_map_binary, secret, secret_base64, compose_config,
 )  # fmt: skip
 
 CARRIERS = {carrier.__name__: carrier for carrier in _CARRIERS}
 """Every carrier but the repository itself."""
 
-SHELL = (here_document, tee, printf, echo)
+SHELL = (
+    here_document, tee, printf, echo, printf_lines, commands_before_tee, decoded_by_script, moved_by_script,
+    another_shell,
+)  # fmt: skip
 """Carriers that are a script which can be run as it is."""
 
 STARTING = (k3os, compose_config)
 """Carriers that start K3s on the host, so that what the file says is said to a server."""
 
-OPEN = (here_document, tee, printf, echo, workflow, vagrant, dockerfile, nixos, ansible_block, ansible_line)
+OPEN = (
+    here_document, tee, printf, printf_lines, commands_before_tee, decoded_by_script, moved_by_script, another_shell,
+    piped_to_ssh, echo, workflow, workflow_variable, vagrant, dockerfile, dockerfile_folder, nixos,
+    ansible_stdin, ansible_block, ansible_line,
+)  # fmt: skip
 """Carriers that something may add to: a script goes on, a base image has files, a module of NixOS or a task writes too.
 
 What rules conclude from the absence of a setting may differ there.
 """
 
-WITHOUT_PATH = (config_map, secret, secret_base64)
+WITHOUT_PATH = (config_map, config_map_in_one_line, config_map_binary, secret, secret_base64)
 """Carriers that keep no more of a path than its last part."""

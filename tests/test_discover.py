@@ -615,6 +615,12 @@ class TestPrefilter:
             b"vars:\n  settings:\n    node-label: x\n",
             b'{\n"node-label": ["a=b"]}',
             b'{"node-label": ["a=b"]}',
+            # A text in one line, in YAML and JSON, and JSON in JSON.
+            b'data: {a.yaml: "token: x\\nnode-label: a=b\\n"}',
+            b'{"data":{"a.yaml":"node-label: a=b"}}',
+            b'{"data":{"a.json":"{\\n  \\"node-label\\": 1}"}}',
+            b"binaryData:\n  a.yaml: d3JpdGUta3ViZWNvbmZpZy1tb2RlOiAiMDYwMCIK",
+            b"userDataBase64: IyEvYmluL3NoCmszcyBhZ2VudCAtLWRlYnVnCg==",
             b"exec server --node-label=a=b",
             b"'--node-label'",
             b"----etcd-s3-bucket x",
@@ -638,6 +644,8 @@ class TestPrefilter:
             b"a: node-label",
             b"-node-label",
             b"---\nnode-\nlabel",
+            b'x: "node-label"',
+            b"kind: Secret\ndata:\n  a.yaml: d3JpdGUta3ViZWNvbmZpZy1tb2RlOiAiMDYwMCIK",
             "token: x".encode("utf-16"),
         ],
     )

@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from carriers import CARRIERS, STARTING, WITHOUT_PATH, ansible_template, cloud_init, cloud_init_base64, here_document
+from carriers import (
+    CARRIERS,
+    STARTING,
+    WITHOUT_PATH,
+    ansible_loop,
+    ansible_template,
+    cloud_init,
+    cloud_init_base64,
+    here_document,
+)
 
 from k3s_policy.formats.shell.walk import read_script
 from k3s_policy.formats.tree import read_yaml
@@ -160,7 +169,7 @@ def test_two_compose_files_of_one_path_are_of_two_hosts(carrier: Carrier) -> Non
 # --- and not for the whole repository -------------------------------------------------------------------------------
 
 
-WRITING = [carrier for carrier in OF_ONE_HOST if carrier is not ansible_template]
+WRITING = [carrier for carrier in OF_ONE_HOST if carrier not in (ansible_template, ansible_loop)]
 """A template that keeps the name of what it becomes is a file of the repository too, and counts as such."""
 
 FIRST = "cluster-init: true\nnode-name: k3s-first\ntoken-file: /etc/token\n"
@@ -271,8 +280,9 @@ def test_what_lies_deep_is_found(carrier: Carrier, levels: int) -> None:
     assert report.notes == ()
 
 
-def test_what_lies_too_deep_is_told() -> None:
-    report = report_of(_nested(cloud_init, 60))
+@pytest.mark.parametrize(("carrier", "levels"), [(cloud_init, 60), (cloud_init_base64, 13), (cloud_init_base64, 16)])
+def test_what_lies_too_deep_is_told(carrier: Carrier, levels: int) -> None:
+    report = report_of(_nested(carrier, levels))
     assert report.findings == ()
     assert len([note for note in report.notes if "levels" in note]) == 1
 

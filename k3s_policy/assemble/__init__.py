@@ -125,7 +125,9 @@ _BY_ITSELF = (
 
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     """Make nodes and clusters of fragments, and collect what stands by itself."""
-    placed = _placed(_mounted(_of_tasks(_of_inventories(list(fragments)))))
+    of_tasks, unseen = _of_tasks(_of_inventories(list(fragments)))
+    placed = _placed(_mounted(of_tasks))
+    placed = placed._replace(unseen=(*placed.unseen, *unseen))
     every = placed.fragments
 
     def of(kind: type[_Kind]) -> list[_Kind]:
@@ -193,9 +195,9 @@ def _of_inventories(fragments: list[Fragment]) -> list[Fragment]:
     return described(fragments)
 
 
-def _of_tasks(fragments: list[Fragment]) -> list[Fragment]:
+def _of_tasks(fragments: list[Fragment]) -> tuple[list[Fragment], list[tuple[str, Unseen]]]:
     if not any(isinstance(fragment, TaskList) for fragment in fragments):
-        return fragments
+        return fragments, []
     from k3s_policy.assemble.tasks import on_their_hosts  # noqa: PLC0415
 
     return on_their_hosts(fragments)
@@ -413,6 +415,12 @@ def _only_role(names: Iterable[str]) -> tuple[str | None, str]:
     return role, f"{name} is a flag of {role}s alone"
 
 
+def _why_open(file: ConfigFile) -> str:
+    if file.error is not None:
+        return "the file cannot be read"
+    return "this is added to a file that may hold more" if file.partial else "a template may add settings"
+
+
 def _invocation(
     start: Start, configs: Sequence[ConfigSet], unseen: list[Unseen], files: tuple[str, ...], scope: Scope
 ) -> Invocation:
@@ -426,8 +434,7 @@ def _invocation(
     arguments = lower.from_arguments(start.arguments, role, table, start.form)
     unseen.extend(Unseen("arguments", "a variable may add arguments", word) for word in arguments.open)
     for file in config_files:
-        why = "a template may add settings" if file.error is None else "the file cannot be read"
-        unseen.extend(Unseen("config", why, text) for text in file.open)
+        unseen.extend(Unseen("config", _why_open(file), text) for text in file.open)
     if scope.partial:
         kinds = ("arguments", "environment", "config")
         unseen.extend(Unseen(kind, "only some files are judged", start.at) for kind in kinds)

@@ -17,6 +17,7 @@ from k3s_policy.model.finding import Related
 from k3s_policy.model.fragment import EnvironmentFile, Registries
 from k3s_policy.model.masking import MASK, masked
 from k3s_policy.text import Span
+from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,6 +45,8 @@ def redact(
     hidden = Hidden(subjects)
     shown = {source for finding in findings for source in _sources_of(finding)}
     secrets = {source: hidden.looking(source) for source in shown}
+    for span in _encoded(findings):
+        secrets[span.source] = (*secrets[span.source], span)
     values = {source: _telling(texts) for source, texts in hidden.credentials.items()}
     for source, spans in secrets.items():
         # What only looks like a credential is hidden in frames, and so it is in words.
@@ -81,6 +84,43 @@ def _sources_of(finding: Finding) -> Iterator[Source]:
     yield finding.span.source
     for related in finding.related:
         yield related.span.source
+
+
+def _encoded(findings: Iterable[Finding]) -> Iterator[Span]:
+    """Yield what is encoded in the lines of findings: whoever decodes it sees all that it holds.
+
+    Nobody knows which of its characters are a credential: what stands for a Secret holds others' too.
+    """
+    spans = {span for one in findings for span in (one.span, *(related.span for related in one.related))}
+    yield from (span for span in spans if _is_encoded(span.source.content[span.start : span.end]))
+    for source, first, last in {(span.source, *_lines(span)) for span in spans}:
+        for match in _BASE64.finditer(source.content, first, last):
+            if _is_encoded(match[0]):
+                yield Span(source, match.start(), match.end())
+
+
+def _lines(span: Span) -> tuple[int, int]:
+    """Return the places between which the lines of a stretch stand."""
+    content = span.source.content
+    end = content.find("\n", span.end)
+    return content.rfind("\n", 0, span.start) + 1, end if end >= 0 else len(content)
+
+
+_BASE64 = pattern(r"[A-Za-z0-9+/]{24,}={0,2}")
+
+
+def _is_encoded(written: str) -> bool:
+    """Whether characters are base64 of a text, or of what gzip made of one."""
+    joined = "".join(written.split())
+    if _BASE64.fullmatch(joined) is None:
+        return False
+    from binascii import a2b_base64  # noqa: PLC0415  few findings are in such lines
+
+    try:
+        data = a2b_base64(joined[: len(joined) // 4 * 4])
+        return data[:2] == b"\x1f\x8b" or data.decode().isprintable() or "\n" in data.decode()
+    except ValueError:
+        return False
 
 
 # --- which characters are credentials -------------------------------------------------------------------

@@ -116,7 +116,7 @@ _PLACES = (
     # A server writes token, agent-token and node-token into server/ of its data, and reads the first (K3s
     # pkg/server/server.go, printTokens, pkg/util/token.go). K3s looks for none in /etc/rancher/k3s: people keep those
     # there that `token-file` names.
-    _Place(pattern(r"(?:^|/)rancher/k3s/(?:[^/]+/)*(?:[^/]*[-_.])?token$"), ReadAs.TOKEN),
+    _Place(pattern(r"(?:^|/)(?:etc/rancher/k3s/|rancher/k3s/(?:server/)?)(?:[^/]*[-_.])?token$"), ReadAs.TOKEN),
 )
 
 

@@ -7,11 +7,10 @@ stands in, what nobody sees of its host, the container that starts what it start
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from k3s_policy.model import BrokenFile, ClusterSecret, Credential
-from k3s_policy.model.file import Origin
+from k3s_policy.model.file import Provenance
 from k3s_policy.model.fragment import (
     ConfigFile,
     Database,
@@ -53,9 +52,21 @@ def within(outer: File, inner: File) -> File:
 
 
 def _said(outer: Start, inner: Start | None) -> Start:
+    """Put together what two carriers say: what the inner one says itself comes first."""
     if inner is None:
         return outer
-    return replace(inner, unseen=tuple(dict.fromkeys((*inner.unseen, *outer.unseen))))
+    return replace(
+        inner,
+        unseen=tuple(dict.fromkeys((*inner.unseen, *outer.unseen))),
+        host=inner.host or outer.host,
+        alone=inner.alone or outer.alone,
+        version=inner.version or outer.version,
+        addresses=inner.addresses or outer.addresses,
+        workload=inner.workload or outer.workload,
+        environment_files=inner.environment_files or outer.environment_files,
+        interpolates=inner.interpolates or outer.interpolates,
+        image=inner.image or outer.image,
+    )
 
 
 def _both(outer: When, inner: When) -> When:
@@ -66,7 +77,7 @@ def stamped(fragment: Fragment, file: File) -> Fragment | None:
     """Lay on a fragment what its File says; None where it means nothing there."""
     if file.partial and isinstance(fragment, _ABOUT_THE_WHOLE):
         return None
-    if file.origin is not Origin.REPOSITORY and isinstance(fragment, _OF_REPOSITORY):
+    if file.provenance is not Provenance.REPOSITORY and isinstance(fragment, _OF_REPOSITORY):
         return None
     match fragment:
         case Start():
@@ -77,7 +88,8 @@ def stamped(fragment: Fragment, file: File) -> Fragment | None:
             variables = tuple(one._replace(when=_both(file.when, one.when)) for one in fragment.variables)
             fragment = replace(fragment, variables=variables)
         case Registries() if file.partial:
-            fragment = replace(fragment, open=True)
+            # Where a piece begins in the middle, its keys are not those of the top.
+            fragment = replace(fragment, open=True, unknown=())
         case Unit() if file.partial or file.said is not None:
             unseen = file.said.unseen if file.said is not None else ()
             fragment = replace(fragment, template=fragment.template or file.partial, unseen=unseen)
@@ -117,22 +129,31 @@ def _config(config: ConfigFile, file: File) -> ConfigFile:
             one._replace(when=_both(file.when, one.when), may_go_on=file.may_go_on) for one in config.entries
         )
         config = replace(config, entries=entries, when=_both(file.when, config.when))
-    return replace(config, open=(*config.open, file.text), error=None) if file.partial else config
+    return replace(config, open=(file.text,), error=None, partial=True) if file.partial else config
 
 
-def unused(collected: Collected, kept: Iterable[Fragment]) -> Iterator[Fragment]:
-    """Yield what is collected in variables whose values nothing that was found is made of."""
-    if not collected.entries:
-        return
-    used = {(run.source.path, run.start) for text in chain.from_iterable(map(_texts, kept)) for run in text.runs}
-    for value, fragment in collected.entries:
-        if not any(
-            (run.source.path, start) in used
-            for run in value.runs
-            if run.text
-            for start in range(run.start, max(run.end, run.start + 1))
-        ):
-            yield fragment
+def unused(collected: Iterable[Collected], found: Iterable[Fragment]) -> Iterator[Fragment]:
+    """Yield what scripts collect in variables whose values nothing that was found is made of.
+
+    What is yielded of one script counts as found for those behind it.
+    """
+    used = {place for one in found for place in _places(one)}
+    for script in collected:
+        made = [fragment for value, fragment in script.entries if used.isdisjoint(_within(value))]
+        used.update(place for one in made for place in _places(one))
+        yield from made
+
+
+def _within(value: Text) -> Iterator[tuple[str, int]]:
+    """Yield every place inside a value: what uses a variable is cut from its value, never copied."""
+    for run in value.runs:
+        if run.text:
+            yield from ((run.source.path, start) for start in range(run.start, max(run.end, run.start + 1)))
+
+
+def _places(fragment: Fragment) -> Iterator[tuple[str, int]]:
+    """Yield where the texts begin that a fragment is made of."""
+    yield from ((run.source.path, run.start) for text in _texts(fragment) for run in text.runs)
 
 
 def _texts(fragment: Fragment) -> Iterator[Text]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["credentials", "credentials_of_k3s", "full_tokens"]
 
-_FULL_TOKEN = pattern(r"(?<![0-9A-Za-z])K10[0-9a-f]{64}::[^\s:'\"]+:[^\s'\"`\\<>(){}\[\],;|&]+")
+_FULL_TOKEN = pattern(r"(?<![0-9A-Za-z])K10[0-9a-f]{64}::[^\s:'\"$]+:(?![%*])[^\s'\"`\\<>(){}\[\],;|&$]++(?![${])")
+"""A password that begins or goes on with what a shell or a template fills in is none that is written here."""
 
 
 def credentials_of_k3s(variables: Iterable[Variable]) -> Iterator[Credential]:

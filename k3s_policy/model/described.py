@@ -57,8 +57,13 @@ def file_of(one: HostFile, host: str, said: Start | None = None) -> File:
 
 def script_file(text: Text, host: str, said: Start | None = None, files: Iterable[HostFile] = ()) -> File:
     """Return a script that runs on a described host; `files` are those that the description writes."""
-    others = frozenset(str(file.path) for file in files)
+    others = frozenset(str(file.path) for file in files if file.content.known and _is_script(file))
     return File(text=text, path="", read_as=ReadAs.SCRIPT, host=host, said=said, others=others)
+
+
+def _is_script(file: HostFile) -> bool:
+    """Whether a file is a script that is read by itself, so that running it says nothing new."""
+    return file.content.startswith("#!") or str(file.path).endswith(".sh")
 
 
 def _hidden_file(root: Node | None) -> Text | None:

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from k3s_policy.model.lower import Variable
     from k3s_policy.text import Text
 
-__all__ = ["Collected", "File", "Found", "Mode", "Origin", "Reader", "Seen", "host_at", "source_of"]
+__all__ = ["Collected", "File", "Found", "Mode", "Provenance", "Reader", "Seen", "host_at", "source_of"]
 
 
-class Origin(Enum):
-    """Where a File stands."""
+class Provenance(Enum):
+    """Where a File comes from."""
 
     REPOSITORY = "repository"
     """By itself: its name may say that it is a template, and where it lies places it on a host."""
@@ -62,7 +62,7 @@ class File(NamedTuple):
     """Where it is on its host, or in the repository: formats are known by it. Empty where it has no name."""
     read_as: ReadAs | None = None
     """What it is, where the carrier knows; else its path and content tell."""
-    origin: Origin = Origin.WRITTEN
+    provenance: Provenance = Provenance.WRITTEN
     host: str | None = None
     """As `Start.host` names it; None where its own place names it."""
     when: When = ALWAYS
@@ -73,7 +73,7 @@ class File(NamedTuple):
     others: AbstractSet[str] = frozenset()
     """The paths of scripts on its host that are read by themselves, whatever they are called."""
     said: Start | None = None
-    """What the carrier says of whatever is started, as a Start without words; see `door.stamped`."""
+    """What the carrier says of whatever is started, as a Start without words; see `model.carrier`."""
     partial: bool = False
     """Whether it is a piece of a file, of which nothing else is seen."""
     may_go_on: bool = False
@@ -115,13 +115,11 @@ class Seen:
         """As it is written, where it is a template too."""
         self.path = template.without_suffix(file.path)
         """That of what it becomes."""
-        self.hidden: tuple[Text, ...] = ()
-        """Lines that a variable makes, and that may hold anything: they are left out of the document."""
 
     @property
     def written(self) -> bool:
         """Whether another file writes it."""
-        return self.file.origin is Origin.WRITTEN
+        return self.file.provenance is Provenance.WRITTEN
 
     @cached_property
     def text(self) -> Text:
@@ -162,24 +160,29 @@ class Seen:
         """The YAML that it holds."""
         return self._composition[1]
 
+    @property
+    def hidden(self) -> tuple[Text, ...]:
+        """Lines that a variable makes, and that may hold anything: they are left out of the document."""
+        return self._composition[2]
+
     @cached_property
-    def _composition(self) -> tuple[Text, Document]:
+    def _composition(self) -> tuple[Text, Document, tuple[Text, ...]]:
         from k3s_policy.formats.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
 
         text = self.file.text
         if self.written:
-            text, self.hidden = _without_hidden_lines(text)
+            text, hidden = _without_hidden_lines(text)
             document = read_yaml(text)
-            return text, replace(document, open=(*document.open, *self.hidden)) if self.hidden else document
+            return text, replace(document, open=(*document.open, *hidden)) if hidden else document, hidden
         named = template.is_template(self.file.path) or _JINJA.match(self.content) is not None
         plain = None if named else read_yaml(text)
         if plain is not None and plain.error is None:
-            return text, plain
+            return text, plain, ()
         syntax = template.syntax_of(self.file.path, self.content)
         if syntax is None:
-            return text, plain or read_yaml(text)
+            return text, plain or read_yaml(text), ()
         masked = template.masked(text, syntax)
-        return masked.text, replace(read_yaml(masked.text), open=masked.open)
+        return masked.text, replace(read_yaml(masked.text), open=masked.open), ()
 
 
 _JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")
@@ -190,9 +193,12 @@ def _without_hidden_lines(text: Text) -> tuple[Text, tuple[Text, ...]]:
     if text.known:
         return text, ()
     lines = list(text.lines())
-    shown = [line for line in lines if any(run.known and run.text.strip() for run in line.runs) or not line.strip()]
-    hidden = tuple(line for line in lines if line not in shown)
-    return (join(shown, "\n") if shown else text[:0]), hidden
+    shown: list[Text] = []
+    hidden: list[Text] = []
+    for line in lines:
+        told = any(run.known and run.text.strip() for run in line.runs) or not line.strip()
+        (shown if told else hidden).append(line)
+    return (join(shown, "\n") if shown else text[:0]), tuple(hidden)
 
 
 def host_at(text: Text) -> str:

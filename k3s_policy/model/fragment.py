@@ -79,6 +79,8 @@ class ConfigFile:
     when: When = ALWAYS
     error: BrokenFile | None = None
     """Why K3s cannot read it."""
+    partial: bool = False
+    """Whether it is put into a file that may hold more."""
 
 
 @dataclass(frozen=True, eq=False)

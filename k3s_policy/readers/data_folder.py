@@ -26,8 +26,8 @@ _LONGEST = 8192
 
 
 def claims(seen: Seen) -> bool:
-    """Whether a file is a token or a key where K3s keeps its own."""
-    return len(seen.content) <= _LONGEST and (_is_token(seen) or is_cluster_key(seen.path))
+    """Whether a file is small enough to be a key, and where K3s keeps its own."""
+    return len(seen.content) <= _LONGEST and is_cluster_key(seen.path)
 
 
 def read(seen: Seen) -> Iterator[Found]:
@@ -45,5 +45,13 @@ def read(seen: Seen) -> Iterator[Found]:
 
 
 def _is_token(seen: Seen) -> bool:
-    """Whether a file is one word, where tokens are kept."""
-    return of_path(seen.path) is ReadAs.TOKEN and len(seen.content.split()) == 1
+    """Whether a file is a token: of the repository one word that is no path, as a link that was checked out is one.
+
+    What is written where tokens are kept is one, whatever it looks like: a command may make it.
+    """
+    if of_path(seen.path) is not ReadAs.TOKEN or not seen.content.strip():
+        return False
+    return seen.written or (len(seen.content.split()) == 1 and _PATH.match(seen.content.strip()) is None)
+
+
+_PATH = pattern(r"\.{0,2}/")

@@ -6,6 +6,7 @@ nothing else is said (K3s package/Dockerfile). What a build writes stays in the 
 
 from __future__ import annotations
 
+import posixpath
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,7 +37,7 @@ __all__ = ["claims", "read"]
 
 _INSTRUCTION = pattern(r"(?s)[ \t]*(?P<name>[A-Za-z]+)(?:[ \t]+(?P<rest>.*))?$")
 _ESCAPE = pattern(r"(?im)\A(?:#[^\n]*\n)*?#[ \t]*escape[ \t]*=[ \t]*`")
-_HERE_DOCUMENT = pattern(r"(?<!\S)<<(?P<tabs>-?)(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)(?=[\s;&|)>]|$)")
+_HERE_DOCUMENT = pattern(r"(?<!\S)<<(?P<tabs>-?)(?P<quote>['\"]?)(?P<name>\w[\w.-]*)(?P=quote)(?=[\s;&|)>]|$)")
 _QUOTED = pattern(r"(?s)'[^']*'|\"(?:[^\"\\]|\\.)*\"")
 _OPTION = pattern(r"--[a-z-]+(?:=\S*)?(?:[ \t]+|$)")
 _SHEBANG = pattern(r"#!\s*(?P<program>\S+)(?:[ \t]+(?P<argument>\S+))?")
@@ -71,6 +72,8 @@ class _Stage:
     host: str
     image: Text
     variables: tuple[Variable, ...] = ()
+    folder: str = ""
+    """What `WORKDIR` says, which paths begin at; empty where that is not known."""
     is_k3s: bool = False
     entrypoint: tuple[Text, ...] | None = None
     command: tuple[Text, ...] | None = None
@@ -236,6 +239,8 @@ def _taken(instruction: _Instruction, stage: _Stage) -> Iterator[Found]:
             content = _script(instruction)
             if content is not None:
                 yield File(text=content, path="", read_as=ReadAs.SCRIPT, host=stage.host, given=stage.variables)
+        case "WORKDIR":
+            stage.folder = _folder(instruction.rest, stage)
         case "COPY" | "ADD":
             yield from _copied(instruction, stage)
         case "ENTRYPOINT":
@@ -259,10 +264,11 @@ def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Found]:
     words = _words(instruction.rest) or tuple(split_words(interpolated(instruction.rest)) or ())
     if len(words) < 2 or any(option.startswith("--from=") for option in instruction.options):
         return
-    target = words[-1]
+    target = _in_folder(words[-1], stage)
     if instruction.documents:
         for document in instruction.documents:
             content = document.body if document.quoted else template.opaque(interpolated(document.body))
+            # In a folder a here-document is called as the word that closes it.
             path = f"{target}{document.name}" if str(target).endswith("/") else str(target)
             yield File(text=content, path=path, host=stage.host, may_go_on=True)
         return
@@ -274,6 +280,26 @@ def _copied(instruction: _Instruction, stage: _Stage) -> Iterator[Found]:
                 yield Download(part, source, guarded=True)
         else:
             yield File(text=_as_copy(source, target), path="", read_as=ReadAs.SCRIPT, host=stage.host, synthetic=True)
+
+
+def _folder(written: Text, stage: _Stage) -> str:
+    """Return the folder that `WORKDIR` goes to from the one before."""
+    words = split_words(interpolated(written)) or [written]
+    folder = filled_in(words[0], {str(one.name): one.value for one in stage.variables})
+    if not folder.known or not (folder.startswith("/") or stage.folder):
+        return ""
+    return posixpath.normpath(
+        f"{stage.folder}/{folder}" if stage.folder and not folder.startswith("/") else str(folder)
+    )
+
+
+def _in_folder(target: Text, stage: _Stage) -> Text:
+    """Return where files are put: a relative path begins at the folder of the stage."""
+    written = str(target)
+    if not stage.folder or not target.known or written.startswith("/"):
+        return target
+    path = posixpath.normpath(f"{stage.folder}/{written}")
+    return target.stand_in(f"{path}/" if written.endswith("/") or written in (".", "..") else path)
 
 
 def _as_copy(source: Text, target: Text) -> Text:

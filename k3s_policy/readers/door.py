@@ -17,7 +17,7 @@ from k3s_policy.k3s.sieve import concerns_text
 from k3s_policy.model import FileMode
 from k3s_policy.model.carrier import stamped, unused, within
 from k3s_policy.model.committed import full_tokens
-from k3s_policy.model.file import Collected, File, Origin, Seen
+from k3s_policy.model.file import Collected, File, Provenance, Seen
 from k3s_policy.model.fragment import (
     Database,
     HostName,
@@ -71,7 +71,7 @@ class _Format(NamedTuple):
 
     def may_be(self, seen: Seen, lines: str) -> bool:
         """Whether a file may be in this format; `lines` is its content behind a line break."""
-        if self.of_repository and seen.file.origin is not Origin.REPOSITORY:
+        if self.of_repository and seen.file.provenance is not Provenance.REPOSITORY:
             return False
         return any(word in lines for word in self.words) or bool(self.path and re.search(self.path, seen.path))
 
@@ -110,6 +110,7 @@ FORMATS: tuple[_Format, ...] = (
     _Format("nix", path=r"\.nix$"),
     _Format(
         "openrc",
+        ("openrc-run", "\n#!/sbin/runscript"),
         path=r"(?:^|/)(?:init|conf)\.d/k3s[^/]*$|\.(?:openrc|initd|confd)$",
         place=ReadAs.SERVICE_SCRIPT,
     ),
@@ -122,11 +123,13 @@ FORMATS: tuple[_Format, ...] = (
     ),
     _Format("hosts", path=r"(?:^|/)hosts$", telling=True, of_repository=True),
     _Format("ansible", path=INVENTORY, telling=True),
-    _Format("data_folder", ("-----BEGIN ",), r"rancher/k3s/(?:[^/]+/)*[^/]*token$", telling=True),
+    _Format("data_folder", ("-----BEGIN ",), place=ReadAs.TOKEN, telling=True),
     _Format("kubeconfig", ("client-key-data",), telling=True),
-    _Format("user_data", ("#cloud-config", "# cloud-config", "write_files", "runcmd", "k3os", "variant:")),
-    _Format("user_data", ("MIME-Version:", "Mime-Version:", "mime-version:", "Content-Type:", "content-type:")),
-    _Format("script", path=r"(?:^|/)[^/.]*$|\.(?i:sh|bash|zsh|ksh|ash|tpl|tftpl|tmpl|template|in|\d+)$"),
+    _Format(
+        "user_data", ("#cloud-config", "# cloud-config", "write_files", "runcmd", "k3os", "variant:", "#cloud-boothook")
+    ),
+    _Format("user_data", ("multipart/", "Multipart/", "MULTIPART/")),
+    _Format("script", ("\n#!",), r"(?:^|/)[^/.]*$|\.(?i:sh|bash|zsh|ksh|ash)$"),
 )
 """The first reader that claims a file has it; a YAML file that no other claims may be a config of K3s's."""
 
@@ -140,7 +143,7 @@ _READ_AS = {
     ReadAs.SCRIPT: "script",
     ReadAs.USER_DATA: "user_data",
 }
-"""Who reads what its carrier knows."""
+"""Who reads what its carrier knows; a description of a host may be in several formats, and its content tells."""
 
 _PLACED = frozenset({"config", "registries", "unit", "environment", "data_folder", "openrc"})
 """Readers of formats of which the path says what a file is for."""
@@ -188,7 +191,13 @@ def _concerns(seen: Seen, formats: Iterable[_Format]) -> bool:
         or _INVENTORY.search(seen.path) is not None
         or _OF_HOSTS.search(seen.path) is not None
         or concerns_text(seen.content)
+        or concerns_text("\n".join(_given_to(seen)))
     )
+
+
+def _given_to(seen: Seen) -> Iterator[str]:
+    """Yield the values of variables that a script is given and names: it writes what they hold."""
+    return (str(one.value) for one in seen.file.given if str(one.name) in seen.content)
 
 
 # --- opening ------------------------------------------------------------------------------------------------
@@ -207,21 +216,21 @@ LARGEST = 1 << 22
 def of_source(source: Source, read_as: ReadAs | None = None, *, concerns_k3s: bool = False) -> File:
     """Return a file of the repository; `concerns_k3s` says that another one makes it a matter of K3s's."""
     return File(
-        text=source.text, path=source.path, read_as=read_as, origin=Origin.REPOSITORY, concerns_k3s=concerns_k3s
+        text=source.text, path=source.path, read_as=read_as, provenance=Provenance.REPOSITORY, concerns_k3s=concerns_k3s
     )
 
 
 def placed_at(source: Source, path: str) -> File:
     """Return a file of the repository as that which something puts at a path of a host."""
     suffix = source.path[source.path.rfind(".") :] if is_template(source.path) else ""
-    return File(text=source.text, path=f"{path}{suffix}", origin=Origin.PLACED)
+    return File(text=source.text, path=f"{path}{suffix}", provenance=Provenance.PLACED)
 
 
 def read(file: File) -> Iterator[Fragment]:
     """Yield the fragments of a File, and of all that it holds; none where nothing of it concerns K3s."""
     opening = _Opening()
     yield from opening.run(iter((file,)))
-    if file.origin is not Origin.WRITTEN and opening.counted and "#" in str(file.text):
+    if file.provenance is not Provenance.WRITTEN and opening.counted and "#" in str(file.text):
         from k3s_policy.model import comments  # noqa: PLC0415  only files of K3s's need them
 
         yield from comments.read(file.text)
@@ -262,8 +271,8 @@ class _Opening:
                 self._collected.append(one)
             else:
                 yield from self._keep(one if file is None else stamped(one, file))
-        for one in self._collected:
-            yield from self._keep(*unused(one, self._kept))
+        if self._collected:
+            yield from self._keep(*unused(self._collected, self._kept))
 
     def _keep(self, *fragments: Fragment | None) -> Iterator[Fragment]:
         for fragment in fragments:

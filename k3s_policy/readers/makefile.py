@@ -48,6 +48,7 @@ _REFERENCE = pattern(r"\$(?:\$|[({]|.)")
 _WORD = pattern(r"[A-Za-z_]\w*")
 _NAME = pattern(r"[A-Za-z_][\w.-]*")
 _PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
+_INDENTATION = pattern(r"[@+ \t-]+")
 
 
 @dataclass
@@ -89,7 +90,10 @@ def read(seen: Seen) -> Iterator[Found]:
     one_shell = _ONE_SHELL.search(str(text)) is not None
     said = Start(text[:0], None, (), Form.COMMAND, unseen=tuple(makefile.unseen))
     for host, lines in makefile.recipes:
-        commands = [expanded(_without_prefix(line), values) for line in lines]
+        # Of a recipe for one shell of POSIX make takes all blanks in front of every line, here-documents' included, and
+        # the same characters wherever it finds them among these (GNU make src/job.c, construct_command_argv_internal).
+        prefix = _INDENTATION if one_shell else _PREFIX
+        commands = [expanded(_without(line, prefix), values) for line in lines]
         if one_shell and commands:
             commands = [join(commands, "\n")]
         for command in commands:
@@ -193,9 +197,9 @@ def _joined(parts: list[Text]) -> Text:
     return Text(run for part in parts for run in part.runs)
 
 
-def _without_prefix(line: Text) -> Text:
-    """Leave out `@`, `-` and `+`, which are for make."""
-    match = _PREFIX.match(str(line))
+def _without(line: Text, prefix: re.Pattern[str]) -> Text:
+    """Leave out `@`, `-` and `+`, which are for make, and the blanks that it takes with them."""
+    match = prefix.match(str(line))
     return line[match.end() :] if match else line
 
 

@@ -4,17 +4,21 @@ A service script is sourced by a shell, and starts `command` with `command_args`
 (https://github.com/OpenRC/openrc/blob/master/service-script-guide.md). The install script writes one on Alpine (K3s
 install.sh, create_openrc_service_file). Alpine's own package starts K3s with `${K3S_EXEC} ${K3S_OPTS}`, which its
 conf.d file sets (aports community/k3s). Every user can read either file; what is exported there reaches K3s.
+
+A service script may have functions as well, which are commands of a shell: `start_pre` writes a config, `start` starts
+K3s itself. What is in /etc/init.d with a shell in its first line is a script and nothing more.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.shell import read_script
+from k3s_policy.formats.shell import command_line, read_script
 from k3s_policy.k3s.places import ReadAs
+from k3s_policy.k3s.program import SHELL, is_k3s
 from k3s_policy.model import Form
 from k3s_policy.model.committed import credentials_of_k3s
-from k3s_policy.model.file import File, host_at
+from k3s_policy.model.file import File
 from k3s_policy.model.lower import Variable
 from k3s_policy.text import join
 from k3s_policy.text.branch import ALWAYS, exclusive
@@ -23,45 +27,87 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from k3s_policy.formats.shell import Assignment
+    from k3s_policy.formats.shell import Assignment, Command, Script
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 
 __all__ = ["claims", "read"]
 
+_RUNNER = pattern(r"\s*#!\s*/\S*(?:openrc-run|runscript)\b")
+_SHELL = pattern(rf"\s*#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*){SHELL}\b")
+_NAMED = pattern(r"(?:^|/)(?:init|conf)\.d/k3s[^/]*$|\.(?:openrc|initd|confd)$")
 _SETTINGS = pattern(r"(?:^|/)conf\.d/k3s[^/]*$|\.confd$")
 _ARGUMENTS = ("command_args", "command_args_background", "command_args_foreground")
 _OPTIONS = ("K3S_EXEC", "K3S_OPTS")
 _MOST = 20
 """Arms that are read: a service is not started in more ways."""
 _TELLING = frozenset({"command", *_ARGUMENTS, *_OPTIONS})
+_DAEMON_PROGRAMS = frozenset({"start-stop-daemon", "supervise-daemon"})
+_STOPPING = frozenset({"--stop", "-K", "--signal", "-s"})
+_STARTS_ITSELF = frozenset({"nohup", "exec"})
 
 
-def claims(_: Seen) -> bool:
-    """Whether a file is one of OpenRC's: its place or its ending says so, whatever it holds."""
-    return True
+def claims(seen: Seen) -> bool:
+    """Whether a file is one of OpenRC's: its first line says so under any name, or its place or its ending."""
+    return _RUNNER.match(seen.content) is not None or _NAMED.search(seen.path) is not None
 
 
 def read(seen: Seen) -> Iterator[Found]:
     """Read a service script, or the variables for one."""
-    assignments = read_script(seen.text).assignments
-    variables = [Variable(one.name, one.value, Form.SERVICE, one.when) for one in assignments if one.exported]
-    yield from credentials_of_k3s(Variable(one.name, one.value, Form.SERVICE) for one in assignments)
+    script = read_script(seen.text)
     settings = _SETTINGS.search(seen.path) is not None
-    for when in _arms(assignments):
-        last = {str(one.name): one for one in assignments if not exclusive(one.when, when)}
-        words = list(_command(last, settings=settings))
-        if words:
-            yield File(
-                text=join(words, " "),
-                path="",
-                read_as=ReadAs.SCRIPT,
-                host=seen.file.host or host_at(seen.text),
-                when=when,
-                form=Form.SERVICE,
-                given=tuple(variables),
-            )
+    plain = not settings and _SHELL.match(seen.content) is not None
+    exported = [Variable(one.name, one.value, Form.SERVICE, one.when) for one in script.assignments if one.exported]
+    if not plain:
+        # Of a script in a shell the reader of scripts says what it collects.
+        yield from credentials_of_k3s(Variable(one.name, one.value, Form.SERVICE) for one in script.assignments)
+    if not settings:
+        # What the variables of a service come to is told below: of its text only the commands are wanted.
+        yield seen.file._replace(read_as=ReadAs.SCRIPT, host=seen.host, synthetic=not plain)
+    started = [] if settings else [one for one in map(_daemon, script.commands) if one is not None]
+    for command, words in started:
+        yield _service(seen, command_line(words), command.when, exported)
+    if started or (not settings and _starts_itself(script)):
+        return
+    for when in _arms(script.assignments):
+        last = {str(one.name): one for one in script.assignments if not exclusive(one.when, when)}
+        parts = list(_command(last, settings=settings))
+        if parts:
+            yield _service(seen, join(parts, " "), when, exported)
+
+
+def _service(seen: Seen, text: Text, when: When, exported: Iterable[Variable]) -> File:
+    """Return a command line that a service is started with."""
+    return File(
+        text=text, path="", read_as=ReadAs.SCRIPT, host=seen.host, when=when, form=Form.SERVICE, given=tuple(exported)
+    )
+
+
+def _daemon(command: Command) -> tuple[Command, list[Text]] | None:
+    """Return what a command has started in the background, if that is K3s: `--exec` names it, or a word of its own."""
+    words = [word.text for word in command.words]
+    if not words or str(words[0]).rpartition("/")[2] not in _DAEMON_PROGRAMS:
+        return None
+    end = next((position for position, word in enumerate(words) if str(word) == "--"), len(words))
+    if any(str(word) in _STOPPING for word in words[:end]):
+        return None
+    for word in words[1:end]:
+        value = word.partition("=")[2] if word.startswith("-") else word
+        if is_k3s(str(value)):
+            return command, [value, *words[end + 1 :]]
+    return None
+
+
+def _starts_itself(script: Script) -> bool:
+    """Whether a function of a service starts K3s in the place of OpenRC, which then reads no `command_args`."""
+    for command in script.commands:
+        words = [str(word.text) for word in command.words]
+        while words and words[0] in _STARTS_ITSELF:
+            words = words[1:]
+        if command.inside and words and is_k3s(words[0]):
+            return True
+    return False
 
 
 def _arms(assignments: Iterable[Assignment]) -> list[When]:

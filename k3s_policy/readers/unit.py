@@ -71,7 +71,8 @@ def read(seen: Seen) -> Iterator[Found]:
     name = _NAME.search(path)
     unit_name = drop_in["unit"] if drop_in else name["name"] if name else path[path.rfind("/") + 1 :]
     yield Unit(text, file, path, unit_name, drop_in is not None, seen.file.host, syntax is not None)
-    yield from _without_command(file)
+    if not seen.file.partial:
+        yield from _without_command(file)
 
 
 def _without_command(file: systemd.UnitFile) -> Iterator[LooseOptions]:

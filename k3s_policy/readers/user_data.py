@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.beginning import is_cloud_config, is_description, is_message
 from k3s_policy.formats.user_data import decoded
 from k3s_policy.k3s.places import ReadAs
-from k3s_policy.model.file import File, Origin, host_at
+from k3s_policy.model.file import File, Provenance, host_at
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -27,13 +27,15 @@ _BODY = pattern(r"\r?\n[ \t]*\r?\n")
 _CLOUD_CONFIG = pattern(r"(?im)^Content-Type:[ \t]*text/cloud-config\b")
 _ENCODED = pattern(r"(?im)^Content-Transfer-Encoding:[ \t]*base64\b")
 # Descriptions of hosts have any name, and not all of them begin as cloud-init wants it.
-_KEYS = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$")
+_KEYS = pattern(r"(?m)^(?:write_files|runcmd|k3os):[ \t\r]*$|\A\s*\{\s*\"(?:write_files|runcmd|k3os)\"")
+_BOOT_HOOK = "#cloud-boothook"
+"""The first line of a script that runs at every boot, early."""
 _ANY_NAME = pattern(r"(?i)(?:^|/)[^./]*$|\.(?:cfg|cloud-config|conf|hcl|init|txt|user-?data)$")
 
 
 def claims(seen: Seen) -> bool:
     """Whether a file without an ending of YAML is user-data, or says in its keys that it is the like."""
-    if is_message(seen.content) or is_cloud_config(seen.content):
+    if is_message(seen.content) or is_cloud_config(seen.content) or seen.content.startswith(_BOOT_HOOK):
         return True
     if seen.written and is_description(seen.content):
         return True
@@ -57,6 +59,8 @@ def _parts_of(text: Text, seen: Seen, host: str) -> Iterator[Found]:
     if is_message(content):
         for part in _parts(text):
             yield from _part(part, seen, host)
+    elif content.startswith(_BOOT_HOOK):
+        yield _file(text[content.find("\n") + 1 :], seen, host, ReadAs.SCRIPT)
     elif content.startswith("#!"):
         yield _file(text, seen, host, ReadAs.SCRIPT)
     elif seen.file.read_as is not ReadAs.USER_DATA or is_description(content):
@@ -82,7 +86,7 @@ def _file(text: Text, seen: Seen, host: str, read_as: ReadAs) -> File:
     return File(
         text=text,
         path=seen.file.path if whole else "",
-        origin=seen.file.origin if whole else Origin.WRITTEN,
+        provenance=seen.file.provenance if whole else Provenance.WRITTEN,
         read_as=read_as,
         host=host,
     )

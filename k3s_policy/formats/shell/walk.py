@@ -47,12 +47,17 @@ class Command:
     words: tuple[Word, ...]
     assignments: tuple[Assignment, ...]
     environment: Environment
-    upstream: Command | None  # whose output is piped into this one
+    piped: tuple[Command, ...]  # whose output reaches this one through a pipe, in their order
     input: tuple[Text, ...]  # here-documents and here-strings
     redirects: tuple[Redirect, ...]
     when: When
     at: Text  # from its first to its last character
     inside: str | None  # the function it stands in
+
+    @property
+    def upstream(self) -> Command | None:
+        """The last of the commands that are piped into this one."""
+        return self.piped[-1] if self.piped else None
 
 
 @dataclass(frozen=True)
@@ -158,9 +163,11 @@ class _Place:
 
     when: When = ALWAYS
     inside: str | None = None
-    upstream: Command | None = None
+    piped: tuple[Command, ...] = ()
     redirects: tuple[Redirect, ...] = ()
     input: tuple[Text, ...] = ()
+    printing: list[Command] | None = None
+    """Takes the commands that print into the pipe behind."""
     depth: int = 0
 
     def deeper(self) -> _Place:
@@ -303,18 +310,19 @@ class _PageWalk:
         if len(stages) == 1:
             self._stage(stages[0], place, variables)
             return
-        upstream = place.upstream
+        piped = place.piped
         for number, stage in enumerate(stages):
-            before = len(self.walk.commands)
+            printing: list[Command] = []
             first, last = number == 0, number == len(stages) - 1
             stage_place = replace(
                 place,
-                upstream=upstream,
+                piped=piped,
                 input=place.input if first else (),
                 redirects=place.redirects if last else (),
+                printing=place.printing if last else printing,
             )
             self._stage(stage, stage_place, variables.copy())
-            upstream = self.walk.commands[-1] if len(self.walk.commands) > before else None
+            piped = tuple(printing)
 
     def _stage(self, stage: _Stage, place: _Place, variables: Variables) -> None:
         node = stage.node
@@ -433,7 +441,7 @@ class _PageWalk:
             words=tuple(words),
             assignments=tuple(assignments),
             environment=variables.environment,
-            upstream=place.upstream,
+            piped=place.piped,
             input=fed or place.input,
             redirects=(*place.redirects, *redirects),
             when=place.when,
@@ -441,6 +449,8 @@ class _PageWalk:
             inside=place.inside,
         )
         self.walk.commands.append(command)
+        if place.printing is not None and not any(one.operator.startswith(">") for one in redirects):
+            place.printing.append(command)
         name, *arguments = (str(word.text) for word in words)
         run_builtin(name, arguments, variables)
 

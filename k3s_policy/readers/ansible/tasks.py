@@ -10,9 +10,9 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.formats.shell import command_line, split_words
+from k3s_policy.formats.shell import command_line
 from k3s_policy.formats.template import fills_in
-from k3s_policy.formats.tree import Entry, Mapping, Scalar, read_yaml
+from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, read_yaml
 from k3s_policy.formats.user_data import mode_of
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import ReadAs, belongs_to_k3s
@@ -21,11 +21,14 @@ from k3s_policy.model import Credential, FileMode
 from k3s_policy.model.file import File, Mode, host_at
 from k3s_policy.model.fragment import HeldCredential, Placed, TaskList
 from k3s_policy.model.role_variables import configuration, without_templates
+from k3s_policy.readers.ansible.loops import in_turn
+from k3s_policy.readers.ansible.words import as_json, parameters
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping as Given
     from collections.abc import Sequence as List
 
     from k3s_policy.formats.tree import Node
@@ -45,8 +48,9 @@ _NAMESPACES = ("ansible.builtin.", "ansible.legacy.")
 _PARAMETER = pattern(
     r"(?:^|(?<=\s))(?:creates|removes|chdir|executable|warn|stdin|strip_empty_ends)=(?:'[^'\n]*'|\"[^\"\n]*\"|\S+)"
 )
-_WORD = pattern(r"(?P<name>[a-z_]+)=(?P<value>.*)$")
 _MODE = pattern(r"0?o?[0-7]{3,4}|[ugoa]*[-+=][rwxXst,ugoa+=-]*")
+_SEVERAL = pattern(r"[|;&<\n]")
+_END = "END_OF_STDIN"
 _COMBINED = pattern(r"\{[^{}]*['\"](?P<key>[a-z][a-z0-9-]+)['\"]\s*:")
 _NAME = pattern(r"[A-Za-z_]\w*")
 
@@ -75,7 +79,7 @@ class Task(NamedTuple):
 
 def module(task: Mapping) -> Called | None:
     """Return which module a task calls; None where it is none that is read."""
-    for key, value in map(_in_words, task.entries):
+    for key, value in map(_as_called, task.entries):
         name = str(key)
         for namespace in _NAMESPACES:
             name = name.removeprefix(namespace)
@@ -84,12 +88,19 @@ def module(task: Mapping) -> Called | None:
     return None
 
 
-def _in_words(entry: Entry) -> Entry:
-    """Return the module and its parameters where an entry gives both in words."""
-    if str(entry.key) not in _ACTIONS or not isinstance(entry.value, Scalar):
+def _as_called(entry: Entry) -> Entry:
+    """Return the module and its parameters where an entry gives both, in words or as a mapping."""
+    key, value = entry
+    if str(key) not in _ACTIONS:
         return entry
-    name, _, rest = entry.value.text.strip().partition(" ")
-    return Entry(Scalar(name, name, plain=True), Scalar(rest, rest, plain=False))
+    if isinstance(value, Scalar):
+        name, _, rest = value.text.strip().partition(" ")
+        return Entry(Scalar(name, name, plain=True), Scalar(rest, rest, plain=False))
+    called = value.scalar("module") if isinstance(value, Mapping) else None
+    if called is None or not isinstance(value, Mapping):
+        return entry
+    others = tuple(one for one in value.merged().entries if str(one.key) != "module")
+    return Entry(called, Mapping(others, value.written))
 
 
 def read(tasks: Iterable[Task], path: str) -> Iterator[Found]:
@@ -135,32 +146,38 @@ def _credentials(given: Iterable[Variable]) -> Iterator[Credential]:
             yield Credential(name, variable.name, variable.value, variable.form, variable.tag)
 
 
+def _given(task: Task) -> dict[str, Node]:
+    """Return the parameters of a task: those of its module, and of `args`, which they beat."""
+    beside = task.node.last("args")
+    return (parameters(beside) if beside is not None else {}) | parameters(task.value)
+
+
 # --- commands ---------------------------------------------------------------------------------------------
 
 
 def _command_text(task: Task) -> Text | None:
+    command = _command(task)
+    return _fed(command, _given(task).get("stdin")) if command is not None else None
+
+
+def _command(task: Task) -> Text | None:
     value = task.value
-    if isinstance(value, Scalar):
-        if value.text.startswith("cmd="):
-            given = _parameters(value).get("cmd")
-            return given.text if isinstance(given, Scalar) else None
-        return _without_parameters(value.text) if value.text else _of_args(task)
-    if isinstance(value, Mapping):
-        return _of_mapping(value)
-    return None
-
-
-def _of_args(task: Task) -> Text | None:
-    given = task.node.last("args")
-    return _of_mapping(given) if isinstance(given, Mapping) else None
-
-
-def _of_mapping(value: Mapping) -> Text | None:
-    command = value.scalar("cmd") or value.scalar("_raw_params")
-    if command is not None:
+    if isinstance(value, Scalar) and value.text and not value.text.startswith("cmd="):
+        return _without_parameters(value.text)
+    given = _given(task)
+    command, argv = given.get("cmd") or given.get("_raw_params"), given.get("argv")
+    if isinstance(command, Scalar):
         return command.text
-    words = [item.text for item in value.items("argv") if isinstance(item, Scalar)]
+    words = [item.text for item in argv.items if isinstance(item, Scalar)] if isinstance(argv, Sequence) else []
     return command_line(words) if words else None
+
+
+def _fed(command: Text, given: Node | None) -> Text:
+    """Return a command with what it reads, as a here-document; of several commands nobody knows which reads it."""
+    if not isinstance(given, Scalar) or _SEVERAL.search(str(command)) or _END in str(given):
+        return command
+    opening, end = (given.text[:0].stand_in(words) for words in (f" <<'{_END}'\n", f"\n{_END}\n"))
+    return join([command.rstrip(), opening, given.text.rstrip("\n"), end], "")
 
 
 def _without_parameters(text: Text) -> Text:
@@ -175,7 +192,7 @@ def _without_parameters(text: Text) -> Text:
 
 def _download(task: Task) -> Text | None:
     """Return the `curl` that does what a task downloads; what is checked against a sum needs no other check."""
-    given = _parameters(task.value)
+    given = _given(task)
     url, target = given.get("url"), given.get("dest")
     if not isinstance(url, Scalar) or not isinstance(target, Scalar) or "checksum" in given:
         return None
@@ -190,8 +207,15 @@ def _download(task: Task) -> Text | None:
 
 
 def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> Iterator[tuple[str, Found]]:
+    """Yield the files of a task, one for each turn of its loop."""
+    for given in in_turn(_given(task), task.node):
+        yield from _one_file(task, given, path, facts)
+
+
+def _one_file(
+    task: Task, given: Given[str, Node], path: str, facts: dict[str, list[tuple[str, Text]]]
+) -> Iterator[tuple[str, Found]]:
     """Yield a file with its permissions: what is written into it, or which of the repository it is made of."""
-    given = _parameters(task.value)
     target = given.get("dest") or given.get("path") or given.get("name")
     if not isinstance(target, Scalar):
         return
@@ -225,20 +249,7 @@ def _in_folder(place: Text, source: Node | None) -> Text:
     return place + source.text[str(source).rfind("/") + 1 :]
 
 
-def _parameters(value: Node) -> dict[str, Node]:
-    """Return the parameters of a module, a mapping or words of `name=value`."""
-    if isinstance(value, Mapping):
-        return {str(key): one for key, one in value.merged().entries}
-    found: dict[str, Node] = {}
-    for word in split_words(value.text) or () if isinstance(value, Scalar) else ():
-        if match := _WORD.match(str(word)):
-            given = word.cut(match, "value")
-            # What stands in words is a text, and never a number.
-            found[match["name"]] = Scalar(given, given, plain=False)
-    return found
-
-
-def _is_kept(given: dict[str, Node]) -> bool:
+def _is_kept(given: Given[str, Node]) -> bool:
     return str(given.get("state", "file")) not in ("directory", "absent", "link")
 
 
@@ -252,7 +263,12 @@ def _written(content: Node, place: str, host: str, when: When, *, partial: bool)
         if (content.tag or "").startswith("!") or (partial and is_config_path(place) and not _is_whole(content.text)):
             return
         yield File(text=without_templates(content.text), path=place, host=host, when=when, partial=partial)
-    elif not partial and is_config_path(place) and (file := configuration(content, place, claimed=True)) is not None:
+    elif partial:
+        return
+    elif not is_config_path(place):
+        if (text := as_json(content)) is not None:
+            yield File(text=text, path=place, host=host, when=when)
+    elif (file := configuration(content, place, claimed=True)) is not None:
         entries = tuple(entry._replace(when=when) for entry in file.entries)
         yield replace(file, path=place, host=host, entries=entries, when=when)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from k3s_policy.formats.beginning import is_cloud_config
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
@@ -36,8 +37,11 @@ _ROLES = frozenset({"server", "agent"})
 # `sensitive` keys of the Secret that `etcd-s3-config-secret` names (K3s pkg/etcd/s3/config_secret.go).
 _S3_SECRET_TYPE = "etcd.k3s.cattle.io/s3-config-secret"  # noqa: S105  a type's name
 _S3_SECRET_KEYS = frozenset({"etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-session-token"})
-_USER_DATA = "#cloud-config"
 _DEEPEST = 12
+_ENCODED_PARTS = frozenset({("Secret", "data"), ("ConfigMap", "binaryData")})
+"""Where the values of an object are base64, by its kind."""
+_USER_DATA = "userDataBase64"
+"""The key of KubeVirt's volumes `cloudInitNoCloud` and `cloudInitConfigDrive` that holds user-data in base64."""
 _READERS = {
     "helm.cattle.io": "chart",
     "upgrade.cattle.io": "rancher",
@@ -78,10 +82,16 @@ def _object(root: Mapping, done: set[int]) -> Iterator[Found]:
     elif kind.endswith("List") and root.items("items"):
         done.add(id(root))
         for item in root.items("items"):
-            if isinstance(item, Mapping):
+            if not isinstance(item, Mapping):
+                continue
+            if kind in ("ConfigMapList", "SecretList"):
+                # Its items need not say again what they are.
+                done.add(id(item))
+                yield from _data(item, kind.removesuffix("List"))
+            else:
                 yield from _object(item, done)
     elif kind in ("ConfigMap", "Secret"):
-        yield from _data(root)
+        yield from _data(root, kind)
     elif kind == "Service":
         yield from _service(root)
     else:
@@ -99,21 +109,26 @@ def _workloads(root: Mapping, done: set[int]) -> Iterator[Found]:
                 yield found._replace(said=Start(found.text[:0], None, (), Form.CONTAINER, workload=workload))
             case _:
                 yield found
-    if _USER_DATA in str(root.written):
-        for value in _scalars(root, 0, set()):
-            if value.text.startswith(_USER_DATA):
-                yield File(text=value.text, path="", read_as=ReadAs.USER_DATA)
+    written = str(root.written)
+    if "cloud-config" in written or _USER_DATA in written:
+        for key, value in _scalars("", root, 0, set()):
+            text = _decoded(value.text) if key == _USER_DATA else value.text
+            # A script is user-data too.
+            if text is not None and (key == _USER_DATA or is_cloud_config(str(text))):
+                yield File(text=text, path="", read_as=ReadAs.USER_DATA)
 
 
-def _scalars(node: Node, depth: int, done: set[int]) -> Iterator[Scalar]:
+def _scalars(key: str, node: Node, depth: int, done: set[int]) -> Iterator[tuple[str, Scalar]]:
+    """Yield every value below a node, with the nearest key above it."""
     if depth > _DEEPEST or id(node) in done:
         return
     done.add(id(node))
     if isinstance(node, Scalar):
-        yield node
+        yield key, node
         return
-    for child in node.items if isinstance(node, Sequence) else (value for _, value in node.entries):
-        yield from _scalars(child, depth + 1, done)
+    children = ((key, item) for item in node.items) if isinstance(node, Sequence) else node.entries
+    for name, child in children:
+        yield from _scalars(str(name), child, depth + 1, done)
 
 
 def _service(root: Mapping) -> Iterator[Found]:
@@ -258,18 +273,18 @@ def _unseen(container: Mapping) -> Iterator[Unseen]:
             yield Unseen("config", f"a volume is mounted at {target}")
 
 
-def _data(root: Mapping) -> Iterator[Found]:
+def _data(root: Mapping, of_kind: str) -> Iterator[Found]:
     """Read what a ConfigMap or a Secret holds: each key is the name of a file where it is mounted."""
-    secret = str(root.scalar("kind")) == "Secret"
+    secret = of_kind == "Secret"
     kind = root.scalar("type")
     s3_settings = kind is not None and str(kind) == _S3_SECRET_TYPE
     entries = []
-    for part in ("data", "stringData"):
+    for part in ("data", "stringData") if secret else ("data", "binaryData"):
         node = root.last(part)
         for key, value in node.entries if isinstance(node, Mapping) else ():
             if not isinstance(value, Scalar):
                 continue
-            text = _decoded(value.text) if secret and part == "data" else value.text
+            text = _decoded(value.text) if (of_kind, part) in _ENCODED_PARTS else value.text
             encrypted = str(value).startswith("ENC[")
             entries.append((key.text, value.text.unknown() if text is None or encrypted else text))
             if text is None:
@@ -285,10 +300,11 @@ def _data(root: Mapping) -> Iterator[Found]:
 
 def _file(root: Mapping, key: str, text: Text) -> File:
     """Return what a key holds: a file of the folder that the object is mounted at, of which its name may tell."""
-    if text.startswith(_USER_DATA):
+    if is_cloud_config(str(text)):
         return File(text=text, path="", read_as=ReadAs.USER_DATA)
     # A key without an ending is the name of any file: one that looks like YAML is read as such.
-    ending = ".yaml" if "." not in key and _MAPPING.search(str(text)) else ""
+    mapping = "." not in key and not text.startswith("#!") and _MAPPING.search(str(text)) is not None
+    ending = ".yaml" if mapping else ""
     return File(text=text, path=f"{root.scalar('metadata', 'name') or ''}/{key}{ending}", host=host_at(text))
 
 
@@ -296,10 +312,13 @@ _MAPPING = re.compile(r"(?m)^[a-z][a-z0-9-]*\+?:")
 
 
 def _decoded(value: Text) -> Text | None:
-    from base64 import b64decode  # noqa: PLC0415  only Secrets need it
+    from base64 import b64decode  # noqa: PLC0415  few objects need it
+
+    from k3s_policy.formats.encoded import decompressed  # noqa: PLC0415  likewise
 
     try:
-        decoded = b64decode(str(value), validate=False).decode()
+        data = b64decode(str(value), validate=False)
+        decoded = (decompressed(data) if data[:2] == b"\x1f\x8b" else data).decode()
     except ValueError:
         return None
     return value.stand_in(decoded)

@@ -7,6 +7,7 @@ commands that write a config file, an environment file or a unit. Commands that 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import replace
 from itertools import chain
@@ -16,14 +17,14 @@ from k3s_policy.formats import template
 from k3s_policy.formats.shell import read_script
 from k3s_policy.k3s.places import INSTALLER_URL, OWN_INSTALLER_URL, is_installer, leads_into_configuration
 from k3s_policy.k3s.program import SHELL, is_k3s, is_shell
+from k3s_policy.k3s.sieve import concerns_text
 from k3s_policy.model import Download, Form, Unseen
-from k3s_policy.model.file import File, host_at
+from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import Start, Unfollowed
 from k3s_policy.readers.script import k3d, permissions, placed, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
-    fed,
     shell_options,
     unwrapped,
     upstream_words,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["claims", "read"]
 
 _SUFFIXES = frozenset({"sh", "bash", "zsh", "ksh", "ash"})
+_BASH = re.compile(r"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)bash\b")
 _TEMPLATE_SUFFIXES = frozenset({"tpl", "tftpl", "tmpl", "template", "in"})
 _SHEBANG = re.compile(rf"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*){SHELL}\b")
 # Statements, and expressions that are a word by themselves: no shell has either. `--format '{{ .ID }}'` is common.
@@ -71,12 +73,9 @@ _DEEPEST = 6
 
 def claims(seen: Seen) -> bool:
     """Whether a file is a shell script, by its suffix or first line."""
-    suffix, content = _suffix(seen.file.path), seen.content
-    if suffix in _SUFFIXES or _suffix(seen.path) in _SUFFIXES:
+    if not _SUFFIXES.isdisjoint((_suffix(seen.file.path), _suffix(seen.path))):
         return True
-    if suffix in _TEMPLATE_SUFFIXES or not suffix or suffix.isdigit():
-        return _SHEBANG.match(content[:200].lstrip("\ufeff \t\r\n")) is not None
-    return False
+    return _SHEBANG.match(seen.content[:200].lstrip("\ufeff \t\r\n")) is not None
 
 
 def _suffix(path: str) -> str:
@@ -87,7 +86,7 @@ def _suffix(path: str) -> str:
 def read(seen: Seen) -> Iterator[Found]:
     """Read a script from its first to its last command."""
     file = seen.file
-    reading = _Reading(file.host or host_at(file.text), file.given, file.form, 0)
+    reading = _Reading(seen.host, seen.source, file.given, file.form, 0)
     reading.own = file.others
     reading.synthetic = file.synthetic
     yield from reading.read(file.text if seen.written else _filled(seen))
@@ -104,9 +103,10 @@ def _filled(seen: Seen) -> Text:
 class _Reading:
     """One script being read: what its commands start and write."""
 
-    def __init__(self, host: str, given: tuple[Variable, ...], form: Form | None, depth: int) -> None:
+    def __init__(self, host: str, path: str, given: tuple[Variable, ...], form: Form | None, depth: int) -> None:
         self.host = host
-        self.path = re.split(r"[#@]", host, maxsplit=1)[0]
+        self.path = path
+        """That of the repository's file in which the script stands."""
         self.given = given
         self.form = form
         self.depth = depth
@@ -126,10 +126,15 @@ class _Reading:
         self.checks: list[tuple[Check, int]] = []
         """Each with the number of downloads before it."""
         self.synthetic = False
+        self.bash = False
+        """Whether no other shell runs it."""
+        self.folder = ""
+        """Where it works, as far as it has said so."""
 
     def read(self, text: Text) -> Iterator[Found]:
         """Read a script from its first to its last command."""
         script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given))
+        self.bash = self.bash or _BASH.match(str(text[:100])) is not None
         self.own |= {command.inside for command in script.commands if command.inside}
         for command in script.commands:
             call = unwrapped(command, self.given)
@@ -139,12 +144,14 @@ class _Reading:
 
     def _take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
-        self.writings.extend(writing.writings(call, self.standard_input))
+        for one in writing.writings(call, self.standard_input, bash=self.bash):
+            self.writings.append(replace(one, path=posixpath.join(self.folder, one.path)))
         name = call.name
         if is_shell(name) or name == "su":
             self._shell(call)
         elif name == "eval":
-            self._nested(join((word.text for word in call.words), " ")[len("eval ") :], call.variables, here=True)
+            evaluated = join((word.text for word in call.words), " ")[len("eval ") :]
+            self._nested(evaluated, call.variables, shell="bash" if self.bash else "sh")
         elif name in _CONTAINER_PROGRAMS and start.runs_container(call):
             self.found.extend(start.container(call))
         elif name in _REMOTE_PROGRAMS:
@@ -164,6 +171,8 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
+        elif call.name == "cd" and len(call.words) > 1 and call.words[-1].text.known:
+            self.folder = posixpath.join(self.folder, str(call.words[-1].text))
         elif check := check_of(call):
             self.checks.append((check, len(self.downloads)))
         elif call.name in ("chmod", "mkdir"):
@@ -173,7 +182,11 @@ class _Reading:
         elif call.name in _PLACING_PROGRAMS:
             fed = writing.installed_input(call)
             found = [] if fed else placed.placed(call, self.host, self.path)
-            self.found.extend(found)
+            own = [] if fed else placed.copies(call)
+            moved = {path: list(writing.moved(self.writings, source, path)) for source, path in own}
+            self.writings.extend(chain.from_iterable(moved.values()))
+            # What the script has written itself is nowhere else.
+            self.found.extend(one for one in found if not moved.get(one.path))
             self.found.extend(permissions.installed(call, self.host, found))
             if not (found or fed) and _may_place(call):
                 self.places_files = True
@@ -204,7 +217,7 @@ class _Reading:
     def _finished(self, script: Script) -> Iterator[Found]:
         """Yield everything, with what the script writes and what it only collects in variables."""
         for file in writing.gather(self.writings):
-            self.found.append(file._replace(host=self.host, others=self.own))
+            self.found.append(file._replace(host=self.host, others=self.own, form=self.form))
         if not self.synthetic:
             self.found.append(collected(script))
             self.found.extend(self._downloads())
@@ -222,7 +235,7 @@ class _Reading:
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
                 self._install(call, operands[1:], _own_url([inline]))
             else:
-                self._nested(inline.text, call.variables, here=True)
+                self._nested(inline.text, call.variables, self._received(call), shell=call.name)
         elif any(INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
             self._install(call, operands, _own_url(upstream_words(call.command)))
         elif operands and "s" not in letters and call.name != "su":
@@ -231,8 +244,11 @@ class _Reading:
         elif call.command.upstream is not None and start.for_installer(call.variables):
             self._install(call, operands, None)
         else:
-            for text in call.command.input or self.standard_input:
-                self._nested(text, call.variables, here=True)
+            for text in self._received(call):
+                self._nested(text, call.variables, shell=call.name)
+
+    def _received(self, call: Call) -> tuple[Text, ...]:
+        return writing.received(call, self.standard_input)
 
     def _is_installer(self, program: str, call: Call, operands: Sequence[Word]) -> bool:
         """Whether a script that is run is the install script: by its origin, or by its name and what it is given."""
@@ -267,8 +283,8 @@ class _Reading:
 
     def _remote(self, call: Call) -> None:
         """Read what `ssh host '...'`, `multipass exec vm -- sh -c '...'` and their kind run elsewhere."""
-        if call.name == "kubectl" and any(str(word.text) in _APPLYING for word in call.words[1:]):
-            for text in fed(call.command):
+        if call.name == "kubectl" and any(str(word.text) in _APPLYING for word in _before_separator(call.words[1:])):
+            for text in self._received(call):
                 self.found.append(File(text=text, path="objects.yaml", host=self.host, when=call.command.when))
             return
         address = None
@@ -283,10 +299,10 @@ class _Reading:
             rest = (inline,) if inline is not None else operands
         if rest:
             # What ssh is fed is the standard input of the command it runs.
-            self._nested(join((word.text for word in rest), " "), (), call.command.input, address)
+            self._nested(join((word.text for word in rest), " "), (), self._received(call), address)
         else:
             # A shell that is given no command takes its input for a script.
-            for text in call.command.input:
+            for text in self._received(call):
                 self._nested(text, (), (), address)
 
     def _nested(
@@ -296,10 +312,13 @@ class _Reading:
         standard_input: tuple[Text, ...] = (),
         address: Text | None = None,
         *,
-        here: bool = False,
+        shell: str | None = None,
     ) -> None:
-        """Read a script within this one; `address` is what this one calls the host it runs on, if another."""
-        if not any("k3s" in str(part).lower() for part in (text, *standard_input)):
+        """Read a script within this one.
+
+        `address` is what this one calls the host it runs on, if another; `shell` is what runs it on this host.
+        """
+        if not any(concerns_text(str(part)) for part in (text, *standard_input)):
             return
         if self.depth == _DEEPEST:
             self.found.append(
@@ -308,13 +327,15 @@ class _Reading:
                 )
             )
             return
-        host = self.host if here else host_at(text)
+        host = self.host if shell else host_at(text)
         if address is not None:
             host = placed.remote_host(self.path, address)
-        nested = _Reading(host, tuple(variables), self.form, self.depth + 1)
+        nested = _Reading(host, source_of(text), tuple(variables), self.form, self.depth + 1)
         nested.standard_input = standard_input
         nested.own = self.own
         nested.synthetic = self.synthetic
+        nested.bash = shell == "bash"
+        nested.folder = self.folder if shell else ""
         for found in nested.read(text):
             if address is not None and isinstance(found, Start) and found.host == host:
                 self.found.append(replace(found, addresses=(address,)))
@@ -350,6 +371,12 @@ def _own_url(words: Iterable[Word]) -> Text | None:
     """Return the first address of K3s's own install script among some words."""
     found = ((word.text, OWN_INSTALLER_URL.search(str(word.text))) for word in words)
     return next((text.cut(match) for text, match in found if match), None)
+
+
+def _before_separator(words: Sequence[Word]) -> Sequence[Word]:
+    """Return the words in front of `--`, behind which another command stands."""
+    end = next((position for position, word in enumerate(words) if str(word.text) == "--"), len(words))
+    return words[:end]
 
 
 def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from k3s_policy.formats.shell import Assignment, Command, Word
     from k3s_policy.text import Text
 
-__all__ = ["Call", "fed", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]
+__all__ = ["Call", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]
 
 OPTIONS_WITH_VALUE = {
+    "arch-chroot": "u",
     "chroot": "",
     "command": "",
+    "curtin": "",
     "doas": "uC",
     "env": "uCS",
     "exec": "a",
     "ionice": "cn",
     "nice": "n",
     "nohup": "",
+    "nsenter": "tSG",
     "ssh": "bcDEeFIiJLlmOopQRSWw",
     "sshpass": "pfdP",
     "stdbuf": "ioe",
@@ -39,9 +42,10 @@ OPTIONS_WITH_VALUE = {
 """Letters of the options that take the next word, by program."""
 
 _WRAPPERS = frozenset(OPTIONS_WITH_VALUE) - {"ssh"}
-_WITH_OPERAND = frozenset({"chroot", "timeout"})
+_WITH_OPERAND = frozenset({"arch-chroot", "chroot", "curtin", "timeout"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")
 # `sh -s` and a long dash: one that a word processor made longer is taken for the one that was meant.
+_RUNS_A_SHELL = re.compile(r"-[A-Za-z]*[si]|--(?:shell|login)")
 _DASHES = frozenset({"-", "--", "\u2013", "\u2014"})
 
 
@@ -71,13 +75,25 @@ def unwrapped(command: Command, given: tuple[Variable, ...] = ()) -> Call | None
         name = program.rpartition("/")[2]
         if name not in _WRAPPERS:
             return Call(program, tuple(words), tuple(variables), command)
-        words = list(without_options(words[1:], OPTIONS_WITH_VALUE[name]))
+        behind = list(without_options(words[1:], OPTIONS_WITH_VALUE[name]))
+        if name == "sudo" and not behind and (shell := _shell_option(words)) is not None:
+            return Call("sh", (shell,), tuple(variables), command)
+        words = behind
         if name in _WITH_OPERAND:
-            words = words[1:]
+            # `curtin in-target --target=/target -- command` has options behind its operand too.
+            words = list(without_options(words[1:], ""))
         while words and (match := _ASSIGNMENT.match(str(words[0].text))):
             word = words.pop(0)
             variables.append(Variable(word.text.cut(match, 1), word.text[match.end() :], Form.INSTALLER, word.when))
     return None
+
+
+def _shell_option(words: Sequence[Word]) -> Word | None:
+    """Return a shell in place of the option by which `sudo` runs one: `-s`, `-i`."""
+    option = next(
+        (word for word in words[1:] if re.fullmatch(r"-[A-Za-z]*[si]|--(?:shell|login)", str(word.text))), None
+    )
+    return replace(option, text=option.text.stand_in("sh")) if option is not None else None
 
 
 def _exported(command: Command) -> Iterator[Variable]:
@@ -129,12 +145,6 @@ def upstream_words(command: Command) -> Iterator[Word]:
     while upstream is not None:
         yield from upstream.words
         upstream = upstream.upstream
-
-
-def fed(command: Command) -> tuple[Text, ...]:
-    """Return the here-documents that a command reads: its own, and that of a `cat` before it."""
-    upstream = command.upstream
-    return (*command.input, *(upstream.input if upstream is not None else ()))
 
 
 def options(words: Sequence[Word]) -> Iterator[tuple[Text, Word | None, Word]]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.download import THE_INSTALLER, part_of_k3s, path_of
 from k3s_policy.model import Download
-from k3s_policy.readers.script.call import fed, upstream_words
+from k3s_policy.readers.script.call import upstream_words
+from k3s_policy.readers.script.writing import received
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def check_of(call: Call) -> Check | None:
         return None
     lists = not signature and any(word != "-" and word[:1] != "-" for word in words)
     fed_words = [word.text for word in upstream_words(call.command)]
-    texts = [*(word.text for word in call.words[1:]), *fed_words, *fed(call.command)]
+    texts = [*(word.text for word in call.words[1:]), *fed_words, *call.command.input, *received(call)]
     names = {name.rpartition("/")[2].lstrip("*") for name in chain.from_iterable(str(text).split() for text in texts)}
     return Check(
         frozenset((*names, *(name.rpartition(".")[0] for name in names))),

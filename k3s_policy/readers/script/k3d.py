@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.model import Unseen
 from k3s_policy.model.file import File, source_of
 from k3s_policy.model.k3d import ClusterPlan, Given, nodes
-from k3s_policy.readers.script.call import fed
+from k3s_policy.readers.script.writing import received
 from k3s_policy.text import Text
 from k3s_policy.text.pattern import pattern
 
@@ -54,7 +54,7 @@ def created(call: Call) -> Iterator[Found]:
         return
     given = list(_options(call.words[3:]))
     last = {option.name: option.value.text for option in given}
-    for text in fed(call.command):
+    for text in received(call):
         yield File(text=text, path="k3d.yaml")
     operands = [option.value for option in given if not option.name]
     plan = ClusterPlan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from k3s_policy.k3s.places import configures, holds_configuration
+from k3s_policy.k3s.places import ReadAs, configures, holds_configuration, of_path
 from k3s_policy.model.fragment import Placed
 from k3s_policy.readers.script.call import without_options
 from k3s_policy.text.pattern import pattern
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
 
-__all__ = ["address_of", "placed", "remote_host"]
+__all__ = ["address_of", "copies", "placed", "remote_host"]
 
 _OPTIONS_WITH_VALUE = {"cp": "tS", "mv": "tS", "ln": "tS", "install": "mogtS", "scp": "cDFiJloPS", "rsync": "eMf"}
 """Letters of the options that take the next word, by program."""
@@ -26,11 +26,7 @@ _HAS_SUFFIX = pattern(r"\.(?:ya?ml|service|conf|env)$|(?:^|/)(?:default|sysconfi
 
 def placed(call: Call, host: str, script: str) -> list[Placed]:
     """Return each file or folder that a command puts where K3s or systemd reads it, on this host or another."""
-    letters = _OPTIONS_WITH_VALUE.get(call.name)
-    if letters is None:
-        return []
-    operands, folder = _operands(call, letters)
-    target = folder.text if folder is not None else operands.pop().text if len(operands) > 1 else None
+    target, operands = _target(call)
     if target is None:
         return []
     address, path = _host_and_path(target) if call.name in ("scp", "rsync") else (None, target)
@@ -38,9 +34,41 @@ def placed(call: Call, host: str, script: str) -> list[Placed]:
     if path.known and _is_recursive(call) and holds_configuration(str(path)):
         folders = (_in_folder(path, word.text) for word in operands)
         return [Placed(one, at, where, script, address, call.command.when, folder=True) for one, at in folders]
-    several = len(operands) > 1 or folder is not None
+    files = copies(call) if address is None else _copies(call, path, operands)
+    return [
+        Placed(one, at, where, script, address, call.command.when)
+        for one, at in files
+        if configures(at) or of_path(at) is ReadAs.TOKEN
+    ]
+
+
+def copies(call: Call) -> list[tuple[Text, str]]:
+    """Return each file that a command puts elsewhere on this host, and where, as far as its path is known."""
+    target, operands = _target(call)
+    if target is None or (call.name in ("scp", "rsync") and _host_and_path(target)[0] is not None):
+        return []
+    return _copies(call, target, operands)
+
+
+def _copies(call: Call, path: Text, operands: list[Word]) -> list[tuple[Text, str]]:
+    several = len(operands) > 1 or _folder(call) is not None
     files = ((word.text, _destination(path, word.text, several=several)) for word in operands)
-    return [Placed(one, at, where, script, address, call.command.when) for one, at in files if at is not None]
+    return [(one, at) for one, at in files if at is not None]
+
+
+def _folder(call: Call) -> Word | None:
+    return _operands(call, _OPTIONS_WITH_VALUE[call.name])[1]
+
+
+def _target(call: Call) -> tuple[Text | None, list[Word]]:
+    """Return where a command puts files, None where it puts none, and the files."""
+    letters = _OPTIONS_WITH_VALUE.get(call.name)
+    if letters is None:
+        return None, []
+    operands, folder = _operands(call, letters)
+    if folder is not None:
+        return folder.text, operands
+    return (operands.pop().text, operands) if len(operands) > 1 else (None, operands)
 
 
 def _is_recursive(call: Call) -> bool:
@@ -90,10 +118,12 @@ def _host_and_path(target: Text) -> tuple[Text | None, Text]:
 
 
 def _destination(path: Text, source: Text, *, several: bool) -> str | None:
-    """Return the file that a source becomes, None where it is none of K3s's, or its path is not known."""
+    """Return the file that a source becomes, None where its path is not known."""
     written = str(path)
     if not path.known or written.startswith("-"):
         return None
-    if several or written.endswith("/") or not _HAS_SUFFIX.search(written):
-        written = posixpath.join(written, posixpath.basename(str(source)))
-    return written if configures(written) else None
+    within = posixpath.join(written, posixpath.basename(str(source)))
+    if several or written.endswith("/"):
+        return within
+    # Nobody knows whether a name without a suffix is that of a folder: it is where K3s looks into it.
+    return written if _HAS_SUFFIX.search(written) or not configures(within) else within

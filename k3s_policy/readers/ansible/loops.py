@@ -1,0 +1,79 @@
+"""Loops of Ansible's tasks: the parameters of each turn, where the list stands in the task itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence
+from k3s_policy.text import join
+from k3s_policy.text.pattern import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as Given
+
+    from k3s_policy.formats.tree import Node
+    from k3s_policy.text import Text
+
+__all__ = ["in_turn"]
+
+_LISTS = ("loop", "with_items")
+_NAME = pattern(r"[A-Za-z_]\w*")
+_MOST = 100
+"""Turns of a loop: more of them nobody writes by hand."""
+
+
+def in_turn(given: Given[str, Node], task: Mapping) -> Iterator[Given[str, Node]]:
+    """Yield the parameters of a task for each turn of its loop, with the item filled in.
+
+    They are yielded once, as they are, where there is no loop, or none of them names the item.
+    """
+    items = next((task.items(key) for key in _LISTS if task.items(key)), ())[:_MOST]
+    named = task.scalar("loop_control", "loop_var")
+    name = str(named) if named is not None and _NAME.fullmatch(str(named)) else "item"
+    places = re.compile(
+        rf"\{{\{{-?\s*{name}(?:\.(?P<key>\w+)|\[(?P<quote>['\"])(?P<word>[^'\"]+)(?P=quote)\])?\s*-?\}}\}}"
+    )
+    turns = [{key: _filled(value, item, places) for key, value in given.items()} for item in items]
+    if not turns or all(turn[key] is value for turn in turns for key, value in given.items()):
+        yield given
+        return
+    yield from turns
+
+
+def _filled(value: Node, item: Node, places: re.Pattern[str]) -> Node:
+    """Return a value with the item filled in; the same value where it does not name it."""
+    if isinstance(value, Scalar):
+        return _filled_scalar(value, item, places)
+    if isinstance(value, Sequence):
+        items = tuple(_filled(one, item, places) for one in value.items)
+        same = all(new is old for new, old in zip(items, value.items, strict=True))
+        return value if same else Sequence(items, value.written, value.tag)
+    entries = tuple(Entry(key, _filled(one, item, places)) for key, one in value.entries)
+    same = all(new.value is old.value for new, old in zip(entries, value.entries, strict=True))
+    return value if same else Mapping(entries, value.written, value.tag)
+
+
+def _filled_scalar(value: Scalar, item: Node, places: re.Pattern[str]) -> Node:
+    text = value.text
+    position = 0
+    pieces: list[Text] = []
+    for match in places.finditer(str(text)):
+        meant = _meant(item, match["key"] or match["word"])
+        if meant is not None and match[0] == str(text).strip():
+            # What is filled in alone keeps its type: a mode that is a number, a mapping.
+            return meant
+        if isinstance(meant, Scalar):
+            pieces += (text[position : match.start()], meant.text)
+            position = match.end()
+    if not pieces:
+        return value
+    filled = join([*pieces, text[position:]], "")
+    return Scalar(filled, filled, plain=False, tag=value.tag)
+
+
+def _meant(item: Node, key: str | None) -> Node | None:
+    if key is None:
+        return item
+    return item.merged().last(key) if isinstance(item, Mapping) else None
