@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats import template
-from k3s_policy.formats.shell import read_script
+from k3s_policy.formats.shell import command_line, read_script
 from k3s_policy.k3s.places import INSTALLER_URL, OWN_INSTALLER_URL, is_installer, leads_into_configuration
 from k3s_policy.k3s.program import SHELL, is_k3s, is_shell
 from k3s_policy.k3s.sieve import concerns_text
@@ -68,6 +68,7 @@ _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 # Programs that put a file made elsewhere in its place, so that the script alone does not tell what it holds.
 _PLACING_PROGRAMS = frozenset({"cp", "mv", "ln", "install", "scp", "rsync", "curl", "wget", "envsubst", "sed", "yq"})
 _IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
+_COMMAND_OPTION = re.compile(r"-[A-Za-z]*c")
 _DEEPEST = 6
 
 
@@ -229,7 +230,12 @@ class _Reading:
         yield from _with_unseen(self.found, tuple(unseen))
 
     def _shell(self, call: Call) -> None:
-        letters, operands, inline = shell_options(call.words[1:])
+        words = call.words[1:]
+        if call.name == "su":
+            # Whose shell it is may stand in front of its option.
+            options = (number for number, word in enumerate(words) if _COMMAND_OPTION.fullmatch(str(word.text)))
+            words = words[next(options, 0) :]
+        letters, operands, inline = shell_options(words)
         if inline is not None:
             if any(not run.known and INSTALLER_URL.search(run.text) for run in inline.text.runs):
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
@@ -293,13 +299,16 @@ class _Reading:
             address = placed.address_of(words[0].text) if words else None
             rest: Sequence[Word] = words[1:]
         else:
-            rest = _behind_separator(call.words[1:])
+            rest = _within_container(call) or _behind_separator(call.words[1:])
         if rest and rest[0].text.known and is_shell(str(rest[0].text)):
             _, operands, inline = shell_options(rest[1:])
             rest = (inline,) if inline is not None else operands
         if rest:
-            # What ssh is fed is the standard input of the command it runs.
-            self._nested(join((word.text for word in rest), " "), (), self._received(call), address)
+            # The words that ssh is given are a line for a shell there; others run them as they are.
+            words_apart = call.name != "ssh" and len(rest) > 1
+            line = command_line(word.text for word in rest) if words_apart else join((one.text for one in rest), " ")
+            # What it is fed is the standard input of the command it runs.
+            self._nested(line, (), self._received(call), address)
         else:
             # A shell that is given no command takes its input for a script.
             for text in self._received(call):
@@ -377,6 +386,13 @@ def _before_separator(words: Sequence[Word]) -> Sequence[Word]:
     """Return the words in front of `--`, behind which another command stands."""
     end = next((position for position, word in enumerate(words) if str(word.text) == "--"), len(words))
     return words[:end]
+
+
+def _within_container(call: Call) -> Sequence[Word]:
+    """Return the command that `docker exec CONTAINER` runs, empty where it is no such call."""
+    if call.name not in _CONTAINER_PROGRAMS or len(call.words) < 2 or str(call.words[1].text) != "exec":
+        return ()
+    return without_options(call.words[2:], "euw")[1:]
 
 
 def _behind_separator(words: Sequence[Word]) -> Sequence[Word]:

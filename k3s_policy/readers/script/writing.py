@@ -130,7 +130,10 @@ def _inputs(
 ) -> Iterator[Output]:
     """Yield what a command is fed: its last here-document, what is piped into it, or what the script is fed."""
     command = call.command
-    if command.input:
+    sources = [one.operator for one in command.redirects if one.operator.startswith("<")]
+    if sources and sources[-1] == "<":
+        yield Output(None, command.when)  # a file
+    elif command.input:
         yield _decoded(Output(command.input[-1], command.when), encodings)
     elif command.piped:
         for one in command.piped:
