@@ -579,15 +579,18 @@ def test_no_nesting_is_too_deep(script: str) -> None:
     split_words(Source("x", script).text)
 
 
-def test_an_ordinary_script_is_read_fast() -> None:
-    script = "".join(
-        f'if [ "$A{n}" = b ]; then\n  X{n}="$X{n} --flag={n}"\nfi\ncurl -s "https://x/{n}" | sudo tee "/etc/$X{n}"\n'
-        for n in range(125)
-    )
-    read(script)
-    started = time.perf_counter()
-    read(script)
-    assert time.perf_counter() - started < 0.5  # about 0.04 s; the rest is for slow machines
+def test_reading_an_ordinary_script_takes_as_long_as_it_is_long() -> None:
+    def taken(statements: int) -> float:
+        script = "".join(
+            f'if [ "$A{n}" = b ]; then\n  X{n}="$X{n} --flag={n}"\nfi\ncurl -s "https://x/{n}" | tee "/etc/$X{n}"\n'
+            for n in range(statements)
+        )
+        started = time.process_time()
+        read(script)
+        return time.process_time() - started
+
+    # Four times as long where each statement takes the same, sixteen times where it looks at all before it.
+    assert min(taken(400) for _ in range(3)) < 9 * min(taken(100) for _ in range(3))
 
 
 # Splitting a string of arguments

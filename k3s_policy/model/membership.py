@@ -117,4 +117,6 @@ def is_scripted(invocation: Invocation) -> bool:
 def speaks_of(invocation: Invocation, *words: str) -> bool:
     """Whether a file in which something of an invocation stands has one of some words, wherever that may be."""
     sources = {setting.at.span.source for setting in invocation.settings} | {invocation.at.span.source}
-    return any(word in source.content for source in sources for word in words)
+    # What stands in base64 is not to be seen in the file.
+    texts = (*(source.content for source in sources), *(str(setting.at) for setting in invocation.settings))
+    return any(word in text for text in texts for word in words)

@@ -105,7 +105,7 @@ def _starts_itself(script: Script) -> bool:
         words = [str(word.text) for word in command.words]
         while words and words[0] in _STARTS_ITSELF:
             words = words[1:]
-        if command.inside and words and is_k3s(words[0]):
+        if command.inside and is_k3s(words[0] if words else "") and words[1:2] in (["server"], ["agent"]):
             return True
     return False
 

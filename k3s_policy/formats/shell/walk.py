@@ -53,6 +53,7 @@ class Command:
     when: When
     at: Text  # from its first to its last character
     inside: str | None  # the function it stands in
+    subshell: int | None  # where the innermost `( )` begins that it stands in
 
     @property
     def upstream(self) -> Command | None:
@@ -163,6 +164,7 @@ class _Place:
 
     when: When = ALWAYS
     inside: str | None = None
+    subshell: int | None = None
     piped: tuple[Command, ...] = ()
     redirects: tuple[Redirect, ...] = ()
     input: tuple[Text, ...] = ()
@@ -337,7 +339,9 @@ class _PageWalk:
         else:
             if stage.redirections:
                 redirects, fed, _ = self._redirections(stage.redirections, place, variables)
-                place = replace(place, redirects=(*place.redirects, *redirects), input=fed or place.input)
+                printing = None if _prints_elsewhere(redirects) else place.printing
+                redirects = [*place.redirects, *redirects]
+                place = replace(place, redirects=tuple(redirects), input=fed or place.input, printing=printing)
             self._compound(node, place, variables)
 
     def _compound(self, node: Node, place: _Place, variables: Variables) -> None:
@@ -356,7 +360,7 @@ class _PageWalk:
             case "function_definition":
                 self._function(node, place, variables)
             case "subshell":
-                self.statements(node.children, place, variables.copy())
+                self.statements(node.children, replace(place, subshell=node.start_byte), variables.copy())
             case _:  # groups, do ... done, several assignments, and whatever an error has left
                 self.statements(node.children, place, variables)
 
@@ -447,9 +451,10 @@ class _PageWalk:
             when=place.when,
             at=self._cut(min(node.start_byte for node in nodes), max(node.end_byte for node in nodes)),
             inside=place.inside,
+            subshell=place.subshell,
         )
         self.walk.commands.append(command)
-        if place.printing is not None and not any(one.operator.startswith(">") for one in redirects):
+        if place.printing is not None and not _prints_elsewhere(redirects):
             place.printing.append(command)
         name, *arguments = (str(word.text) for word in words)
         run_builtin(name, arguments, variables)
@@ -679,6 +684,11 @@ def _pipelines(node: Node) -> list[_Pipeline]:
         elif node.is_named and node.type != "comment":
             stages.append(_Stage(node))
     return [pipeline for pipeline in pipelines if pipeline.stages]
+
+
+def _prints_elsewhere(redirects: Iterable[Redirect]) -> bool:
+    """Whether redirections take what is printed away from a pipe."""
+    return any(one.operator.startswith((">", "&>")) for one in redirects)
 
 
 def _is_whole(node: Node) -> bool:

@@ -20,6 +20,8 @@ __all__ = ["in_turn"]
 
 _LISTS = ("loop", "with_items")
 _NAME = pattern(r"[A-Za-z_]\w*")
+_LARGEST = 1 << 18
+"""Characters of all turns of a loop."""
 _MOST = 100
 """Turns of a loop: more of them nobody writes by hand."""
 
@@ -35,11 +37,28 @@ def in_turn(given: Given[str, Node], task: Mapping) -> Iterator[Given[str, Node]
     places = re.compile(
         rf"\{{\{{-?\s*{name}(?:\.(?P<key>\w+)|\[(?P<quote>['\"])(?P<word>[^'\"]+)(?P=quote)\])?\s*-?\}}\}}"
     )
+    conditions = str(task.scalar("when") or "")
+    size = sum(_size(value) for value in given.values())
+    if re.search(rf"\b{name}\b", conditions) or size * len(items) > _LARGEST:
+        yield given  # which turns there are, nobody knows; or they are too many to be meant
+        return
     turns = [{key: _filled(value, item, places) for key, value in given.items()} for item in items]
     if not turns or all(turn[key] is value for turn in turns for key, value in given.items()):
         yield given
         return
     yield from turns
+
+
+def _size(value: Node) -> int:
+    """Return how many characters and nodes a value has, counted no further than is of interest."""
+    size = 0
+    nodes = [value]
+    while nodes and size <= _LARGEST:
+        node = nodes.pop()
+        size += 1 + (len(node.text) if isinstance(node, Scalar) else 0)
+        nodes += node.items if isinstance(node, Sequence) else ()
+        nodes += (one for _, one in node.entries) if isinstance(node, Mapping) else ()
+    return size
 
 
 def _filled(value: Node, item: Node, places: re.Pattern[str]) -> Node:

@@ -27,7 +27,7 @@ _WORD = re.compile(
     re.DOTALL,
 )
 _PARAMETER = re.compile(r"(?P<name>[a-z_]+)=(?P<value>.*)", re.DOTALL)
-_ESCAPE = pattern(r"\\(?:U[0-9A-Fa-f]{8}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|N\{[^}]+\}|[\\'\"abfnrtv])")
+_ESCAPE = pattern(r"\\(?:U[0-9A-Fa-f]{8}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|N\{[^}\\]{1,100}\}|[\\'\"abfnrtv])")
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<value>.*)(?P=quote)", re.DOTALL)
 _PLAIN = pattern(r"(?:[\w.][\w.+-]*)?")
 _TO_ESCAPE = pattern(r"[\"\\\x00-\x1f\x7f\x85\u2028\u2029]")

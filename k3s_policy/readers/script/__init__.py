@@ -131,6 +131,8 @@ class _Reading:
         """Whether no other shell runs it."""
         self.folder = ""
         """Where it works, as far as it has said so."""
+        self.subshell: int | None = None
+        """The subshell that has gone there."""
 
     def read(self, text: Text) -> Iterator[Found]:
         """Read a script from its first to its last command."""
@@ -146,7 +148,7 @@ class _Reading:
     def _take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
         for one in writing.writings(call, self.standard_input, bash=self.bash):
-            self.writings.append(replace(one, path=posixpath.join(self.folder, one.path)))
+            self.writings.append(replace(one, path=posixpath.join(self._folder_of(call), one.path)))
         name = call.name
         if is_shell(name) or name == "su":
             self._shell(call)
@@ -172,8 +174,8 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
-        elif call.name == "cd" and len(call.words) > 1 and call.words[-1].text.known:
-            self.folder = posixpath.join(self.folder, str(call.words[-1].text))
+        elif call.name == "cd":
+            self._go_to(call)
         elif check := check_of(call):
             self.checks.append((check, len(self.downloads)))
         elif call.name in ("chmod", "mkdir"):
@@ -184,13 +186,24 @@ class _Reading:
             fed = writing.installed_input(call)
             found = [] if fed else placed.placed(call, self.host, self.path)
             own = [] if fed else placed.copies(call)
-            moved = {path: list(writing.moved(self.writings, source, path)) for source, path in own}
+            moved = {path: list(writing.moved(self.writings, source, path, call.command.when)) for source, path in own}
             self.writings.extend(chain.from_iterable(moved.values()))
             # What the script has written itself is nowhere else.
             self.found.extend(one for one in found if not moved.get(one.path))
             self.found.extend(permissions.installed(call, self.host, found))
             if not (found or fed) and _may_place(call):
                 self.places_files = True
+
+    def _go_to(self, call: Call) -> None:
+        """Take note of the folder that a script goes to; of one that a variable names nothing is known."""
+        words = [word.text for word in call.words[1:]]
+        known = len(words) == 1 and words[0].known
+        self.folder = posixpath.join(self._folder_of(call), str(words[0])) if known else ""
+        self.subshell = call.command.subshell
+
+    def _folder_of(self, call: Call) -> str:
+        """Return where a command works: a subshell's way ends with it."""
+        return self.folder if self.subshell in (None, call.command.subshell) else ""
 
     def _download(self, call: Call) -> None:
         """Take note of a download, and of a file that it may put into the configuration of K3s."""
@@ -254,7 +267,7 @@ class _Reading:
                 self._nested(text, call.variables, shell=call.name)
 
     def _received(self, call: Call) -> tuple[Text, ...]:
-        return writing.received(call, self.standard_input)
+        return writing.received(call, self.standard_input, bash=self.bash)
 
     def _is_installer(self, program: str, call: Call, operands: Sequence[Word]) -> bool:
         """Whether a script that is run is the install script: by its origin, or by its name and what it is given."""

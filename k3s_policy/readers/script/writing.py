@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,8 @@ _PRINT_NOTHING = frozenset(
     {":", "[", "cd", "chmod", "chown", "export", "mkdir", "read", "rm", "set", "shift", "sleep", "test", "true"}
 )
 _STANDARD_INPUT = "/dev/stdin"
+_DEEPEST = 20
+"""Commands of a pipe that pass on what they are fed."""
 
 
 class Output(NamedTuple):
@@ -91,26 +93,29 @@ def installed_input(call: Call) -> list[Text]:
     return [target for source, target in pairwise(words) if str(source) == _STANDARD_INPUT]
 
 
-def received(call: Call, standard_input: tuple[Text, ...] = ()) -> tuple[Text, ...]:
+def received(call: Call, standard_input: tuple[Text, ...] = (), *, bash: bool = False) -> tuple[Text, ...]:
     """Return what a command reads as its standard input, as far as the script says it; nothing where a piece is not."""
-    pieces = list(_inputs(call, standard_input, (), bash=False))
-    return (_joined(pieces),) if pieces and len(_known(pieces)) == len(pieces) else ()
+    pieces = list(_inputs(call, standard_input, (), 0, bash=bash))
+    return (_joined(pieces),) if pieces and all(one.text is not None and one.sure for one in pieces) else ()
 
 
-def moved(written: Sequence[Writing], source: Text, path: str) -> Iterator[Writing]:
-    """Yield what a file of a script's own becomes that is copied or moved to another path."""
+def moved(written: Sequence[Writing], source: Text, path: str, when: When) -> Iterator[Writing]:
+    """Yield what a file of a script's own becomes that is copied or moved to another path where branches are taken."""
     redirections: dict[int, object] = {}
     for one in written:
         if one.path == str(source):
+            # Whatever was at that path is replaced.
+            appends = one.appends and bool(redirections)
             redirection = redirections.setdefault(id(one.redirection), object())
-            yield replace(one, path=path, redirection=redirection)
+            output = one.output._replace(when=tuple(dict.fromkeys((*when, *one.output.when))))
+            yield Writing(path, output, appends, redirection)
 
 
 # --- what is printed --------------------------------------------------------------------------------------
 
 
 def _outputs(
-    call: Call, standard_input: tuple[Text, ...], encodings: tuple[str, ...] = (), *, bash: bool
+    call: Call, standard_input: tuple[Text, ...], encodings: tuple[str, ...] = (), depth: int = 0, *, bash: bool
 ) -> Iterator[Output]:
     """Yield what a command prints; `encodings` is what those that it is piped into decode."""
     if call.name in ("echo", "printf"):
@@ -118,30 +123,33 @@ def _outputs(
             printed = _printed(one, bash=bash)
             yield _decoded(printed._replace(when=when), encodings)
     elif _passes_on(call):
-        yield from _inputs(call, standard_input, encodings, bash=bash)
+        yield from _inputs(call, standard_input, encodings, depth, bash=bash)
     elif encoding := _encoding(call):
-        yield from _inputs(call, standard_input, (*encodings, encoding), bash=bash)
+        yield from _inputs(call, standard_input, (*encodings, encoding), depth, bash=bash)
     elif call.name not in _PRINT_NOTHING:
         yield Output(None, call.command.when)
 
 
 def _inputs(
-    call: Call, standard_input: tuple[Text, ...], encodings: tuple[str, ...], *, bash: bool
+    call: Call, standard_input: tuple[Text, ...], encodings: tuple[str, ...], depth: int, *, bash: bool
 ) -> Iterator[Output]:
     """Yield what a command is fed: its last here-document, what is piped into it, or what the script is fed."""
     command = call.command
     sources = [one.operator for one in command.redirects if one.operator.startswith("<")]
-    if sources and sources[-1] == "<":
-        yield Output(None, command.when)  # a file
+    if (sources and sources[-1] == "<") or depth == _DEEPEST:
+        yield Output(None, command.when)  # a file, or too long a pipe
     elif command.input:
         yield _decoded(Output(command.input[-1], command.when), encodings)
     elif command.piped:
+        read: set[int] = set()
         for one in command.piped:
             upstream = unwrapped(one)
             if upstream is None:
                 yield Output(None, one.when)
-            else:
-                yield from _outputs(upstream, standard_input, encodings, bash=bash)
+            elif one.input or not one.piped or id(one.piped) not in read:
+                yield from _outputs(upstream, standard_input, encodings, depth + 1, bash=bash)
+            if upstream is not None and (_passes_on(upstream) or _encoding(upstream)):
+                read.add(id(one.piped))  # the next of a group finds nothing left
     else:
         text = join(standard_input, "\n") if standard_input else None
         yield _decoded(Output(text, command.when), encodings)
@@ -193,21 +201,21 @@ def _printed(call: Call, *, bash: bool) -> Output:
     when = call.command.when
     if call.name == "printf":
         words = words[1:] if words and str(words[0]) == "--" else words
-        text = _formatted(words[0], words[1:]) if words else None
+        text = _formatted(words[0], words[1:]) if words and not words[0].startswith("-") else None
         return Output(text, when, ends_line=False)
     letters = ""
     while words and re.fullmatch(r"-[neE]+", str(words[0])):
         letters += str(words.pop(0))[1:]
-    if not words:
-        return Output(None, when)
-    text = join(words, " ")
+    text = join(words, " ") if words else call.words[0].text[:0]
     # The `sh` of Debian and Ubuntu interprets what bash only does with `-e` (dash(1), echo).
     interpreted = "e" in letters or not bash
     sure = bash or "e" in letters or "\\" not in str(text)
     return Output(_interpreted(text) if interpreted else text, when, "n" not in letters, sure)
 
 
-_DIRECTIVE = re.compile(r"%(?:[sbdi%])")
+_DIRECTIVE = re.compile(r"%[sb%]")
+_LARGEST = 1 << 17
+"""Characters that `printf` makes of a few: more nobody writes into a configuration."""
 
 
 def _formatted(template: Text, values: Sequence[Text]) -> Text | None:
@@ -221,6 +229,8 @@ def _formatted(template: Text, values: Sequence[Text]) -> Text | None:
         return None
     taken = sum(match[0] != "%%" for match in directives)
     rounds = max(1, -(-len(values) // taken)) if taken else 1
+    if rounds * len(template) > _LARGEST:
+        return None
     left = iter(values)
     runs: list[Run] = []
     for _ in range(rounds):
@@ -292,7 +302,10 @@ def _go_on(versions: list[_Version], writing: Writing) -> None:
     when = writing.output.when
     same = next((one for one in reversed(versions) if one.when == when), None)
     before = next((one for one in reversed(versions) if set(one.when) < set(when)), None)
-    beside = [one for one in versions if one not in (same, before) and not exclusive(one.when, when)]
+    within = [one for one in versions if set(one.when) > set(when)]
+    for one in within:
+        one.pieces.append(writing.output)
+    beside = [one for one in versions if one not in (same, before, *within) and not exclusive(one.when, when)]
     for one in (*beside, *((before,) if before and same is None else ())):
         one.partial = True
     if same is not None:
@@ -301,7 +314,7 @@ def _go_on(versions: list[_Version], writing: Writing) -> None:
     elif before is not None:
         pieces = [*before.pieces, writing.output]
         versions.append(_Version(writing.path, when, pieces, partial=bool(beside) or not _known(before.pieces)))
-    else:
+    elif not within:
         versions.append(_Version(writing.path, when, [writing.output], partial=True))
 
 
