@@ -27,6 +27,7 @@ from k3s_policy.model.fragment import (
     Unit,
     UnreadFile,
 )
+from k3s_policy.text.branch import both
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +47,7 @@ _ABOUT_THE_WHOLE = (BrokenFile, NotJudged, UnreadFile)
 
 def within(outer: File, inner: File) -> File:
     """Lay on a File what holds of the one that it stands in: its branches, and what is said of whatever is started."""
-    when = _both(outer.when, inner.when)
+    when = both(outer.when, inner.when)
     said = inner.said if outer.said is None else _said(outer.said, inner.said)
     return inner if when == inner.when and said is inner.said else inner._replace(when=when, said=said)
 
@@ -69,10 +70,6 @@ def _said(outer: Start, inner: Start | None) -> Start:
     )
 
 
-def _both(outer: When, inner: When) -> When:
-    return tuple(dict.fromkeys((*outer, *inner))) if outer else inner
-
-
 def stamped(fragment: Fragment, file: File) -> Fragment | None:
     """Lay on a fragment what its File says; None where it means nothing there."""
     if file.partial and isinstance(fragment, _ABOUT_THE_WHOLE):
@@ -85,7 +82,7 @@ def stamped(fragment: Fragment, file: File) -> Fragment | None:
         case ConfigFile():
             fragment = _config(fragment, file)
         case EnvironmentFile() if file.when:
-            variables = tuple(one._replace(when=_both(file.when, one.when)) for one in fragment.variables)
+            variables = tuple(one._replace(when=both(file.when, one.when)) for one in fragment.variables)
             fragment = replace(fragment, variables=variables)
         case Registries() if file.partial:
             # Where a piece begins in the middle, its keys are not those of the top.
@@ -99,9 +96,9 @@ def stamped(fragment: Fragment, file: File) -> Fragment | None:
 def _in_branch(start: Start, when: When) -> Start:
     if not when:
         return start
-    arguments = tuple(one._replace(when=_both(when, one.when)) for one in start.arguments)
-    variables = tuple(one._replace(when=_both(when, one.when)) for one in start.variables)
-    return replace(start, arguments=arguments, variables=variables, when=_both(when, start.when))
+    arguments = tuple(one._replace(when=both(when, one.when)) for one in start.arguments)
+    variables = tuple(one._replace(when=both(when, one.when)) for one in start.variables)
+    return replace(start, arguments=arguments, variables=variables, when=both(when, start.when))
 
 
 def _started(start: Start, said: Start | None) -> Start:
@@ -126,9 +123,9 @@ def _started(start: Start, said: Start | None) -> Start:
 def _config(config: ConfigFile, file: File) -> ConfigFile:
     if file.when or file.may_go_on:
         entries = tuple(
-            one._replace(when=_both(file.when, one.when), may_go_on=file.may_go_on) for one in config.entries
+            one._replace(when=both(file.when, one.when), may_go_on=file.may_go_on) for one in config.entries
         )
-        config = replace(config, entries=entries, when=_both(file.when, config.when))
+        config = replace(config, entries=entries, when=both(file.when, config.when))
     return replace(config, open=(file.text,), error=None, partial=True) if file.partial else config
 
 

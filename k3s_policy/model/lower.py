@@ -14,7 +14,7 @@ from k3s_policy.formats.template import restored
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.k3s.flags import Kind
 from k3s_policy.model import Form, Origin, Setting, Unrecognised
-from k3s_policy.text.branch import ALWAYS, When
+from k3s_policy.text.branch import ALWAYS, When, both
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -154,7 +154,7 @@ def _next_values(word: Argument, queue: list[Argument]) -> list[Argument]:
             position += 1
         elif all(exclusive(following.when, value.when) for value in taken):
             queue.pop(position)
-            taken.append(following._replace(when=tuple(dict.fromkeys((*word.when, *following.when)))))
+            taken.append(following._replace(when=both(word.when, following.when)))
             if not following.when:
                 break
         else:

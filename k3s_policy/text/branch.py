@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ALWAYS", "Branch", "When", "exclusive", "possible"]
+__all__ = ["ALWAYS", "Branch", "When", "both", "exclusive", "possible"]
 
 
 class Branch(NamedTuple):
@@ -33,6 +33,11 @@ def possible(when: Iterable[Branch]) -> bool:
     """Whether all these arms can be taken in one run, that is, no fork is taken two ways."""
     taken: dict[tuple[str, int], int] = {}
     return all(taken.setdefault((branch.path, branch.fork), branch.arm) == branch.arm for branch in when)
+
+
+def both(*conditions: Iterable[Branch]) -> When:
+    """Return all arms that several conditions ask for."""
+    return tuple(dict.fromkeys(branch for when in conditions for branch in when))
 
 
 def exclusive(one: When, other: When) -> bool:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.formats.shell.words import BLANKS, Piece, concatenate, shape_of
-from k3s_policy.text.branch import ALWAYS, Branch, When, exclusive, possible
+from k3s_policy.text.branch import ALWAYS, Branch, When, both, exclusive, possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -129,11 +129,6 @@ class Binding:
         """Return the same for when an arm is taken."""
         when = both(self.when, (arm,))
         return replace(self, when=when, assignments=_under(self.assignments, arm))
-
-
-def both(*conditions: Iterable[Branch]) -> When:
-    """Return all arms that several conditions ask for."""
-    return tuple(dict.fromkeys(branch for when in conditions for branch in when))
 
 
 def _under(assignments: tuple[Assignment, ...], arm: Branch) -> tuple[Assignment, ...]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.formats.shell.builtin import NAME, run_builtin
 from k3s_policy.formats.shell.outline import Outline, draw
-from k3s_policy.formats.shell.variables import Assignment, Binding, Environment, Part, Variables, Word, both
+from k3s_policy.formats.shell.variables import Assignment, Binding, Environment, Part, Variables, Word
 from k3s_policy.formats.shell.words import Piece, concatenate, pieces, shape_of
 from k3s_policy.text import join
-from k3s_policy.text.branch import ALWAYS, Branch, When
+from k3s_policy.text.branch import ALWAYS, Branch, When, both
+from k3s_policy.text.filling import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -500,7 +501,7 @@ class _PageWalk:
         body = self._cut(document.start, document.end)
         if document.tabs:
             tabs = re.finditer(r"^\t+", shape_of(body), re.MULTILINE)
-            body = _without(body, [match.span() for match in tabs])
+            body = replaced(body, ((*match.span(), body[:0]) for match in tabs))
         if document.literal:
             return [body]
         found = pieces(body, body=True)
@@ -718,13 +719,3 @@ def _case_item(node: Node) -> tuple[list[Node], list[Node]]:
     patterns = node.children_by_field_name("value")
     start = max((pattern.end_byte for pattern in patterns), default=node.start_byte)
     return patterns, [child for child in node.children if child.start_byte >= start]
-
-
-def _without(text: Text, spots: list[tuple[int, int]]) -> Text:
-    """Return a Text without the characters between these pairs of positions."""
-    parts = [text[:0]]
-    at = 0
-    for start, end in [*spots, (len(text), len(text))]:
-        parts.append(text[at:start])
-        at = end
-    return concatenate(parts)

@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.text import Run, Text
+from k3s_policy.text.filling import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -350,12 +351,8 @@ def _scripts(text: Text) -> Iterator[Text]:
 
 def _backquoted(text: Text) -> Text:
     """Return the commands between backquotes, in which a backslash still protects itself, `$` and a backquote."""
-    parts = [text[:0]]
-    at = 0
-    for escape in re.finditer(r"\\([\\`$])", str(text)):
-        parts += [text[at : escape.start()], text.cut(escape).stand_in(escape[1])]
-        at = escape.end()
-    return concatenate([*parts, text[at:]])
+    escapes = re.finditer(r"\\([\\`$])", str(text))
+    return replaced(text, ((*escape.span(), text.cut(escape).stand_in(escape[1])) for escape in escapes))
 
 
 def command_line(words: Iterable[Text]) -> Text:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence
-from k3s_policy.text import join
+from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Given
 
     from k3s_policy.formats.tree import Node
-    from k3s_policy.text import Text
 
 __all__ = ["in_turn"]
 
@@ -76,20 +75,13 @@ def _filled(value: Node, item: Node, places: re.Pattern[str]) -> Node:
 
 def _filled_scalar(value: Scalar, item: Node, places: re.Pattern[str]) -> Node:
     text = value.text
-    position = 0
-    pieces: list[Text] = []
-    for match in places.finditer(str(text)):
-        meant = _meant(item, match["key"] or match["word"])
-        if meant is not None and match[0] == str(text).strip():
-            # What is filled in alone keeps its type: a mode that is a number, a mapping.
-            return meant
-        if isinstance(meant, Scalar):
-            pieces += (text[position : match.start()], meant.text)
-            position = match.end()
-    if not pieces:
-        return value
-    filled = join([*pieces, text[position:]], "")
-    return Scalar(filled, filled, plain=False, tag=value.tag)
+    named = [(match, _meant(item, match["key"] or match["word"])) for match in places.finditer(str(text))]
+    alone = next((meant for match, meant in named if match[0] == str(text).strip()), None)
+    if alone is not None:
+        # What is filled in alone keeps its type: a mode that is a number, a mapping.
+        return alone
+    filled = replaced(text, ((*match.span(), meant.text) for match, meant in named if isinstance(meant, Scalar)))
+    return Scalar(filled, filled, plain=False, tag=value.tag) if filled is not text else value
 
 
 def _meant(item: Node, key: str | None) -> Node | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.model import role_variables as variables
 from k3s_policy.readers.ansible import tasks
-from k3s_policy.text.branch import ALWAYS, Branch
+from k3s_policy.text.branch import ALWAYS, Branch, both
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task],
         around.tasks_read,
         around.forks,
         (*around.environment, *variables.environment(own.last("environment"))),
-        tuple(dict.fromkeys((*around.when, *_arms(conditions, around.forks)))),
+        both(around.when, _arms(conditions, around.forks)),
         around.conditions | {str(one) for one in _listed(conditions) if isinstance(one, Scalar)},
     )
     for block in (block for part in _BLOCKS for block in own.items(part)):

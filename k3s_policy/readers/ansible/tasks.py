@@ -24,6 +24,7 @@ from k3s_policy.model.role_variables import configuration, without_templates
 from k3s_policy.readers.ansible.loops import in_turn
 from k3s_policy.readers.ansible.words import as_json, parameters
 from k3s_policy.text import join
+from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -182,12 +183,7 @@ def _fed(command: Text, given: Node | None) -> Text:
 
 def _without_parameters(text: Text) -> Text:
     """Leave out what is for the module: `creates=/usr/local/bin/k3s`."""
-    position = 0
-    kept = []
-    for match in _PARAMETER.finditer(str(text)):
-        kept.append(text[position : match.start()])
-        position = match.end()
-    return join([*kept, text[position:]], "") if position else text
+    return replaced(text, ((*match.span(), text[:0]) for match in _PARAMETER.finditer(str(text))))
 
 
 def _download(task: Task) -> Text | None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.model.role_variables import without_templates
 from k3s_policy.text import join
+from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from k3s_policy.formats.tree import Node
     from k3s_policy.text import Text
@@ -67,13 +68,13 @@ def _cut(text: Text) -> list[Text]:
 
 def _decoded(text: Text) -> Text:
     """Return a text with its escapes decoded, each character at the place of its escape."""
-    position = 0
-    pieces: list[Text] = []
-    for match in _ESCAPE.finditer(str(text)):
-        written = text.cut(match)
-        pieces += (text[position : match.start()], written.stand_in(_character(match[0]), known=written.known))
-        position = match.end()
-    return join([*pieces, text[position:]], "") if pieces else text
+    return _each(text, _ESCAPE, _character)
+
+
+def _each(text: Text, places: re.Pattern[str], stands_for: Callable[[str], str]) -> Text:
+    """Return a text in which others stand for what a pattern finds, each as known as what it stands for."""
+    cuts = ((match, text.cut(match)) for match in places.finditer(str(text)))
+    return replaced(text, ((*one.span(), cut.stand_in(stands_for(one[0]), known=cut.known)) for one, cut in cuts))
 
 
 def _character(escape: str) -> str:
@@ -141,13 +142,7 @@ def _scalar(value: Scalar) -> Iterator[Text]:
         yield text
         return
     yield text[:0].stand_in('"')
-    position = 0
-    for match in _TO_ESCAPE.finditer(str(text)):
-        written = text.cut(match)
-        yield text[position : match.start()]
-        yield written.stand_in(_escaped(match[0]), known=written.known)
-        position = match.end()
-    yield text[position:]
+    yield _each(text, _TO_ESCAPE, _escaped)
     yield text[len(text) :].stand_in('"')
 
 

@@ -13,7 +13,7 @@ from k3s_policy.model import Unseen
 from k3s_policy.model.file import File, source_of
 from k3s_policy.model.k3d import ClusterPlan, Given, nodes
 from k3s_policy.readers.script.writing import received
-from k3s_policy.text import Text
+from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from k3s_policy.formats.shell import Word
     from k3s_policy.model.file import Found
     from k3s_policy.readers.script.call import Call
-    from k3s_policy.text import Run
+    from k3s_policy.text import Text
 
 __all__ = ["created"]
 
@@ -123,9 +123,4 @@ def _filtered(word: Word) -> Given:
 
 
 def _unescaped(text: Text) -> Text:
-    runs: list[Run] = list(text[:0].runs)
-    position = 0
-    for match in _ESCAPED.finditer(str(text)):
-        runs += text[position : match.start()].runs
-        position = match.end()
-    return Text((*runs, *text[position:].runs))
+    return replaced(text, ((*match.span(), text[:0]) for match in _ESCAPED.finditer(str(text))))

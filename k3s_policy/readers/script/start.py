@@ -16,7 +16,7 @@ from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.release import release_of
 from k3s_policy.readers.script.call import options
 from k3s_policy.text import Run, Text
-from k3s_policy.text.branch import When, exclusive
+from k3s_policy.text.branch import ALWAYS, When, both, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,7 +73,7 @@ def installer(
             release=chosen.release,
             unseen=chosen.unseen,
             host=host,
-            when=tuple(dict.fromkeys((*call.command.when, *(head.when if head is not None else ())))),
+            when=both(call.command.when, head.when if head is not None else ALWAYS),
         )
 
 
@@ -215,7 +215,7 @@ def _surely_set(value: Text) -> bool:
 def _within(arguments: Iterable[Argument], when: When) -> Iterator[Argument]:
     """Add the branches a command stands in to those of its words."""
     for argument in arguments:
-        yield Argument(argument.text, tuple(dict.fromkeys((*when, *argument.when))))
+        yield Argument(argument.text, both(when, argument.when))
 
 
 def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
@@ -236,7 +236,7 @@ def k3s(call: Call, host: str, form: Form | None) -> Iterator[Fragment]:
                 form=form or Form.COMMAND,
                 variables=tuple(_of_k3s(call.variables, form)),
                 host=host,
-                when=tuple(dict.fromkeys((*call.command.when, *head.when))),
+                when=both(call.command.when, head.when),
                 words=(call.words[0].text, *(argument.text for argument in possible)),
             )
         elif name in flags().commands:

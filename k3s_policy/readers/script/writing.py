@@ -12,7 +12,8 @@ from k3s_policy.formats.user_data import decoded
 from k3s_policy.model.file import File
 from k3s_policy.readers.script.call import unwrapped
 from k3s_policy.text import Text, join
-from k3s_policy.text.branch import exclusive
+from k3s_policy.text.branch import both, exclusive
+from k3s_policy.text.filling import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -107,7 +108,7 @@ def moved(written: Sequence[Writing], source: Text, path: str, when: When) -> It
             # Whatever was at that path is replaced.
             appends = one.appends and bool(redirections)
             redirection = redirections.setdefault(id(one.redirection), object())
-            output = one.output._replace(when=tuple(dict.fromkeys((*when, *one.output.when))))
+            output = one.output._replace(when=both(when, one.output.when))
             yield Writing(path, output, appends, redirection)
 
 
@@ -193,7 +194,7 @@ def _alternatives(call: Call) -> Iterator[tuple[Call, When]]:
     branches = dict.fromkeys(word.when for word in call.words if not set(word.when) <= set(call.command.when))
     for when in branches or (call.command.when,):
         words = tuple(word for word in call.words if not exclusive(word.when, when))
-        yield call._replace(words=words), tuple(dict.fromkeys((*call.command.when, *when)))
+        yield call._replace(words=words), both(call.command.when, when)
 
 
 def _printed(call: Call, *, bash: bool) -> Output:
@@ -252,16 +253,8 @@ _STANDS_FOR = {"n": "\n", "t": "\t"}
 
 def _interpreted(text: Text) -> Text:
     r"""Replace what `printf` and `echo -e` interpret: `\n` and its kind."""
-    written = str(text)
-    if "\\" not in written:
-        return text
-    parts = [text[:0]]
-    at = 0
-    for match in _ESCAPE.finditer(written):
-        parts.append(text[at : match.start()])
-        parts.append(text[match.start() : match.end()].stand_in(_STANDS_FOR.get(match[1], match[1])))
-        at = match.end()
-    return join((*parts, text[at:]), "")
+    escapes = _ESCAPE.finditer(str(text))
+    return replaced(text, ((*one.span(), text.cut(one).stand_in(_STANDS_FOR.get(one[1], one[1]))) for one in escapes))
 
 
 # --- what becomes of it -----------------------------------------------------------------------------------
