@@ -183,16 +183,22 @@ class _Reading:
         elif call.name in DOWNLOADING_PROGRAMS:
             self._download(call)
         elif call.name in _PLACING_PROGRAMS:
-            fed = writing.installed_input(call)
-            found = [] if fed else placed.placed(call, self.host, self.path)
-            own = [] if fed else placed.copies(call)
-            moved = {path: list(writing.moved(self.writings, source, path, call.command.when)) for source, path in own}
-            self.writings.extend(chain.from_iterable(moved.values()))
-            # What the script has written itself is nowhere else.
-            self.found.extend(one for one in found if not moved.get(one.path))
-            self.found.extend(permissions.installed(call, self.host, found))
-            if not (found or fed) and _may_place(call):
-                self.places_files = True
+            self._put_in_place(call)
+
+    def _put_in_place(self, call: Call) -> None:
+        """Take note of the files that a command puts in their places: what the script wrote itself is nowhere else."""
+        fed = writing.installed_input(call)
+        copying = None if fed else placed.copying(call)
+        found = placed.placed(copying, call, self.host, self.path) if copying is not None else []
+        moved: set[str] = set()
+        for source, path in copying.copies if copying is not None and copying.address is None else ():
+            own = list(writing.moved(self.writings, source, path, call.command.when))
+            self.writings.extend(own)
+            moved.update(one.path for one in own)
+        self.found.extend(one for one in found if one.path not in moved)
+        self.found.extend(permissions.installed(call, self.host, found))
+        if not (found or fed) and _may_place(call):
+            self.places_files = True
 
     def _go_to(self, call: Call) -> None:
         """Take note of the folder that a script goes to; of one that a variable names nothing is known."""

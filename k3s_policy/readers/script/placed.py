@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.k3s.places import ReadAs, configures, holds_configuration, of_path
 from k3s_policy.model.fragment import Placed
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
 
-__all__ = ["address_of", "copies", "placed", "remote_host"]
+__all__ = ["Copying", "address_of", "copying", "placed", "remote_host"]
 
 _OPTIONS_WITH_VALUE = {"cp": "tS", "mv": "tS", "ln": "tS", "install": "mogtS", "scp": "cDFiJloPS", "rsync": "eMf"}
 """Letters of the options that take the next word, by program."""
@@ -24,51 +24,52 @@ _RECURSIVE = pattern(r"-[A-Za-z]*[rRa]|--(?:recursive|archive)$")
 _HAS_SUFFIX = pattern(r"\.(?:ya?ml|service|conf|env)$|(?:^|/)(?:default|sysconfig)/k3s[^/]*$")
 
 
-def placed(call: Call, host: str, script: str) -> list[Placed]:
-    """Return each file or folder that a command puts where K3s or systemd reads it, on this host or another."""
-    target, operands = _target(call)
-    if target is None:
-        return []
-    address, path = _host_and_path(target) if call.name in ("scp", "rsync") else (None, target)
-    where = host if address is None else remote_host(script, address)
-    if path.known and _is_recursive(call) and holds_configuration(str(path)):
-        folders = (_in_folder(path, word.text) for word in operands)
-        return [Placed(one, at, where, script, address, call.command.when, folder=True) for one, at in folders]
-    files = copies(call) if address is None else _copies(call, path, operands)
-    return [
-        Placed(one, at, where, script, address, call.command.when)
-        for one, at in files
-        if configures(at) or of_path(at) is ReadAs.TOKEN
-    ]
+class Copying(NamedTuple):
+    """A command that puts files elsewhere, as far as its words tell."""
+
+    files: tuple[Text, ...]
+    """As the command names them."""
+    target: Text
+    """A file or a folder, without the host."""
+    address: Text | None
+    """What the command calls the host, where that is another one."""
+    into_folder: bool
+    """Whether the target is a folder for certain."""
+
+    @property
+    def copies(self) -> list[tuple[Text, str]]:
+        """Each file with the path that it gets, where that is known."""
+        paths = ((file, _destination(self.target, file, into_folder=self.into_folder)) for file in self.files)
+        return [(file, path) for file, path in paths if path is not None]
 
 
-def copies(call: Call) -> list[tuple[Text, str]]:
-    """Return each file that a command puts elsewhere on this host, and where, as far as its path is known."""
-    target, operands = _target(call)
-    if target is None or (call.name in ("scp", "rsync") and _host_and_path(target)[0] is not None):
-        return []
-    return _copies(call, target, operands)
-
-
-def _copies(call: Call, path: Text, operands: list[Word]) -> list[tuple[Text, str]]:
-    several = len(operands) > 1 or _folder(call) is not None
-    files = ((word.text, _destination(path, word.text, several=several)) for word in operands)
-    return [(one, at) for one, at in files if at is not None]
-
-
-def _folder(call: Call) -> Word | None:
-    return _operands(call, _OPTIONS_WITH_VALUE[call.name])[1]
-
-
-def _target(call: Call) -> tuple[Text | None, list[Word]]:
-    """Return where a command puts files, None where it puts none, and the files."""
+def copying(call: Call) -> Copying | None:
+    """Read a command that puts files elsewhere; None for others."""
     letters = _OPTIONS_WITH_VALUE.get(call.name)
     if letters is None:
-        return None, []
+        return None
     operands, folder = _operands(call, letters)
-    if folder is not None:
-        return folder.text, operands
-    return (operands.pop().text, operands) if len(operands) > 1 else (None, operands)
+    if folder is None and len(operands) < 2:
+        return None
+    target = folder.text if folder is not None else operands.pop().text
+    address, path = _host_and_path(target) if call.name in ("scp", "rsync") else (None, target)
+    return Copying(
+        tuple(word.text for word in operands), path, address, into_folder=folder is not None or len(operands) > 1
+    )
+
+
+def placed(found: Copying, call: Call, host: str, script: str) -> list[Placed]:
+    """Return each file or folder that a command puts where K3s or systemd reads it, on this host or another."""
+    address = found.address
+    where = host if address is None else remote_host(script, address)
+    if found.target.known and _is_recursive(call) and holds_configuration(str(found.target)):
+        folders = (_in_folder(found.target, file) for file in found.files)
+        return [Placed(one, at, where, script, address, call.command.when, folder=True) for one, at in folders]
+    return [
+        Placed(one, at, where, script, address, call.command.when)
+        for one, at in found.copies
+        if configures(at) or of_path(at) is ReadAs.TOKEN
+    ]
 
 
 def _is_recursive(call: Call) -> bool:
@@ -117,13 +118,13 @@ def _host_and_path(target: Text) -> tuple[Text | None, Text]:
     return target.cut(match, "host").strip("[]"), target.cut(match, "path")
 
 
-def _destination(path: Text, source: Text, *, several: bool) -> str | None:
+def _destination(path: Text, source: Text, *, into_folder: bool) -> str | None:
     """Return the file that a source becomes, None where its path is not known."""
     written = str(path)
     if not path.known or written.startswith("-"):
         return None
     within = posixpath.join(written, posixpath.basename(str(source)))
-    if several or written.endswith("/"):
+    if into_folder or written.endswith("/"):
         return within
     # Nobody knows whether a name without a suffix is that of a folder: it is where K3s looks into it.
     return written if _HAS_SUFFIX.search(written) or not configures(within) else within
