@@ -13,7 +13,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     import re
 
-__all__ = ["SHELL", "image", "is_database", "is_k3s", "is_shell"]
+__all__ = ["SHELL", "image", "is_database", "is_k3s", "is_shell", "shell_of"]
 
 _K3S = pattern(r"(?:^|/)k3s(?:-(?:arm64|armhf|s390x|amd64))?$")
 _IMAGE = pattern(r"(?:^|/)k3s(?::(?P<tag>[^@]+))?(?:@.*)?$")
@@ -31,6 +31,15 @@ def is_k3s(word: str) -> bool:
 def is_shell(word: str) -> bool:
     """Whether a program, with its path or without, runs the script it is given."""
     return word.rpartition("/")[2] in _SHELLS
+
+
+def shell_of(script: str) -> str | None:
+    """Return the shell that the first line of a script names, None where it names none."""
+    match = _SHEBANG.match(script[:200])
+    return match["shell"] if match else None
+
+
+_SHEBANG = pattern(rf"\ufeff?\s*#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)(?P<shell>{SHELL})\b")
 
 
 def image(name: str) -> re.Match[str] | None:

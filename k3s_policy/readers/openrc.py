@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import command_line, read_script
 from k3s_policy.k3s.places import ReadAs
-from k3s_policy.k3s.program import SHELL, is_k3s
+from k3s_policy.k3s.program import is_k3s, shell_of
 from k3s_policy.model import Form
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["claims", "read"]
 
 _RUNNER = pattern(r"\s*#!\s*/\S*(?:openrc-run|runscript)\b")
-_SHELL = pattern(rf"\s*#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*){SHELL}\b")
 _NAMED = pattern(r"(?:^|/)(?:init|conf)\.d/k3s[^/]*$|\.(?:openrc|initd|confd)$")
 _SETTINGS = pattern(r"(?:^|/)conf\.d/k3s[^/]*$|\.confd$")
 _ARGUMENTS = ("command_args", "command_args_background", "command_args_foreground")
@@ -57,7 +56,7 @@ def read(seen: Seen) -> Iterator[Found]:
     """Read a service script, or the variables for one."""
     script = read_script(seen.text)
     settings = _SETTINGS.search(seen.path) is not None
-    plain = not settings and _SHELL.match(seen.content) is not None
+    plain = not settings and shell_of(seen.content) is not None
     exported = [Variable(one.name, one.value, Form.SERVICE, one.when) for one in script.assignments if one.exported]
     if not plain:
         # Of a script in a shell the reader of scripts says what it collects.

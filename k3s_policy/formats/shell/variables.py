@@ -8,6 +8,7 @@ their conditions, not thirty-two command lines.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -154,6 +155,7 @@ class Variables:
         self.exported: set[str] = set()
         self.exports_all = False
         self.ended = False  # by exit or return
+        self.folder = ""  # that commands work in; empty where nobody knows
         self.later = later or {}
         self.in_function = False
         self._environment: Environment | None = None
@@ -165,6 +167,7 @@ class Variables:
         other.bound = dict(self.bound)
         other.exported = set(self.exported)
         other.exports_all = self.exports_all
+        other.folder = self.folder
         other.in_function = self.in_function
         other._environment = self._environment
         other._locals = self._locals  # shared: an arm of a fork declares for the whole function
@@ -222,16 +225,21 @@ class Variables:
     @contextmanager
     def function(self) -> Iterator[None]:
         """Go through the body of a function: what it declares local is forgotten afterwards."""
-        outside = self.in_function, self.ended, self._locals
-        self.in_function, self._locals, self._environment = True, {}, None
+        outside = self.in_function, self.ended, self.folder, self._locals
+        self.in_function, self.folder, self._locals, self._environment = True, "", {}, None
         yield
         for name, before in self._locals.items():
             if before is None:
                 self.unset(name)
             else:
                 self.bind(name, before)
-        self.in_function, self.ended, self._locals = outside
+        self.in_function, self.ended, self.folder, self._locals = outside
         self._environment = None
+
+    def go_to(self, folders: Sequence[Text]) -> None:
+        """Go to the folder that `cd` is given; nobody knows which one a variable names."""
+        known = len(folders) == 1 and folders[0].known
+        self.folder = posixpath.join(self.folder, str(folders[0])) if known else ""
 
     def localize(self, name: str) -> None:
         """Declare a variable local to the function, if in one."""
@@ -345,6 +353,8 @@ class Variables:
             other = others if len(untouched) > 1 else next(iter(untouched), None)
             if not self._add(name, before, changed, other):
                 self._choose(name, before, changed, other)
+        folders = {variables.folder for _, variables in going_on} | (set() if exhaustive else {self.folder})
+        self.folder = folders.pop() if len(folders) == 1 else ""
         for _, variables in going_on:
             self.exported |= variables.exported
             self.exports_all = self.exports_all or variables.exports_all

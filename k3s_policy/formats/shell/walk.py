@@ -54,7 +54,7 @@ class Command:
     when: When
     at: Text  # from its first to its last character
     inside: str | None  # the function it stands in
-    subshell: int | None  # where the innermost `( )` begins that it stands in
+    folder: str  # it works in, as far as the script has said so; empty where it has not
 
     @property
     def upstream(self) -> Command | None:
@@ -71,23 +71,20 @@ class Script:
     broken: tuple[Text, ...]  # stretches that could not be understood
 
 
-def read_script(text: Text, given: Iterable[tuple[str, Text, When]] = ()) -> Script:
+def read_script(text: Text, given: Iterable[tuple[str, Text, When]] = (), folder: str = "") -> Script:
     """Read a shell script. Never fails: what cannot be understood is passed over and told in `broken`.
 
     `given` are the variables it finds in its environment: name, value and arms. Of equal ones the last counts.
+    `folder` is the one that it begins in, empty where that is not known.
     """
     text = text[1:] if text.startswith(_BYTE_ORDER_MARK) else text
     pages: dict[int, _Page] = {}
     given = tuple(given)
-    walk = _Walk(pages, {})
-    walk.variables.take(given)
-    walk.script(text, _Place(), walk.variables)
+    walk = _walked(text, pages, {}, given, folder)
     if walk.functions and walk.variables.bound:
         # A function is defined before it is called, and what it uses may be assigned in between.
         later = walk.variables.bound
-        walk = _Walk(pages, later)
-        walk.variables.take(given)
-        walk.script(text, _Place(), walk.variables)
+        walk = _walked(text, pages, later, given, folder)
     return Script(tuple(walk.commands), tuple(walk.assignments), tuple(walk.broken))
 
 
@@ -165,7 +162,6 @@ class _Place:
 
     when: When = ALWAYS
     inside: str | None = None
-    subshell: int | None = None
     piped: tuple[Command, ...] = ()
     redirects: tuple[Redirect, ...] = ()
     input: tuple[Text, ...] = ()
@@ -214,6 +210,20 @@ class _Walk:
         page = self.pages[id(text)]
         self.broken += page.broken
         _PageWalk(self, page).statements(page.root.children, place, variables)
+
+
+def _walked(
+    text: Text,
+    pages: dict[int, _Page],
+    later: Mapping[str, tuple[Binding, ...]],
+    given: Iterable[tuple[str, Text, When]],
+    folder: str,
+) -> _Walk:
+    walk = _Walk(pages, later)
+    walk.variables.take(given)
+    walk.variables.folder = folder
+    walk.script(text, _Place(), walk.variables)
+    return walk
 
 
 class _PageWalk:
@@ -361,7 +371,7 @@ class _PageWalk:
             case "function_definition":
                 self._function(node, place, variables)
             case "subshell":
-                self.statements(node.children, replace(place, subshell=node.start_byte), variables.copy())
+                self.statements(node.children, place, variables.copy())
             case _:  # groups, do ... done, several assignments, and whatever an error has left
                 self.statements(node.children, place, variables)
 
@@ -452,12 +462,14 @@ class _PageWalk:
             when=place.when,
             at=self._cut(min(node.start_byte for node in nodes), max(node.end_byte for node in nodes)),
             inside=place.inside,
-            subshell=place.subshell,
+            folder=variables.folder,
         )
         self.walk.commands.append(command)
         if place.printing is not None and not _prints_elsewhere(redirects):
             place.printing.append(command)
         name, *arguments = (str(word.text) for word in words)
+        if name == "cd":
+            variables.go_to([word.text for word in words[1:]])
         run_builtin(name, arguments, variables)
 
     def _redirections(

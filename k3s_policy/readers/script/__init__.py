@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats import template
 from k3s_policy.formats.shell import command_line, read_script
 from k3s_policy.k3s.places import INSTALLER_URL, OWN_INSTALLER_URL, is_installer, leads_into_configuration
-from k3s_policy.k3s.program import SHELL, is_k3s, is_shell
+from k3s_policy.k3s.program import is_k3s, is_shell, shell_of
 from k3s_policy.k3s.sieve import concerns_text
 from k3s_policy.model import Download, Form, Unseen
 from k3s_policy.model.file import File, host_at, source_of
@@ -53,9 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["claims", "read"]
 
 _SUFFIXES = frozenset({"sh", "bash", "zsh", "ksh", "ash"})
-_BASH = re.compile(r"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*)bash\b")
 _TEMPLATE_SUFFIXES = frozenset({"tpl", "tftpl", "tmpl", "template", "in"})
-_SHEBANG = re.compile(rf"#!\s*/\S*?(?:/|env\s+(?:-\S+\s+)*){SHELL}\b")
 # Statements, and expressions that are a word by themselves: no shell has either. `--format '{{ .ID }}'` is common.
 _TEMPLATE = re.compile(
     r"%\{~?\s*(?:if|endif)\b|\{%-?\s*(?:if|endif|for)\b|(?m:(?:^|[ \t=])\{\{[ \t][^{}\n]*\}\}(?=[ \t]|$))"
@@ -76,7 +74,7 @@ def claims(seen: Seen) -> bool:
     """Whether a file is a shell script, by its suffix or first line."""
     if not _SUFFIXES.isdisjoint((_suffix(seen.file.path), _suffix(seen.path))):
         return True
-    return _SHEBANG.match(seen.content[:200].lstrip("\ufeff \t\r\n")) is not None
+    return shell_of(seen.content) is not None
 
 
 def _suffix(path: str) -> str:
@@ -130,14 +128,12 @@ class _Reading:
         self.bash = False
         """Whether no other shell runs it."""
         self.folder = ""
-        """Where it works, as far as it has said so."""
-        self.subshell: int | None = None
-        """The subshell that has gone there."""
+        """Where it begins, as far as what runs it has said so."""
 
     def read(self, text: Text) -> Iterator[Found]:
         """Read a script from its first to its last command."""
-        script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given))
-        self.bash = self.bash or _BASH.match(str(text[:100])) is not None
+        script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given), self.folder)
+        self.bash = self.bash or shell_of(str(text)) == "bash"
         self.own |= {command.inside for command in script.commands if command.inside}
         for command in script.commands:
             call = unwrapped(command, self.given)
@@ -148,13 +144,13 @@ class _Reading:
     def _take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
         for one in writing.writings(call, self.standard_input, bash=self.bash):
-            self.writings.append(replace(one, path=posixpath.join(self._folder_of(call), one.path)))
+            self.writings.append(replace(one, path=posixpath.join(call.command.folder, one.path)))
         name = call.name
         if is_shell(name) or name == "su":
             self._shell(call)
         elif name == "eval":
             evaluated = join((word.text for word in call.words), " ")[len("eval ") :]
-            self._nested(evaluated, call.variables, shell="bash" if self.bash else "sh")
+            self._nested(evaluated, call.variables, here=call)
         elif name in _CONTAINER_PROGRAMS and start.runs_container(call):
             self.found.extend(start.container(call))
         elif name in _REMOTE_PROGRAMS:
@@ -174,8 +170,6 @@ class _Reading:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
             self.sourced = call.command.at
-        elif call.name == "cd":
-            self._go_to(call)
         elif check := check_of(call):
             self.checks.append((check, len(self.downloads)))
         elif call.name in ("chmod", "mkdir"):
@@ -199,17 +193,6 @@ class _Reading:
         self.found.extend(permissions.installed(call, self.host, found))
         if not (found or fed) and _may_place(call):
             self.places_files = True
-
-    def _go_to(self, call: Call) -> None:
-        """Take note of the folder that a script goes to; of one that a variable names nothing is known."""
-        words = [word.text for word in call.words[1:]]
-        known = len(words) == 1 and words[0].known
-        self.folder = posixpath.join(self._folder_of(call), str(words[0])) if known else ""
-        self.subshell = call.command.subshell
-
-    def _folder_of(self, call: Call) -> str:
-        """Return where a command works: a subshell's way ends with it."""
-        return self.folder if self.subshell in (None, call.command.subshell) else ""
 
     def _download(self, call: Call) -> None:
         """Take note of a download, and of a file that it may put into the configuration of K3s."""
@@ -260,7 +243,7 @@ class _Reading:
                 # sh -c "$(curl -sfL https://get.k3s.io)" - server ...
                 self._install(call, operands[1:], _own_url([inline]))
             else:
-                self._nested(inline.text, call.variables, self._received(call), shell=call.name)
+                self._nested(inline.text, call.variables, self._received(call), here=call)
         elif any(INSTALLER_URL.search(str(word.text)) for word in upstream_words(call.command)):
             self._install(call, operands, _own_url(upstream_words(call.command)))
         elif operands and "s" not in letters and call.name != "su":
@@ -270,7 +253,7 @@ class _Reading:
             self._install(call, operands, None)
         else:
             for text in self._received(call):
-                self._nested(text, call.variables, shell=call.name)
+                self._nested(text, call.variables, here=call)
 
     def _received(self, call: Call) -> tuple[Text, ...]:
         return writing.received(call, self.standard_input, bash=self.bash)
@@ -340,11 +323,11 @@ class _Reading:
         standard_input: tuple[Text, ...] = (),
         address: Text | None = None,
         *,
-        shell: str | None = None,
+        here: Call | None = None,
     ) -> None:
         """Read a script within this one.
 
-        `address` is what this one calls the host it runs on, if another; `shell` is what runs it on this host.
+        `address` is what this one calls the host it runs on, if another; `here` is what runs it on this host.
         """
         if not any(concerns_text(str(part)) for part in (text, *standard_input)):
             return
@@ -355,15 +338,16 @@ class _Reading:
                 )
             )
             return
-        host = self.host if shell else host_at(text)
+        host = self.host if here else host_at(text)
         if address is not None:
             host = placed.remote_host(self.path, address)
         nested = _Reading(host, source_of(text), tuple(variables), self.form, self.depth + 1)
         nested.standard_input = standard_input
         nested.own = self.own
         nested.synthetic = self.synthetic
-        nested.bash = shell == "bash"
-        nested.folder = self.folder if shell else ""
+        if here is not None:
+            nested.bash = here.name == "bash" or (here.name == "eval" and self.bash)
+            nested.folder = here.command.folder
         for found in nested.read(text):
             if address is not None and isinstance(found, Start) and found.host == host:
                 self.found.append(replace(found, addresses=(address,)))
