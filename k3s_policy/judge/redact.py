@@ -111,14 +111,13 @@ _BASE64 = pattern(r"[A-Za-z0-9+/]{24,}={0,2}")
 
 def _is_encoded(written: str) -> bool:
     """Whether characters are base64 of a text, or of what gzip made of one."""
-    joined = "".join(written.split())
-    if _BASE64.fullmatch(joined) is None:
+    if _BASE64.fullmatch("".join(written.split())) is None:
         return False
-    from binascii import a2b_base64  # noqa: PLC0415  few findings are in such lines
+    from k3s_policy.formats.encoded import from_base64, is_compressed  # noqa: PLC0415  few findings are in such lines
 
     try:
-        data = a2b_base64(joined[: len(joined) // 4 * 4])
-        return data[:2] == b"\x1f\x8b" or data.decode().isprintable() or "\n" in data.decode()
+        data = from_base64(written.encode())
+        return is_compressed(data) or data.decode().isprintable() or "\n" in data.decode()
     except ValueError:
         return False
 

@@ -111,14 +111,10 @@ def _tells(lines: bytes, wanted: frozenset[bytes]) -> bool:
 
 def _decoded(data: bytes) -> Iterator[bytes]:
     """Yield what stretches of base64 stand for, decompressed where they are."""
-    from binascii import a2b_base64  # noqa: PLC0415  few files are searched for what is encoded
-
-    from k3s_policy.formats.encoded import decompressed  # noqa: PLC0415  likewise
+    from k3s_policy.formats.encoded import from_base64, unpacked  # noqa: PLC0415  few files are searched for it
 
     for match in _base64().finditer(data):
-        written = re.sub(rb"\s+", b"", match[0])
         try:
-            content = a2b_base64(written[: len(written) // 4 * 4])
-            yield decompressed(content) if content[:2] == b"\x1f\x8b" else content
+            yield unpacked(from_base64(match[0]))
         except ValueError:
             continue

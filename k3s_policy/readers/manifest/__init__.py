@@ -314,11 +314,10 @@ _MAPPING = re.compile(r"(?m)^[a-z][a-z0-9-]*\+?:")
 def _decoded(value: Text) -> Text | None:
     from base64 import b64decode  # noqa: PLC0415  few objects need it
 
-    from k3s_policy.formats.encoded import decompressed  # noqa: PLC0415  likewise
+    from k3s_policy.formats.encoded import unpacked  # noqa: PLC0415  likewise
 
     try:
-        data = b64decode(str(value), validate=False)
-        decoded = (decompressed(data) if data[:2] == b"\x1f\x8b" else data).decode()
+        decoded = unpacked(b64decode(str(value), validate=False)).decode()
     except ValueError:
         return None
     return value.stand_in(decoded)
