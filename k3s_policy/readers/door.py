@@ -64,15 +64,11 @@ class _Format(NamedTuple):
     """A file at a place of K3s's that is read so is in this format, whatever it holds."""
     telling: bool = False
     """Whether such a file concerns K3s although no word of it may."""
-    of_repository: bool = False
-    """Whether it says something of the whole repository, which a file that is put on a host does not."""
     describes: bool = False
     """Whether it describes a host, so that it may have any name."""
 
     def may_be(self, seen: Seen, lines: str) -> bool:
         """Whether a file may be in this format; `lines` is its content behind a line break."""
-        if self.of_repository and seen.file.provenance is not Provenance.REPOSITORY:
-            return False
         return any(word in lines for word in self.words) or bool(self.path and re.search(self.path, seen.path))
 
 
@@ -101,7 +97,8 @@ FORMATS: tuple[_Format, ...] = (
         ("hosts:", "children:", "ansible.builtin.", "_playbook:", "tasks:", "_args:", "_config_yaml:", "k3s_"),
         yaml=True,
     ),
-    _Format("config", path="", words=("",), yaml=True),
+    # Any YAML file may be one: the empty word stands in all of them.
+    _Format("config", ("",), yaml=True),
     # The names of these say what they are; no other has them.
     _Format("dockerfile", path=r"(?i)(?:^|/)(?:[^/]+\.)?(?:docker|container)file(?:[.-][^/]*)?$"),
     _Format("makefile", path=r"(?i)(?:^|/)(?:gnu)?makefile(?:\.[^/]*)?$|\.mk$"),
@@ -121,7 +118,7 @@ FORMATS: tuple[_Format, ...] = (
         path=r"(?:^|/)(?:[^/]*\.env|\.env(?:\.[^/]+)?|(?:default|sysconfig)/k3s[^/]*)$",
         place=ReadAs.ENVIRONMENT,
     ),
-    _Format("hosts", path=r"(?:^|/)hosts$", telling=True, of_repository=True),
+    _Format("hosts", path=r"(?:^|/)hosts$", telling=True),
     _Format("ansible", path=INVENTORY, telling=True),
     _Format("data_folder", ("-----BEGIN ",), place=ReadAs.TOKEN, telling=True),
     _Format("kubeconfig", ("client-key-data",), telling=True),
