@@ -133,7 +133,7 @@ def _server(**values: str) -> tuple[str, list[Given]]:
     return "server", [Given(flag, (value,)) for flag, value in found if flag is not None]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(role_and_settings(QUOTED), st.sampled_from(list(HOLDING)))
 @example(_server(disable_etcd="true", write_kubeconfig_group="x"), forms.config)  # what is absent
 @example(_server(token="4f1c9a7be2d0836f", token_file="x"), forms.environment_file)  # noqa: S106  made up

@@ -20,7 +20,7 @@ from unittest import mock
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k3s_policy import cli
@@ -849,7 +849,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     written=st.dictionaries(st.sampled_from(NAMES), contents, min_size=1, max_size=3), form=st.sampled_from(cli.FORMATS)
 )

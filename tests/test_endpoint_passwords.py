@@ -113,7 +113,9 @@ def suggestion(dsn: str) -> str | None:
 
 
 @pytest.mark.parametrize("form", ENDPOINTS)
-@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(marker=markers)
 def test_a_password_is_found_and_masked_and_never_printed(bench: Bench, form: str, marker: Marker) -> None:
     password = marker.made_of(EVERY)
@@ -130,7 +132,7 @@ def test_a_password_is_found_and_masked_and_never_printed(bench: Bench, form: st
 
 
 @pytest.mark.parametrize("form", ENDPOINTS)
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(marker=markers)
 def test_what_is_proposed_is_accepted_and_holds_no_part_of_the_password(form: str, marker: Marker) -> None:
     proposed = suggestion(written(form, marker.made_of(EVERY)))

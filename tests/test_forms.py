@@ -61,7 +61,7 @@ def _findings(files: dict[str, str]) -> list[str]:
     return sorted({f"{finding.rule} {finding.severity.word}" for finding in report.findings})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(role_and_settings(QUOTED))
 def test_every_form_gives_the_same(drawn: tuple[str, list[Given]]) -> None:
     role, found = drawn
@@ -76,7 +76,7 @@ def test_every_form_gives_the_same(drawn: tuple[str, list[Given]]) -> None:
         assert (form.__name__, *_settings(files, role)) == (form.__name__, *expected), files
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(role_and_settings(QUOTED))
 def test_jobs_of_pipelines_give_the_same_but_for_the_kubeconfig(drawn: tuple[str, list[Given]]) -> None:
     role, found = drawn
@@ -93,7 +93,7 @@ def _without_kubeconfig(findings: list[str]) -> list[str]:
     return [finding for finding in findings if not finding.startswith("world-readable-kubeconfig")]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(role_and_settings(PLAIN))
 def test_words_that_are_split_once_more_give_the_same(drawn: tuple[str, list[Given]]) -> None:
     role, found = drawn

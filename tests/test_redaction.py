@@ -894,7 +894,7 @@ SILENT = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(marker=markers)
 def test_no_output_shows_a_credential(bench: Bench, name: str, marker: Marker) -> None:
     result = bench.scan(FORMS[name](marker))
@@ -913,7 +913,7 @@ def test_no_output_shows_the_key_of_a_kubeconfig(bench: Bench) -> None:
     assert not [form for form, output in outputs.items() if key[20:40] in output]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(marker=markers, other=markers)
 def test_a_place_in_another_file_shows_no_credential(bench: Bench, marker: Marker, other: Marker) -> None:
     """A related place is shown with its line, which holds a credential of its own."""
@@ -931,7 +931,7 @@ def test_a_place_in_another_file_shows_no_credential(bench: Bench, marker: Marke
     assert leaks(result.outputs, other) == []
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(marker=markers)
 def test_our_own_options_show_no_credential(bench: Bench, marker: Marker) -> None:
     value = marker.made_of(PLAIN)
@@ -952,7 +952,7 @@ def test_our_own_options_show_no_credential(bench: Bench, marker: Marker) -> Non
 
 
 @pytest.mark.parametrize("form", ["text", "json", "sarif"])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(marker=markers)
 def test_standard_input_shows_no_credential(form: str, marker: Marker) -> None:
     content = f"token: {in_single_quotes(marker.made_of(EVERY))}\nwrite-kubeconfig-mode: '0644'\n"

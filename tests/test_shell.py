@@ -620,7 +620,7 @@ def test_split_words(line: str, expected: list[str] | None) -> None:
 # Properties
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text("ab '\"\\$#;|&()<>*?`\n\té{}", max_size=8), min_size=1, max_size=5))
 def test_a_command_line_is_taken_apart_as_it_was_put_together(words: list[str]) -> None:
     texts = [Source("x", word).text for word in words]
@@ -655,7 +655,7 @@ LINES = st.lists(st.lists(FRAGMENTS, min_size=1, max_size=8).map("".join), min_s
 SETTING = "A='one two'\nB=\" x 'y' \"\nC=plain\nE=\nL=(p 'q r' '' s)\nL+=(\"$A\")\nC+=$A\\ \"$B\"\n"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(LINES)
 def test_bash_makes_the_same_words(lines: list[str]) -> None:
     script = SETTING + "".join(f"p . {line}\n" for line in lines)
@@ -691,7 +691,7 @@ SHELL = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SHELL, st.integers(0, 40), st.integers(0, 10))
 @example("X=1\n$X", 0, 0)
 @example("set", 0, 0)
