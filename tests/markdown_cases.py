@@ -315,7 +315,7 @@ def _invocation_lines(invocation: Invocation) -> Iterator[str]:
         yield f"  unknown {option.name}{value}  {_origin(option, option.value)}"
     for unseen in invocation.unseen:
         place = f"  ({_place(unseen.at)})" if unseen.at is not None else ""
-        yield f"  unseen {unseen.kind}: {unseen.why}{place}"
+        yield f"  unseen {unseen.kind.value}: {unseen.why}{place}"
 
 
 def _registries_lines(registries: Registries) -> Iterator[str]:

@@ -18,6 +18,7 @@ from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import is_misnamed_config, root_of
 from k3s_policy.model import (
+    INPUT_OF,
     Agent,
     BrokenFile,
     Cluster,
@@ -26,6 +27,7 @@ from k3s_policy.model import (
     Download,
     FileMode,
     Form,
+    Input,
     Invocation,
     Node,
     Origin,
@@ -351,9 +353,9 @@ def _started_nodes(
         taken.extend(configs)
         unseen = list(start.unseen)
         if named is not None and not configs:
-            unseen.append(Unseen("config", f"{named} is not in the repository"))
+            unseen.append(Unseen(Input.CONFIG, f"{named} is not in the repository"))
         elif loose and not configs and not start.alone:
-            unseen.append(Unseen("config", "a config file of this repository may belong to it"))
+            unseen.append(Unseen(Input.CONFIG, "a config file of this repository may belong to it"))
         own = one.files or (start.at.span.source.path,)
         files = tuple(dict.fromkeys((*own, *_sources(configs))))
         invocation = _invocation(start, configs, unseen, files, scope)
@@ -392,7 +394,7 @@ def _configured_node(
     variables = tuple(variable for file in environments for variable in file.variables)
     role, because = _role_of_keys(configs)
     start = Start(at, role, (), Form.CONFIG, variables, because=because)
-    unseen = [Unseen("arguments", "nothing in the repository starts K3s with this file")]
+    unseen = [Unseen(Input.ARGUMENTS, "nothing in the repository starts K3s with this file")]
     addresses = () if address is None else (address,)
     return Node(_invocation(start, [configs], unseen, files, scope), root_of(first.path) or "", addresses=addresses)
 
@@ -432,12 +434,11 @@ def _invocation(
     environment = lower.from_environment(start.variables, role, table)
     config = lower.from_config([file.entries for file in config_files], role, table)
     arguments = lower.from_arguments(start.arguments, role, table, start.form)
-    unseen.extend(Unseen("arguments", "a variable may add arguments", word) for word in arguments.open)
+    unseen.extend(Unseen(Input.ARGUMENTS, "a variable may add arguments", word) for word in arguments.open)
     for file in config_files:
-        unseen.extend(Unseen("config", _why_open(file), text) for text in file.open)
+        unseen.extend(Unseen(Input.CONFIG, _why_open(file), text) for text in file.open)
     if scope.partial:
-        kinds = ("arguments", "environment", "config")
-        unseen.extend(Unseen(kind, "only some files are judged", start.at) for kind in kinds)
+        unseen.extend(Unseen(kind, "only some files are judged", start.at) for kind in INPUT_OF.values())
     settings = (*environment.settings, *config.settings, *arguments.settings)
     unrecognised = (*config.unrecognised, *arguments.unrecognised)
     kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
@@ -493,7 +494,7 @@ def _unread(files: Iterable[EnvironmentFile], started: Sequence[_Started]) -> li
 def _environment_alone(file: EnvironmentFile, scope: Scope) -> Invocation:
     """Lower an environment file that no unit read, so that what it holds is judged all the same."""
     start = Start(file.text[:0], None, (), Form.ENVIRONMENT_FILE, file.variables)
-    unseen = [Unseen(kind, "nothing seen reads this file") for kind in ("arguments", "config")]
+    unseen = [Unseen(kind, "nothing seen reads this file") for kind in (Input.ARGUMENTS, Input.CONFIG)]
     return replace(_invocation(start, (), unseen, (file.text.span.source.path,), scope), variables_of=file.path)
 
 
@@ -542,5 +543,5 @@ def _loose(loose: LooseOptions, scope: Scope) -> Invocation:
     words = [argument for argument in loose.arguments if str(argument.text) not in ("server", "agent", "k3s")]
     version = scope.version_of((path,), loose.version)
     lowered = lower.from_arguments(words, None, flags().as_of(version), Form.VARIABLE)
-    unseen = (Unseen(kind, "nothing seen uses this variable") for kind in ("arguments", "config"))
+    unseen = (Unseen(kind, "nothing seen uses this variable") for kind in (Input.ARGUMENTS, Input.CONFIG))
     return Invocation(loose.at, tuple(lowered.settings), (), (*loose.unseen, *unseen), version, files=(path,))

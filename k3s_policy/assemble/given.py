@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.assemble.place import Wanted, folder_of
 from k3s_policy.formats.interpolate import filled_in
-from k3s_policy.model import Unseen
+from k3s_policy.model import INPUT_OF, Input, Unseen
 from k3s_policy.model.release import release_of, version_of
 from k3s_policy.text.pattern import pattern
 
@@ -48,7 +48,7 @@ def given(
             named += file.variables
         else:
             wanted.append(Wanted("environment", (_beside(folder, str(name)),)))
-            unseen.append(Unseen("environment", f"{name} is not in the repository", name))
+            unseen.append(Unseen(Input.ENVIRONMENT, f"{name} is not in the repository", name))
     unseen += _overridden(path, overrides, wanted)
     start = replace(start, unseen=(*start.unseen, *unseen))
     own = [variable._replace(value=filled_in(variable.value, values)) for variable in start.variables]
@@ -72,7 +72,7 @@ def _overridden(path: str, overrides: Collection[str], wanted: list[Wanted]) -> 
     if found is None:
         wanted.append(Wanted("override", tuple(names)))
         return
-    for kind in ("arguments", "environment", "config"):
+    for kind in INPUT_OF.values():
         yield Unseen(kind, f"{found.rpartition('/')[2]} may add to the service")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from k3s_policy.assemble.place import PlacedFiles, Wanted, folder_of, same_file
 from k3s_policy.formats.template import without_suffix
 from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs, configures, of_path, root_of
-from k3s_policy.model import Unseen
+from k3s_policy.model import Input, Unseen
 from k3s_policy.model.file import source_of
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, Placed, Registries, Unit
 from k3s_policy.text.branch import exclusive
@@ -79,11 +79,11 @@ def _that_count(commands: Iterable[Placed]) -> list[Placed]:
     return [command for of_place in kept.values() for command in of_place]
 
 
-def _kind(command: Placed) -> str | None:
+def _kind(command: Placed) -> Input | None:
     """Return what a file holds of what K3s is started with, a unit its arguments; None where it holds nothing of it."""
     if command.folder:
-        return "config"
-    kinds = {ReadAs.UNIT: "arguments", ReadAs.ENVIRONMENT: "environment", ReadAs.CONFIG: "config"}
+        return Input.CONFIG
+    kinds = {ReadAs.UNIT: Input.ARGUMENTS, ReadAs.ENVIRONMENT: Input.ENVIRONMENT, ReadAs.CONFIG: Input.CONFIG}
     place = of_path(command.path)
     return kinds.get(place) if place is not None else None
 

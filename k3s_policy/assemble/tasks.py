@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.k3s.places import ReadAs, configures, is_drop_in, of_path
-from k3s_policy.model import FileMode, Unseen
+from k3s_policy.model import FileMode, Input, Unseen
 from k3s_policy.model.fragment import (
     ConfigFile,
     EnvironmentFile,
@@ -87,12 +87,12 @@ class _Tasks:
         if self._writing and all(self._starter(host) == one.host for host in self._writing):
             return one
         why = "a task writes the config" if self._writing else "another task may write the config"
-        return replace(one, unseen=(*one.unseen, Unseen("config", why, one.at)))
+        return replace(one, unseen=(*one.unseen, Unseen(Input.CONFIG, why, one.at)))
 
     def unseen(self) -> Iterator[tuple[str, Unseen]]:
         """Yield the hosts of units that may have a config of which nobody knows whose it is."""
         if any(self._starter(host) is None for host in self._configuring):
-            yield from ((host, Unseen("config", "a task writes the config")) for host in self._units.values())
+            yield from ((host, Unseen(Input.CONFIG, "a task writes the config")) for host in self._units.values())
 
     def _starter(self, host: str | None) -> str | None:
         """Return the host of the only start that runs nowhere but where a task does; None where none or several do.

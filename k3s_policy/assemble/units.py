@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from k3s_policy.formats import systemd
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s, is_shell
-from k3s_policy.model import BrokenFile, FileMode, Form, Unseen
+from k3s_policy.model import BrokenFile, FileMode, Form, Input, Unseen
 from k3s_policy.model.committed import credentials
 from k3s_policy.model.file import File
 from k3s_policy.model.fragment import Start
@@ -55,14 +55,14 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFiles) -> Iterator[Fragme
         for command in others if key != "ExecStart" else ():
             yield from _beside(systemd.expand(command.argv, variables.values, keep_missing=True))
     unseen = (
-        *(Unseen("arguments", "a template may add arguments", unit.text[:0]) for unit in templates),
+        *(Unseen(Input.ARGUMENTS, "a template may add arguments", unit.text[:0]) for unit in templates),
         *(one for unit in units for one in unit.unseen),
     )
     commands = read.commands.get("ExecStart", ())
     for command in commands:
         yield from _started(command, variables, unseen, refused=refused)
     if not commands:
-        unseen = (*unseen, *variables.unseen, Unseen("arguments", f"{first.path} has no ExecStart="))
+        unseen = (*unseen, *variables.unseen, Unseen(Input.ARGUMENTS, f"{first.path} has no ExecStart="))
         yield Start(first.text[:0], None, (), Form.UNIT, variables.given, unseen=unseen)
 
 
@@ -105,10 +105,10 @@ def _variables(service: systemd.Service, units: Iterable[Unit], find: FindEnviro
     for reference in service.environment_files:
         files = find(str(reference.path))
         if not files:
-            unseen.append(Unseen("environment", f"{reference.path} is not in the repository"))
+            unseen.append(Unseen(Input.ENVIRONMENT, f"{reference.path} is not in the repository"))
             settled = settled and reference.optional
         elif any(wildcard in str(reference.path) for wildcard in "*?["):
-            unseen.append(Unseen("environment", f"{reference.path} may name files that are not in the repository"))
+            unseen.append(Unseen(Input.ENVIRONMENT, f"{reference.path} may name files that are not in the repository"))
             settled = settled and reference.optional
         for file in files:
             given.extend(variable for variable in file.variables if variable not in file.exported)
@@ -120,10 +120,10 @@ def _from_elsewhere(units: Iterable[Unit]) -> Iterator[Unseen]:
     """Yield where a unit may get variables from that nobody sees: a template, the service manager."""
     for unit in units:
         if unit.template:
-            yield Unseen("environment", "a template may add variables", unit.text[:0])
+            yield Unseen(Input.ENVIRONMENT, "a template may add variables", unit.text[:0])
         for directive in unit.file.directives:
             if directive.section == "Service" and str(directive.key) == "PassEnvironment" and directive.value:
-                yield Unseen("environment", "the service manager passes variables on", directive.value)
+                yield Unseen(Input.ENVIRONMENT, "the service manager passes variables on", directive.value)
 
 
 def _started(

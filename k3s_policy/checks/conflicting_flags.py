@@ -53,7 +53,7 @@ from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind
 from k3s_policy.k3s.places import is_systemd_environment
 from k3s_policy.k3s.version import Version, has_come
-from k3s_policy.model import Agent, Form, Origin
+from k3s_policy.model import INPUT_OF, Agent, Form, Input, Origin
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.text.branch import exclusive
@@ -564,23 +564,20 @@ def _is_shared_file(invocation: Invocation, *settings: Setting) -> bool:
     return not is_systemd_environment(invocation.variables_of)
 
 
-_SOURCES = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
-
-
 def _absence(invocation: Invocation, half: Setting, *, variables: bool = False) -> Confidence | None:
     """Say how sure it is that what was not found beside a setting is not there; None where it may well be.
 
     What belongs together stands together: a config file that was read to its end speaks for itself even where the
     command was not seen. A command does not speak for a config file. `variables` says that a variable would do too.
     """
-    source = _SOURCES[half.origin]
-    if half.form is Form.VARIABLE or any(one.kind == source and one.at is not None for one in invocation.unseen):
+    source = INPUT_OF[half.origin]
+    if half.form is Form.VARIABLE or any(one.kind is source and one.at is not None for one in invocation.unseen):
         return None
     if half.may_go_on and invocation.started is None:
         return None
-    if half.origin is not Origin.CONFIG and (invocation.lacks("config") or invocation.lacks("arguments")):
+    if half.origin is not Origin.CONFIG and (invocation.lacks(Input.CONFIG) or invocation.lacks(Input.ARGUMENTS)):
         return None
-    if variables and invocation.lacks("environment"):
+    if variables and invocation.lacks(Input.ENVIRONMENT):
         return None
     return Confidence.HIGH if invocation.wholly_seen else Confidence.MEDIUM
 

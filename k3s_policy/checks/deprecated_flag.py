@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import flags
+from k3s_policy.model import Input
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
@@ -42,7 +43,7 @@ def check(invocation: Invocation) -> Problems:
 
 def _holds(invocation: Invocation, advice: Deprecation) -> bool:
     """Whether the release in use gives this advice, and has what it advises."""
-    if advice.since and invocation.lacks("version"):
+    if advice.since and invocation.lacks(Input.VERSION):
         return False  # a release is pinned that was not seen: it may be older
     table = flags().as_of(invocation.version)
     return advice.replacement is None or table.get(advice.replacement) is not None

@@ -47,7 +47,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Ground, Server
+from k3s_policy.model import Ground, Input, Server
 from k3s_policy.model.certainty import some_may_be_one_host
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence
@@ -114,7 +114,7 @@ def _is_counted(node: Node) -> bool:
         return False
     if not str(node.copies or 1).isdigit():
         return False
-    if any(unseen.at is not None and unseen.kind != "version" for unseen in invocation.unseen):
+    if any(unseen.at is not None and unseen.kind is not Input.VERSION for unseen in invocation.unseen):
         return False
     if node.group is not None:
         return True  # its file says how many there are

@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
+from k3s_policy.model import Input
 from k3s_policy.model.fragment import Chart, Upgrade
 from k3s_policy.model.membership import speaks_of
 
@@ -62,5 +63,5 @@ def _of_chart(chart: Chart) -> Problems:
 
 def _may_be_pinned(invocation: Invocation) -> bool:
     """Whether variables that nobody sees may name a release, or the file itself speaks of one elsewhere."""
-    unseen = invocation.lacks("environment")
+    unseen = invocation.lacks(Input.ENVIRONMENT)
     return (unseen is not None and unseen.at is not None) or speaks_of(invocation, "INSTALL_K3S_VERSION")

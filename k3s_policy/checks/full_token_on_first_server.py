@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.credential import Nature, nature
 from k3s_policy.k3s.version import has_come
+from k3s_policy.model import Input
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.model.membership import READS_TOKEN, Kept, joined, kept, speaks_of
 from k3s_policy.text.branch import exclusive
@@ -79,7 +80,7 @@ def _counts(server: Server, setting: Setting) -> bool:
 
 def _initialises(server: Server, setting: Setting) -> Confidence | None:
     """Say how sure it is that a server joins no other; None where it may."""
-    if joined(server, setting.when) is not None or server.lacks("environment"):
+    if joined(server, setting.when) is not None or server.lacks(Input.ENVIRONMENT):
         return None
     if any(unseen.at is not None for unseen in server.unseen) or kept(server) is Kept.UNKNOWN:
         return None

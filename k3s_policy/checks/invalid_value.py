@@ -42,7 +42,7 @@ from k3s_policy.k3s import validation
 from k3s_policy.k3s.flags import Kind
 from k3s_policy.k3s.validation import Fault, Taint
 from k3s_policy.k3s.value import Malformed, as_duration, misread, typed
-from k3s_policy.model import Agent, Form, Origin
+from k3s_policy.model import Agent, Form, Input, Origin
 from k3s_policy.model.effective import is_on, twice_named
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.text.branch import exclusive
@@ -166,7 +166,7 @@ def _without_value(invocation: Invocation, setting: Setting) -> Problems:
     span = setting.at.span
     # To a shell `--token <token>` is a redirection: the placeholder of a text that is to be read.
     placeholder = span.source.content[span.end : span.end + 80].lstrip(" \t\\\n").startswith("<")
-    if not placeholder and setting.form is not Form.VARIABLE and not invocation.lacks("arguments"):
+    if not placeholder and setting.form is not Form.VARIABLE and not invocation.lacks(Input.ARGUMENTS):
         message = f"{_outcome(setting)}: nothing stands behind `{setting.at}`"
         yield Problem(setting.at, message, "write a value behind it")
 
@@ -389,7 +389,7 @@ def _kubelet(invocation: Invocation, setting: Setting, *, last: bool) -> Iterato
         yield from validation.labels(value)
     elif key in ("config", "config-dir") and _is_judged(setting) and _reads_drop_ins(invocation):
         # Without `=` the next argument is the value.
-        takes_next = value is None and not (last and not invocation.lacks("arguments"))
+        takes_next = value is None and not (last and not invocation.lacks(Input.ARGUMENTS))
         if not value and not takes_next:
             yield Fault(setting.value, f"`{key}` has no value", f"write {key}=PATH")
 
@@ -399,7 +399,7 @@ def _reads_drop_ins(invocation: Invocation) -> bool:
     from k3s_policy.k3s.version import Version  # noqa: PLC0415  few invocations need it
 
     if invocation.version is None:
-        return not invocation.lacks("version")
+        return not invocation.lacks(Input.VERSION)
     return invocation.version >= Version(1, 33, 0)
 
 

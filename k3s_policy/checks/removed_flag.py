@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind
-from k3s_policy.model import Form, Origin
+from k3s_policy.model import Form, Input, Origin
 from k3s_policy.model.finding import Confidence, Severity
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _flag_problem(invocation: Invocation, setting: Setting, removal: Removal) ->
     if not removal.gone(invocation.version):
         message = f"`{name}` still works in {invocation.version} but was removed in {removal.since}"
         return Problem(setting.at, message, advice, Severity.LOW)
-    if setting.form is Form.VARIABLE or (invocation.lacks("version") and not variable):
+    if setting.form is Form.VARIABLE or (invocation.lacks(Input.VERSION) and not variable):
         message = f"`{name}` was removed in {removal.since}; a K3s of that release or newer does not start with it"
         return Problem(setting.at, message, advice, Severity.LOW, Confidence.LOW)
     if variable:
@@ -104,7 +104,7 @@ def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
             yield Problem(setting.place, message, advice, Severity.LOW)
         return
     message = f"{flag.name} no longer knows {_named(known)} since {removal.since}"
-    if setting.form is Form.VARIABLE or invocation.lacks("version"):
+    if setting.form is Form.VARIABLE or invocation.lacks(Input.VERSION):
         yield Problem(setting.place, message, advice, Severity.LOW, Confidence.LOW)
     else:
         yield Problem(setting.place, f"{message}; K3s does not start with it", advice, Severity.HIGH)

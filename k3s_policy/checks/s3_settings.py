@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.template import fills_in
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.value import as_truth, typed
-from k3s_policy.model import CIPHERS, Origin
+from k3s_policy.model import CIPHERS, Input, Origin
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.model.fragment import S3Secret
@@ -230,7 +230,7 @@ _MANY = 2
 
 def _switched_on(invocation: Invocation) -> Iterator[Problem]:
     """Report a server that uploads without a bucket, or that has S3 settings and does not upload."""
-    if invocation.lacks("config") or invocation.lacks("arguments"):
+    if invocation.lacks(Input.CONFIG) or invocation.lacks(Input.ARGUMENTS):
         return
     switches = [setting for setting in _winning(invocation, "etcd-s3") if setting.known]
     for setting in switches:

@@ -63,7 +63,7 @@ from k3s_policy.k3s.credential import Nature, Secret, nature
 from k3s_policy.k3s.flags import Kind, flags
 from k3s_policy.k3s.value import Malformed, typed
 from k3s_policy.k3s.version import Version, has_come
-from k3s_policy.model import Server
+from k3s_policy.model import Input, Server
 from k3s_policy.model.certainty import ANYWHERE, called, ceiling, certainty, must_agree, side_by_side
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.model.membership import Kept, is_settled, joined, kept
@@ -85,7 +85,7 @@ _COMPARED_LATER = {"secrets-encryption": (Version(1, 23, 14), Version(1, 24, 8),
 """Flags that are older than their comparison (k3s-io/k3s#6409)."""
 _SERVICELB_MISSED = (Version(1, 23, 13), Version(1, 24, 7), Version(1, 25, 3))
 """The first release of each line that compares a field of ServiceLB which it never sets (k3s-io/k3s#6199)."""
-_SEEN = ("arguments", "config")
+_SEEN = (Input.ARGUMENTS, Input.CONFIG)
 """Where the flags that are compared can stand: none of them has a variable."""
 
 
@@ -419,7 +419,7 @@ def _agent_token(invocation: Invocation) -> _Value | None:
     if not is_settled(invocation, setting):
         return None
     # It has a variable, too.
-    sure = Confidence.MEDIUM if invocation.lacks("environment") else Confidence.HIGH
+    sure = Confidence.MEDIUM if invocation.lacks(Input.ENVIRONMENT) else Confidence.HIGH
     given = _Value(frozenset(), "given", setting.at, sure)
     if not setting.flag.sensitive:
         return given

@@ -39,7 +39,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Ground
+from k3s_policy.model import Ground, Input
 from k3s_policy.model.certainty import called
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import Kept, joined, kept
@@ -96,4 +96,4 @@ def _confidence(cluster: Cluster, firsts: list[Node]) -> Confidence:
 
 def _alike(one: Invocation, other: Invocation) -> bool:
     """Whether both are started by something seen, or neither is: a config and the script beside it may be one host."""
-    return bool(one.lacks("arguments")) == bool(other.lacks("arguments"))
+    return bool(one.lacks(Input.ARGUMENTS)) == bool(other.lacks(Input.ARGUMENTS))

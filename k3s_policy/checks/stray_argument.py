@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind, flags
 from k3s_policy.k3s.value import as_truth
-from k3s_policy.model import Form
+from k3s_policy.model import Form, Input
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.text.pattern import pattern
 
@@ -127,7 +127,7 @@ def _is_about_lines(word: Text) -> bool:
 def _may_hold_more(invocation: Invocation, before: Sequence[Text]) -> bool:
     """Whether a word in front of the stray ones is a variable that may become several, or none."""
     places = {word.span for word in before}
-    opened = [unseen.at for unseen in invocation.unseen if unseen.kind == "arguments" and unseen.at is not None]
+    opened = [unseen.at for unseen in invocation.unseen if unseen.kind is Input.ARGUMENTS and unseen.at is not None]
     return any(at.span in places for at in opened if at is not invocation.at)
 
 

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.program import is_k3s, is_shell
-from k3s_policy.model import Invocation
+from k3s_policy.model import Input, Invocation
 from k3s_policy.model.finding import Confidence
 from k3s_policy.text.pattern import pattern
 
@@ -212,7 +212,7 @@ def _of_values(invocation: Invocation) -> Problems:
     started = invocation.started
     if started is None or not started.written:
         return
-    environment = _Environment(started.environment, invocation.lacks("environment") is None)
+    environment = _Environment(started.environment, invocation.lacks(Input.ENVIRONMENT) is None)
     option = ""
     for word in started.written:
         characters = str(word)

@@ -108,12 +108,12 @@ def meaning(name: str, beside: Collection[str] = ()) -> Meaning | None:
     return Meaning(Use.ARGUMENTS, match["role"]) if match else None
 
 
-def sets_up(name: str) -> str | None:
-    """Return what a variable adds to how a host is started: `arguments`, `config` or `environment`."""
+def sets_up(name: str) -> Use | None:
+    """Return what a variable adds to how K3s is started on a host; None where it adds nothing."""
     if name in _DECIDING:
-        return "arguments"
+        return Use.ARGUMENTS
     known = _MEANINGS.get(name)
-    return known.use.value if known is not None and known.use is not Use.REGISTRIES else None
+    return known.use if known is not None and known.use is not Use.REGISTRIES else None
 
 
 def tells(names: Collection[str]) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CIPHERS",
+    "INPUT_OF",
     "Agent",
     "BrokenFile",
     "Cluster",
@@ -35,6 +36,7 @@ __all__ = [
     "Form",
     "Ground",
     "Group",
+    "Input",
     "Invocation",
     "Node",
     "Origin",
@@ -62,8 +64,22 @@ class Origin(Enum):
     ARGUMENT = "argument"
 
 
-_KINDS = {Origin.CONFIG: "config", Origin.ARGUMENT: "arguments", Origin.ENVIRONMENT: "environment"}
-"""What `Unseen.kind` calls the place that the settings of an origin come from."""
+class Input(Enum):
+    """What K3s is given that a scan may not see."""
+
+    ARGUMENTS = "arguments"
+    ENVIRONMENT = "environment"
+    CONFIG = "config"
+    VERSION = "version"
+    """Its release, where one is pinned that was not seen."""
+
+
+INPUT_OF = {
+    Origin.ARGUMENT: Input.ARGUMENTS,
+    Origin.ENVIRONMENT: Input.ENVIRONMENT,
+    Origin.CONFIG: Input.CONFIG,
+}
+"""What brings the settings of an origin; its values are every input in which a setting can stand."""
 
 
 class Form(Enum):
@@ -170,8 +186,7 @@ class Started:
 class Unseen(NamedTuple):
     """Something that K3s reads and the scan did not: conclusions from absence must ask for it."""
 
-    kind: str
-    """`arguments`, `environment` or `config`; `version` where a release is pinned that was not seen."""
+    kind: Input
     why: str
     at: Text | None = None
 
@@ -227,15 +242,15 @@ class Invocation:
     @property
     def wholly_seen(self) -> bool:
         """Whether arguments, config and environment were all read."""
-        return all(unseen.kind == "version" for unseen in self.unseen)
+        return all(unseen.kind is Input.VERSION for unseen in self.unseen)
 
-    def lacks(self, kind: str) -> Unseen | None:
+    def lacks(self, kind: Input) -> Unseen | None:
         """Return what was not seen of a kind, if anything."""
-        return next((unseen for unseen in self.unseen if unseen.kind == kind), None)
+        return next((unseen for unseen in self.unseen if unseen.kind is kind), None)
 
     def may_hide(self, origin: Origin) -> bool:
         """Whether a place that settings of an origin come from was found, and not wholly read."""
-        unseen = self.lacks(_KINDS[origin])
+        unseen = self.lacks(INPUT_OF[origin])
         return unseen is not None and unseen.at is not None
 
 

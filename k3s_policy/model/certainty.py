@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import Ground
+from k3s_policy.model import INPUT_OF, Ground, Input
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import Kept, is_scripted, joined, kept
 from k3s_policy.text.branch import possible
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 __all__ = ["ANYWHERE", "called", "ceiling", "certainty", "must_agree", "side_by_side", "some_may_be_one_host"]
 
-ANYWHERE = ("arguments", "config", "environment")
-"""All places where a setting can stand, for flags that have a variable."""
+ANYWHERE = tuple(INPUT_OF.values())
+"""All inputs in which a setting can stand, for flags that have a variable."""
 
 
-def certainty(cluster: Cluster, invocation: Invocation, *kinds: str) -> Confidence | None:
+def certainty(cluster: Cluster, invocation: Invocation, *kinds: Input) -> Confidence | None:
     """Return how sure it is that a node of a cluster sets no more than was seen; None where it may well.
 
-    `kinds` are the places that matter, of `ANYWHERE`. Whoever declares a cluster by its config
+    `kinds` are the inputs that matter, of `ANYWHERE`. Whoever declares a cluster by its config
     files means that they say it all.
     """
     unseen = [one for one in invocation.unseen if one.kind in kinds]
     if not unseen:
         return Confidence.HIGH if cluster.firm else Confidence.MEDIUM
-    mild = all(one.kind == "arguments" and one.at is None for one in unseen)
+    mild = all(one.kind is Input.ARGUMENTS and one.at is None for one in unseen)
     return Confidence.MEDIUM if mild and cluster.declared else None
 
 
-def ceiling(cluster: Cluster, nodes: Iterable[Node], *kinds: str) -> Confidence:
+def ceiling(cluster: Cluster, nodes: Iterable[Node], *kinds: Input) -> Confidence:
     """Return how sure a conclusion about some nodes of a cluster can be at most; for `kinds` see `certainty`."""
     lacks = any(node.invocation.lacks(kind) for node in nodes for kind in kinds)
     return Confidence.HIGH if cluster.firm and not lacks else Confidence.MEDIUM
@@ -86,7 +86,7 @@ def _names(node: Node) -> set[str]:
 def _may_be_one_host(one: Node, other: Node) -> bool:
     """Whether two nodes may be one host: a config file that nothing seen starts, and a start without its config."""
     return any(
-        configured.invocation.started is None and started.invocation.lacks("config")
+        configured.invocation.started is None and started.invocation.lacks(Input.CONFIG)
         for configured, started in ((one, other), (other, one))
     )
 
@@ -95,7 +95,7 @@ def some_may_be_one_host(nodes: Iterable[Node]) -> bool:
     """Whether two of some nodes may be one host."""
     every = list(nodes)
     configured = [node for node in every if node.invocation.started is None]
-    started = [node for node in every if node.invocation.lacks("config")] if configured else []
+    started = [node for node in every if node.invocation.lacks(Input.CONFIG)] if configured else []
     return any(one is not other for one in configured[:2] for other in started[:2])
 
 

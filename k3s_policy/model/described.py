@@ -10,7 +10,7 @@ from k3s_policy.formats.template import fills_in
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.formats.user_data import gathered, without_copies
 from k3s_policy.k3s.places import ReadAs, may_lead_to_k3s
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File, Mode
 from k3s_policy.model.fragment import Start
 from k3s_policy.text.pattern import pattern
@@ -39,7 +39,7 @@ def said_of(at: Text, document: Document, others: Iterable[tuple[str, Text]] = (
         reasons.append(("a template may add files and commands", opening))
     elif (path := _hidden_file(document.root)) is not None:
         reasons.append(("a file may be the config whose path is a variable", path))
-    unseen = tuple(Unseen(kind, why, at) for why, at in reasons for kind in ("config", "environment"))
+    unseen = tuple(Unseen(kind, why, at) for why, at in reasons for kind in (Input.CONFIG, Input.ENVIRONMENT))
     return Start(at, None, (), Form.CONFIG, unseen=unseen) if unseen else None
 
 

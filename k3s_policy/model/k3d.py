@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats.template import fills_in
 from k3s_policy.k3s import program
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Group, Unseen
+from k3s_policy.model import Form, Group, Input, Unseen
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.text.branch import ALWAYS, When
@@ -192,9 +192,9 @@ def _addresses(plan: ClusterPlan, role: str, number: int) -> Iterator[Text]:
 def _release(plan: ClusterPlan) -> tuple[Version | None, tuple[Unseen, ...]]:
     """Return the release of an image; `+v1.30` is a channel, and without an image each k3d has a release of its own."""
     if plan.image is None:
-        return None, (Unseen("version", "k3d chooses the release"),)
+        return None, (Unseen(Input.VERSION, "k3d chooses the release"),)
     if _is_filled_in(plan.image):
-        return None, (Unseen("version", "the release is a variable", plan.image),)
+        return None, (Unseen(Input.VERSION, "the release is a variable", plan.image),)
     image = program.image(str(plan.image))
     return Version.parse(image["tag"] or "" if image else str(plan.image).lstrip("+").rpartition(":")[2]), ()
 
@@ -202,4 +202,4 @@ def _release(plan: ClusterPlan) -> tuple[Version | None, tuple[Unseen, ...]]:
 def _uncounted(plan: ClusterPlan) -> Iterator[Unseen]:
     """Say that the number of servers is not known, by which k3d tells whether there is a `--cluster-init`."""
     if plan.servers is not None and not _NUMBER.fullmatch(str(plan.servers)):
-        yield Unseen("arguments", "the number of servers is a variable", plan.servers)
+        yield Unseen(Input.ARGUMENTS, "the number of servers is a variable", plan.servers)

@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.places import REGISTRIES
-from k3s_policy.model import Unseen
+from k3s_policy.model import Input, Unseen
 from k3s_policy.model.fragment import Placed
 from k3s_policy.text.pattern import pattern
 
@@ -27,6 +27,6 @@ def mounted(source: Text | None, target: Text, host: str, path: str) -> Placed |
     if not _CONFIG_FOLDER.fullmatch(place):
         return None
     if source is None or not source.startswith("."):
-        return Unseen("config", f"a volume is mounted at {target}")
+        return Unseen(Input.CONFIG, f"a volume is mounted at {target}")
     folder = posixpath.splitext(place)[1] not in (".yaml", ".yml")
     return Placed(source, place, host, path, folder=folder)

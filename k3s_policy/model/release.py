@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.template import fills_in
 from k3s_policy.k3s import program
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Release, Unseen
+from k3s_policy.model import Input, Release, Unseen
 
 if TYPE_CHECKING:
     from k3s_policy.text import Text
@@ -36,5 +36,5 @@ def version_of(image: Text) -> Version | Unseen | None:
     match = program.image(str(image))
     tag = image.cut(match, "tag") if match and match["tag"] else None
     if tag is not None and not tag.known:
-        return Unseen("version", "the release is a variable", image)
+        return Unseen(Input.VERSION, "the release is a variable", image)
     return Version.parse(str(tag or ""))

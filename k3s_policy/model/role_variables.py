@@ -16,7 +16,7 @@ from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs
 from k3s_policy.k3s.recognise import TELLING_OPTION, is_config, is_rke2
 from k3s_policy.k3s.roles import Meaning, Use
-from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HostVariables, LooseOptions, Start
 from k3s_policy.model.lower import Argument, Variable, config_entries
@@ -171,9 +171,9 @@ def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | N
         yield ConfigFile(file.text, file.entries, CONFIG, host, (*file.open, key.text), error=file.error)
         return
     unseen = (
-        Unseen("arguments", "the role may add arguments", key.text),
-        Unseen("environment", "the role may add variables", key.text),
-        Unseen("config", "the role may add settings", key.text),
+        Unseen(Input.ARGUMENTS, "the role may add arguments", key.text),
+        Unseen(Input.ENVIRONMENT, "the role may add variables", key.text),
+        Unseen(Input.CONFIG, "the role may add settings", key.text),
     )
     because = f"{key} is the config of {role}s" if role else ""
     yield Start(key.text, role, (), Form.CONFIG, version=pinned, unseen=unseen, host=host, alone=True, because=because)

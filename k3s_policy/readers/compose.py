@@ -15,7 +15,7 @@ from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import INPUT_OF, Form, Input, Unseen
 from k3s_policy.model.committed import credentials
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import OtherCommand, Placed, Start, Workload
@@ -109,7 +109,7 @@ def _configs(service: Mapping, root: Mapping, host: str, path: str) -> Iterator[
         elif source is not None:
             yield Placed(interpolated(source.text), place, host, path)
         else:
-            yield Unseen("config", "`configs` may hold a config file")
+            yield Unseen(Input.CONFIG, "`configs` may hold a config file")
 
 
 def _started(said: Start, entrypoint: list[Text], command: list[Text]) -> Iterator[Found]:
@@ -211,7 +211,7 @@ def _unseen(service: Mapping, path: str) -> Iterator[Unseen]:
     extends = service.last("extends") is not None
     if extends or _OVERRIDE.search(path):
         why = "`extends` may add to the service" if extends else "this file adds to another one"
-        for kind in ("arguments", "environment", "config"):
+        for kind in INPUT_OF.values():
             yield Unseen(kind, why)
 
 

@@ -19,7 +19,7 @@ from k3s_policy.k3s import program
 from k3s_policy.k3s.download import part_of_k3s
 from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Download, Form, Unseen
+from k3s_policy.model import Download, Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
@@ -322,11 +322,11 @@ def _started(stage: _Stage) -> Iterator[Found]:
     image = program.image(str(stage.image))
     release = Version.parse((image["tag"] if image else None) or "")
     unseen = [
-        Unseen("config", "a volume may hold a config file"),
-        Unseen("environment", "whoever runs the image may give variables"),
+        Unseen(Input.CONFIG, "a volume may hold a config file"),
+        Unseen(Input.ENVIRONMENT, "whoever runs the image may give variables"),
     ]
     if stage.is_k3s and release is None:
-        unseen.append(Unseen("version", "the release is a variable"))
+        unseen.append(Unseen(Input.VERSION, "the release is a variable"))
     yield File(
         text=command_line(words),
         path="",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Mapping, Scalar, resolve
 from k3s_policy.k3s.places import INSTALLED_PROGRAM, REGISTRIES, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Credential, Form, Group, Unseen
+from k3s_policy.model import Credential, Form, Group, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
@@ -98,7 +98,7 @@ def _start(root: Mapping, release: Text, number: int, at: Text, group: Group) ->
         form=Form.CONFIG,
         variables=tuple(_variables(root, at, external=external, joins=number > 0)),
         version=version,
-        unseen=() if version is not None else (Unseen("version", "the release is not written out", release),),
+        unseen=() if version is not None else (Unseen(Input.VERSION, "the release is not written out", release),),
         host=f"{group.name}-{number}",
         alone=True,
         words=(at.stand_in(INSTALLED_PROGRAM), at.stand_in("server"), *words),

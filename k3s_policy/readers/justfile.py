@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import SHELL, is_shell
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
@@ -127,7 +127,7 @@ def _set(file: _Justfile, line: Text, name: str, value: str) -> None:
     elif name == "export":
         file.exports_all = file.exports_all or value != "false"
     elif name.startswith("dotenv-") and value != "false":
-        file.unseen.append(Unseen("environment", "variables are taken from another file", line))
+        file.unseen.append(Unseen(Input.ENVIRONMENT, "variables are taken from another file", line))
 
 
 def _commands(recipe: _Recipe) -> Iterator[Text]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.interpolate import interpolated
 from k3s_policy.formats.tree import Mapping, Scalar
 from k3s_policy.k3s.places import CONFIG, DATA, REGISTRIES
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File
 from k3s_policy.model.fragment import Placed
 from k3s_policy.model.k3d import ClusterPlan, Given, Node, nodes
@@ -66,7 +66,7 @@ def _cluster(root: Mapping, kind: Scalar, document: Document, path: str) -> Iter
         labels=tuple(_given(root, "label", "options", "k3s", "nodeLabels")),
         variables=tuple(_given(root, "envVar", "env")),
         token=_token(root),
-        unseen=tuple(Unseen("arguments", "a template may add settings", text) for text in document.open),
+        unseen=tuple(Unseen(Input.ARGUMENTS, "a template may add settings", text) for text in document.open),
     )
     every = list(nodes(plan))
     volumes = list(_given(root, "volume", "volumes"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.shell import split_words
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.formats.user_data import HostFile, commands, decoded, files, mode_of, script_of
-from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.described import files_of, said_of, script_file
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
@@ -140,10 +140,10 @@ def _unseen(root: Mapping) -> Iterator[Unseen]:
     """Say what Kairos adds by itself where nodes find each other."""
     for key, _ in root.entries:
         if str(key) in _FINDING_EACH_OTHER:
-            yield Unseen("arguments", "Kairos adds arguments by itself", key.text)
-            yield Unseen("environment", "Kairos adds a token and an address by itself", key.text)
+            yield Unseen(Input.ARGUMENTS, "Kairos adds arguments by itself", key.text)
+            yield Unseen(Input.ENVIRONMENT, "Kairos adds a token and an address by itself", key.text)
         elif str(key) == "kubevip":
-            yield Unseen("arguments", "Kairos adds addresses of kube-vip", key.text)
+            yield Unseen(Input.ARGUMENTS, "Kairos adds addresses of kube-vip", key.text)
 
 
 def _files(step: Mapping) -> Iterator[HostFile]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import SHELL
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
@@ -142,7 +142,7 @@ def _shares(makefile: _Makefile, line: Text) -> bool:
     elif found := _EXPORTED.match(written):
         makefile.exported.update(found["names"].split())
     elif _INCLUDES.match(written):
-        makefile.unseen.append(Unseen("environment", "another makefile may give variables", line))
+        makefile.unseen.append(Unseen(Input.ENVIRONMENT, "another makefile may give variables", line))
     else:
         return False
     return True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s.places import ReadAs
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
@@ -102,9 +102,9 @@ def _lines(node: Node | None) -> Iterator[Text]:
 def _script(lines: list[Text], given: tuple[Variable, ...], host: str) -> Iterator[File]:
     if not lines:
         return
-    unseen = [Unseen("environment", "the settings of the pipeline may give variables")]
+    unseen = [Unseen(Input.ENVIRONMENT, "the settings of the pipeline may give variables")]
     if any(str(line) == _ELSEWHERE for line in lines):
-        unseen.append(Unseen("config", "lines of another job may write a config file"))
+        unseen.append(Unseen(Input.CONFIG, "lines of another job may write a config file"))
     yield File(
         text=join(lines, "\n"),
         path="",

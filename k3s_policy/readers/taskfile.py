@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats import template
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s.places import ReadAs
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
@@ -75,7 +75,7 @@ def _unseen(*nodes: Node) -> Iterator[Unseen]:
     for node in nodes:
         files = node.last("dotenv") if isinstance(node, Mapping) else None
         if files is not None:
-            yield Unseen("environment", "variables are taken from another file", files.written)
+            yield Unseen(Input.ENVIRONMENT, "variables are taken from another file", files.written)
 
 
 def _variables(node: Mapping) -> Iterator[Variable]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import SHELL
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
@@ -54,7 +54,7 @@ def read(seen: Seen) -> Iterator[Found]:
     yield from credentials_of_k3s(given)
     runs = root.last("runs")
     if isinstance(runs, Mapping):
-        callers = Unseen("environment", "the workflow that uses the action may give variables")
+        callers = Unseen(Input.ENVIRONMENT, "the workflow that uses the action may give variables")
         yield from _job(runs, given, f"{seen.source}#0", None, (callers,))
     jobs = root.last("jobs")
     for name, job in jobs.entries if isinstance(jobs, Mapping) else ():
@@ -70,13 +70,13 @@ def _unseen(shared: Node | None, job: Mapping) -> Iterator[Unseen]:
     """
     for node in (shared, job.last("env")):
         if isinstance(node, Scalar) and node.text:
-            yield Unseen("environment", "an expression gives variables", node.text)
+            yield Unseen(Input.ENVIRONMENT, "an expression gives variables", node.text)
     for step in job.items("steps"):
         run, uses = (step.scalar("run"), step.scalar("uses")) if isinstance(step, Mapping) else (None, None)
         if run is not None and "GITHUB_ENV" in str(run):
-            yield Unseen("environment", "an earlier step may give variables", run.text[:0])
+            yield Unseen(Input.ENVIRONMENT, "an earlier step may give variables", run.text[:0])
         elif uses is not None and not str(uses).startswith("actions/"):
-            yield Unseen("environment", "an action may give variables", uses.text)
+            yield Unseen(Input.ENVIRONMENT, "an action may give variables", uses.text)
 
 
 def _job(

@@ -13,7 +13,7 @@ from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s
 from k3s_policy.k3s.recognise import TELLING_OPTION
-from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start
 from k3s_policy.model.lower import Argument, Variable
@@ -66,11 +66,11 @@ def fragments(matches: Sequence[Match]) -> Iterator[Fragment]:
 def _hedged(fragment: Fragment) -> Fragment:
     """Say of what a program starts or writes that it may do more than is seen."""
     if isinstance(fragment, Start):
-        kinds = {"arguments": "arguments", "environment": "variables", "config": "a config file"}
+        kinds = {Input.ARGUMENTS: "arguments", Input.ENVIRONMENT: "variables", Input.CONFIG: "a config file"}
         unseen = (Unseen(kind, f"the program may add {what}", fragment.at) for kind, what in kinds.items())
         return replace(fragment, unseen=(*fragment.unseen, *unseen), alone=True)
     if isinstance(fragment, LooseOptions):
-        return replace(fragment, unseen=(Unseen("arguments", "the program may add arguments", fragment.at),))
+        return replace(fragment, unseen=(Unseen(Input.ARGUMENTS, "the program may add arguments", fragment.at),))
     if isinstance(fragment, ConfigFile):
         return replace(fragment, open=(*fragment.open, fragment.text[:0]))
     return fragment

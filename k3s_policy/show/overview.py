@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.judge.redact import Hidden, credentials_of
 from k3s_policy.k3s import credential
-from k3s_policy.model import Origin, Unseen
+from k3s_policy.model import Input, Origin, Unseen
 from k3s_policy.model.effective import effective, refusals, skipped
 from k3s_policy.model.masking import MASK
 from k3s_policy.show.state import State, state_of, state_of_cluster
@@ -196,13 +196,13 @@ def _really_started(invocation: Invocation) -> Invocation:
         started=None,
         settings=tuple(setting for setting in invocation.settings if setting.origin is not Origin.ARGUMENT),
         unrecognised=tuple(option for option in invocation.unrecognised if option.origin is not Origin.ARGUMENT),
-        unseen=(*invocation.unseen, Unseen("arguments", "systemd refuses the command", invocation.at)),
+        unseen=(*invocation.unseen, Unseen(Input.ARGUMENTS, "systemd refuses the command", invocation.at)),
     )
 
 
 def _not_seen(unseen: Unseen) -> NotSeen:
     why = _USER_INFORMATION.sub(f"://{MASK}@", unseen.why)
-    return NotSeen(unseen.kind, why, _place(unseen.at) if unseen.at is not None else None)
+    return NotSeen(unseen.kind.value, why, _place(unseen.at) if unseen.at is not None else None)
 
 
 _USER_INFORMATION = pattern(r"://[^/\s]*@")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.assemble.inventory.host import by_place, hosts, scopes
 from k3s_policy.assemble.inventory.node import used
 from k3s_policy.assemble.inventory.roles import nodes
-from k3s_policy.k3s.roles import sets_up
-from k3s_policy.model import Unseen
+from k3s_policy.k3s.roles import Use, sets_up
+from k3s_policy.model import Input, Unseen
 from k3s_policy.model.fragment import HostVariables, Inventory, Start
 from k3s_policy.model.role_variables import lowered
 from k3s_policy.readers import door
@@ -47,12 +47,22 @@ def described(fragments: Sequence[Fragment]) -> list[Fragment]:
 
 def _unseen(files: Iterable[HostVariables]) -> Iterator[Unseen]:
     """Say once for each kind where a play gives what an inventory may give otherwise: for which hosts is not known."""
-    kinds: dict[str, Unseen] = {}
+    kinds: dict[Use, Unseen] = {}
     for entry in (entry for file in files for entry in file.entries):
-        kind = sets_up(str(entry.key))
-        if kind is not None:
-            kinds.setdefault(kind, Unseen(kind, "a play, a task or a role gives variables of its own", entry.key.text))
+        use = sets_up(str(entry.key))
+        if use is not None:
+            why = "a play, a task or a role gives variables of its own"
+            kinds.setdefault(use, Unseen(_INPUTS[use], why, entry.key.text))
     yield from kinds.values()
+
+
+_INPUTS = {
+    Use.ARGUMENTS: Input.ARGUMENTS,
+    Use.CONFIG: Input.CONFIG,
+    Use.ENVIRONMENT: Input.ENVIRONMENT,
+    # Most roles write a token into the environment of the unit.
+    Use.CREDENTIAL: Input.ENVIRONMENT,
+}
 
 
 def _with(fragment: Fragment, unseen: tuple[Unseen, ...]) -> Fragment:

@@ -9,7 +9,7 @@ from k3s_policy.formats.template import fills_in
 from k3s_policy.formats.tree import Scalar
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.role_variables import arguments, configuration, environment, without_templates
@@ -78,7 +78,7 @@ class Node:
             form=Form.VARIABLE,
             variables=tuple(self._variables()),
             version=version,
-            unseen=(Unseen("version", "the release is a variable", release),) if hidden else (),
+            unseen=(Unseen(Input.VERSION, "the release is a variable", release),) if hidden else (),
             host=name,
             alone=True,
             addresses=tuple(one for one in (host.name, address) if one is not None and not fills_in(str(one))),

@@ -16,7 +16,7 @@ from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Database, OtherCommand, S3Secret, Service, Start, Workload
 from k3s_policy.model.lower import Argument, Variable
@@ -264,13 +264,13 @@ def _expanded(value: Text) -> Text:
 def _unseen(container: Mapping) -> Iterator[Unseen]:
     image = container.scalar("image")
     if image is not None and (not image.text.known or re.search(r"\{\{|\$\{|<%", str(image))):
-        yield Unseen("version", "the release is filled in", image.text)
+        yield Unseen(Input.VERSION, "the release is filled in", image.text)
     if container.items("envFrom"):
-        yield Unseen("environment", "envFrom takes variables from a ConfigMap or Secret")
+        yield Unseen(Input.ENVIRONMENT, "envFrom takes variables from a ConfigMap or Secret")
     for mount in container.items("volumeMounts"):
         target = mount.scalar("mountPath") if isinstance(mount, Mapping) else None
         if target and "rancher" in str(target):
-            yield Unseen("config", f"a volume is mounted at {target}")
+            yield Unseen(Input.CONFIG, f"a volume is mounted at {target}")
 
 
 def _data(root: Mapping, of_kind: str) -> Iterator[Found]:

@@ -13,7 +13,7 @@ from k3s_policy.formats.tree import Mapping, Scalar
 from k3s_policy.formats.user_data import decoded
 from k3s_policy.k3s.places import CONFIG, INSTALLED_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Group, Unseen
+from k3s_policy.model import Form, Group, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, Start
 from k3s_policy.model.lower import Argument, ConfigEntry, Variable
@@ -113,11 +113,11 @@ def _unseen(spec: Mapping, config: Mapping) -> Iterator[Unseen]:
     """Say that the release is told elsewhere, and which config files come from elsewhere, or are encoded."""
     if _release(spec) is None:
         version = spec.scalar("version")
-        yield Unseen("version", "the machines say the release", version.text if version is not None else None)
+        yield Unseen(Input.VERSION, "the machines say the release", version.text if version is not None else None)
     for item in config.items("files"):
         path = item.scalar("path") if isinstance(item, Mapping) else None
         if path is not None and str(path).startswith(CONFIG) and _content(item) is None:
-            yield Unseen("config", f"{path} does not stand here", path.text)
+            yield Unseen(Input.CONFIG, f"{path} does not stand here", path.text)
 
 
 def _variables(at: Text, *, joins: bool) -> Iterator[Variable]:

@@ -14,7 +14,7 @@ from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import CONFIG_OF_RANCHER
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Credential, Form, Unseen
+from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import host_at
 from k3s_policy.model.fragment import ConfigFile, Start, Upgrade
 from k3s_policy.model.lower import config_entries
@@ -85,7 +85,7 @@ def _cluster(spec: Mapping) -> Iterator[Found]:
         arguments=(),
         form=Form.CONFIG,
         version=version,
-        unseen=(Unseen("arguments", "Rancher adds settings of its own"),),
+        unseen=(Unseen(Input.ARGUMENTS, "Rancher adds settings of its own"),),
         host=host,
         alone=True,
     )

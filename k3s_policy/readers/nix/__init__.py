@@ -13,7 +13,7 @@ from k3s_policy.formats import template
 from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s.places import UNIT_FOLDER, configures
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import Placed, Start
 from k3s_policy.model.lower import Argument, Variable
@@ -233,9 +233,11 @@ def _start(settings: dict[str, list[tuple[Binding, When]]], variables: list[Vari
     role, because = _role(settings)
     first = next(iter(settings.values()))[0][0]
     at = settings["role"][-1][0].at if "role" in settings else first.at
-    unseen = [Unseen("arguments", "other modules may add to services.k3s")]
+    unseen = [Unseen(Input.ARGUMENTS, "other modules may add to services.k3s")]
     if "environmentFile" in settings:
-        unseen.append(Unseen("environment", "environmentFile holds variables", settings["environmentFile"][-1][0].at))
+        unseen.append(
+            Unseen(Input.ENVIRONMENT, "environmentFile holds variables", settings["environmentFile"][-1][0].at)
+        )
     version, hidden = _release(settings)
     return Start(
         at=at,
@@ -270,7 +272,7 @@ def _release(settings: dict[str, list[tuple[Binding, When]]]) -> tuple[Version |
         match = _PACKAGE.search(str(value.text)) if isinstance(value, Name) else None
         if match is not None:
             return Version.parse(f"v{match['major']}.{match['minor']}"), ()
-    return None, (Unseen("version", "the release is that of nixpkgs"),)
+    return None, (Unseen(Input.VERSION, "the release is that of nixpkgs"),)
 
 
 def _arguments(settings: dict[str, list[tuple[Binding, When]]]) -> Iterator[Argument]:

@@ -18,7 +18,7 @@ from k3s_policy.formats.shell import command_line, read_script
 from k3s_policy.k3s.places import INSTALLER_URL, OWN_INSTALLER_URL, is_installer, leads_into_configuration
 from k3s_policy.k3s.program import is_k3s, is_shell, shell_of
 from k3s_policy.k3s.sieve import concerns_text
-from k3s_policy.model import Download, Form, Unseen
+from k3s_policy.model import Download, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import Start, Unfollowed
 from k3s_policy.readers.script import k3d, permissions, placed, start, writing
@@ -226,9 +226,9 @@ class _Reading:
             self.found.extend(self._downloads())
         unseen: list[Unseen] = []
         if self.places_files:
-            unseen.append(Unseen("config", "the script puts a file into the K3s configuration"))
+            unseen.append(Unseen(Input.CONFIG, "the script puts a file into the K3s configuration"))
         if self.sourced is not None:
-            unseen.append(Unseen("environment", "the script takes variables from another file", self.sourced))
+            unseen.append(Unseen(Input.ENVIRONMENT, "the script takes variables from another file", self.sourced))
         yield from _with_unseen(self.found, tuple(unseen))
 
     def _shell(self, call: Call) -> None:

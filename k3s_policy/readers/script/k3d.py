@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.model import Unseen
+from k3s_policy.model import Input, Unseen
 from k3s_policy.model.file import File, source_of
 from k3s_policy.model.k3d import ClusterPlan, Given, nodes
 from k3s_policy.readers.script.writing import received
@@ -69,11 +69,15 @@ def created(call: Call) -> Iterator[Found]:
         variables=tuple(_filtered(option.value) for option in given if option.name == "--env"),
         unseen=(
             *(
-                Unseen("arguments", "a variable may add options", word.text)
+                Unseen(Input.ARGUMENTS, "a variable may add options", word.text)
                 for word in operands
                 if _may_be_several(word)
             ),
-            *(Unseen("arguments", "a config of k3d may say more", one.at) for one in given if one.name == "--config"),
+            *(
+                Unseen(Input.ARGUMENTS, "a config of k3d may say more", one.at)
+                for one in given
+                if one.name == "--config"
+            ),
         ),
         when=call.command.when,
     )

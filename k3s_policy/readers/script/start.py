@@ -10,7 +10,7 @@ from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Release, Unseen
+from k3s_policy.model import Form, Input, Release, Unseen
 from k3s_policy.model.fragment import OtherCommand, Start
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.release import release_of
@@ -117,7 +117,7 @@ def _chosen(variables: Sequence[Variable], origin: Text | None) -> _Chosen:
                 default = _DEFAULT.match(value)
                 version = Version.parse(default["default"] if default else value)
                 if version is None and not variable.value.known:
-                    return _Chosen(None, Release(variable.value), (Unseen("version", "the release is a variable"),))
+                    return _Chosen(None, Release(variable.value), (Unseen(Input.VERSION, "the release is a variable"),))
                 moves = name == "INSTALL_K3S_CHANNEL" and variable.value.known and _downloads(variables)
                 return _Chosen(version, Release(variable.value, f"the channel {value} moves" if moves else ""))
     if origin is None or not _downloads(variables):
@@ -276,7 +276,7 @@ def k3sup(call: Call) -> Iterator[Start]:
         variables=tuple(_k3sup_variables(at, given)) if joins else (),
         version=versions[-1] if versions else None,
         release=_of_k3sup(call, values),
-        unseen=(Unseen("version", "the release is a variable"),) if hidden else (),
+        unseen=(Unseen(Input.VERSION, "the release is a variable"),) if hidden else (),
         alone=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
         when=call.command.when,
@@ -318,7 +318,9 @@ def _planned(call: Call) -> Iterator[Start]:
             arguments=arguments,
             words=_installed_words(name, role, arguments),
             form=Form.INSTALLER,
-            unseen=tuple(Unseen(kind, "k3sup plan adds what joins the hosts") for kind in ("arguments", "environment")),
+            unseen=tuple(
+                Unseen(kind, "k3sup plan adds what joins the hosts") for kind in (Input.ARGUMENTS, Input.ENVIRONMENT)
+            ),
             alone=True,
             when=call.command.when,
         )
@@ -356,7 +358,7 @@ def _k3sup_variables(at: Text, given: Iterable[tuple[Text, Word | None, Word]]) 
 def _unseen_release(image: Text) -> Iterator[Unseen]:
     """Say that the release of a container is not known, where its tag is filled in."""
     if not image.known or "{{" in str(image) or "${" in str(image):
-        yield Unseen("version", "the release is a variable", image)
+        yield Unseen(Input.VERSION, "the release is a variable", image)
 
 
 def runs_container(call: Call) -> bool:
@@ -389,7 +391,7 @@ def container(call: Call) -> Iterator[Start]:
         variables=tuple(variables),
         version=Version.parse((image["tag"] if image else None) or ""),
         release=release_of(image_name),
-        unseen=(Unseen("config", "a volume may hold a config file"), *_unseen_release(image_name)),
+        unseen=(Unseen(Input.CONFIG, "a volume may hold a config file"), *_unseen_release(image_name)),
         alone=True,
         words=(image_name.stand_in("/bin/k3s"), *(word.text for word in words[place + 1 :])),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import command_line, split_words
 from k3s_policy.k3s.places import CONFIG, INSTALLER_URL, ReadAs
-from k3s_policy.model import Form, Unseen
+from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File
 from k3s_policy.model.fragment import Start
@@ -40,7 +40,7 @@ _PLAIN = pattern(r"[\w./:@%+=,-]+")
 _COUNTS = pattern(r"(?m)\bshift\b|\bset[ \t]+--|^[ \t]*(?:function[ \t]+\w+|\w+[ \t]*\(\))")
 """What gives `$1` another meaning than the first argument of the script."""
 _GIVING = pattern(r"(?::env[ \t]*=>|\benv:|\.env[ \t]*=)")
-_GIVES = (Unseen("environment", "Ruby may give variables to a script"),)
+_GIVES = (Unseen(Input.ENVIRONMENT, "Ruby may give variables to a script"),)
 _FARTHEST = 200
 """Characters of a line in front of a string that are looked at."""
 _NO_SCRIPT = frozenset({"YAML", "YML", "JSON", "RUBY", "TOML", "XML", "INI", "MSG", "MESSAGE", "TEXT", "HELP", "USAGE"})
