@@ -249,13 +249,13 @@ def _request(options: argparse.Namespace) -> Request:
         if not os.path.exists(path):
             raise UsageError(f"--semgrep-rules {path} does not exist")
     return Request(
-        tuple(options.paths),
-        options.tracked,
-        options.files_only,
-        _standard_input(options),
-        policy,
-        tuple(options.semgrep_rules),
-        options.require_semgrep or bool(options.semgrep_rules),
+        paths=tuple(options.paths),
+        tracked=options.tracked,
+        files_only=options.files_only,
+        standard_input=_standard_input(options),
+        policy=policy,
+        semgrep_rules=tuple(options.semgrep_rules),
+        semgrep_required=options.require_semgrep or bool(options.semgrep_rules),
     )
 
 

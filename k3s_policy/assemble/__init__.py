@@ -163,9 +163,9 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
         *(_loose(options, scope) for options in of(LooseOptions)),
     ]
     return Assembly(
-        tuple(nodes),
-        clusters,
-        [
+        nodes=tuple(nodes),
+        clusters=clusters,
+        subjects=[
             *invocations,
             *_datastores(invocations),
             *clusters,
@@ -176,13 +176,13 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *(file.error for file in of(ConfigFile) if file.error is not None),
             *(_as_read(one, named) for one in (*every, *others) if isinstance(one, _BY_ITSELF)),
         ],
-        [
+        notes=[
             *_left_alone([one.place for one in of(OfRke2)]),
             *_not_followed(of(Unfollowed)),
             *(declared.remarks(nodes, scope.options) if scope.whole else ()),
         ],
-        sorted({fragment.path for fragment in of(NotJudged)}),
-        wanted,
+        not_judged=sorted({fragment.path for fragment in of(NotJudged)}),
+        wanted=wanted,
     )
 
 
@@ -361,7 +361,16 @@ def _started_nodes(
         invocation = _invocation(start, configs, unseen, files, scope)
         copies = start.workload.copies if start.workload is not None else None
         reasons = (evidence,) if configs else ()
-        nodes.append(Node(invocation, root_of(unit) or "", reasons, start.addresses, copies, start.group))
+        nodes.append(
+            Node(
+                invocation=invocation,
+                root=root_of(unit) or "",
+                evidence=reasons,
+                addresses=start.addresses,
+                copies=copies,
+                group=start.group,
+            )
+        )
     return nodes, [config for config in sets if config not in taken]
 
 
@@ -393,7 +402,7 @@ def _configured_node(
     at = first.entries[0].key if first.entries else first.text[:0]
     variables = tuple(variable for file in environments for variable in file.variables)
     role, because = _role_of_keys(configs)
-    start = Start(at, role, (), Form.CONFIG, variables, because=because)
+    start = Start(at=at, role=role, arguments=(), form=Form.CONFIG, variables=variables, because=because)
     unseen = [Unseen(Input.ARGUMENTS, "nothing in the repository starts K3s with this file")]
     addresses = () if address is None else (address,)
     return Node(_invocation(start, [configs], unseen, files, scope), root_of(first.path) or "", addresses=addresses)
@@ -448,7 +457,13 @@ def _invocation(
         lost = lower.from_arguments(unread, role, table, start.form).settings
         values = {str(variable.name): variable.value for variable in start.variables}
         started = Started(
-            start.form, start.words, tuple(arguments.stray), tuple(lost), start.written, values, start.refused
+            form=start.form,
+            words=start.words,
+            stray=tuple(arguments.stray),
+            lost=tuple(lost),
+            written=start.written,
+            environment=values,
+            refused=start.refused,
         )
     broken = tuple(file.error for file in config_files if file.error is not None)
     return kind(
@@ -493,7 +508,7 @@ def _unread(files: Iterable[EnvironmentFile], started: Sequence[_Started]) -> li
 
 def _environment_alone(file: EnvironmentFile, scope: Scope) -> Invocation:
     """Lower an environment file that no unit read, so that what it holds is judged all the same."""
-    start = Start(file.text[:0], None, (), Form.ENVIRONMENT_FILE, file.variables)
+    start = Start(at=file.text[:0], role=None, arguments=(), form=Form.ENVIRONMENT_FILE, variables=file.variables)
     unseen = [Unseen(kind, "nothing seen reads this file") for kind in (Input.ARGUMENTS, Input.CONFIG)]
     return replace(_invocation(start, (), unseen, (file.text.span.source.path,), scope), variables_of=file.path)
 
@@ -507,7 +522,7 @@ def _replaced(sets: Iterable[ConfigSet]) -> Iterator[Credential]:
             if flag is None or not isinstance(entry.value, Scalar):
                 continue
             for secret in credential.secrets(flag, entry.value.text):
-                yield Credential(str(entry.key), entry.key, secret, Form.CONFIG, entry.value.tag)
+                yield Credential(what=str(entry.key), at=entry.key, value=secret, form=Form.CONFIG, tag=entry.value.tag)
 
 
 def _misnamed(sets: Iterable[ConfigSet]) -> Iterator[UnreadFile]:
@@ -532,7 +547,9 @@ def _other(command: OtherCommand, scope: Scope) -> Invocation:
             if flag.kind.takes_value and position + 1 == len(arguments):
                 continue
             value = arguments[position + 1].text if flag.kind.takes_value else option.stand_in("true")
-        settings.append(Setting(flag, option, value, Origin.ARGUMENT, command.form, argument.when))
+        settings.append(
+            Setting(flag=flag, at=option, value=value, origin=Origin.ARGUMENT, form=command.form, when=argument.when)
+        )
     path = command.at.span.source.path
     return Invocation(command.at, tuple(settings), version=scope.version_of((path,)), files=(path,))
 
@@ -544,4 +561,11 @@ def _loose(loose: LooseOptions, scope: Scope) -> Invocation:
     version = scope.version_of((path,), loose.version)
     lowered = lower.from_arguments(words, None, flags().as_of(version), Form.VARIABLE)
     unseen = (Unseen(kind, "nothing seen uses this variable") for kind in (Input.ARGUMENTS, Input.CONFIG))
-    return Invocation(loose.at, tuple(lowered.settings), (), (*loose.unseen, *unseen), version, files=(path,))
+    return Invocation(
+        at=loose.at,
+        settings=tuple(lowered.settings),
+        unrecognised=(),
+        unseen=(*loose.unseen, *unseen),
+        version=version,
+        files=(path,),
+    )

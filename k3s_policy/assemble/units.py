@@ -63,7 +63,9 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFiles) -> Iterator[Fragme
         yield from _started(command, variables, unseen, refused=refused)
     if not commands:
         unseen = (*unseen, *variables.unseen, Unseen(Input.ARGUMENTS, f"{first.path} has no ExecStart="))
-        yield Start(first.text[:0], None, (), Form.UNIT, variables.given, unseen=unseen)
+        yield Start(
+            at=first.text[:0], role=None, arguments=(), form=Form.UNIT, variables=variables.given, unseen=unseen
+        )
 
 
 def _combined(units: Sequence[Unit], *, lenient: bool) -> systemd.Service:

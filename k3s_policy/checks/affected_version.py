@@ -61,10 +61,10 @@ def check(invocation: Invocation) -> Problems:
     yield Problem(
         _place(invocation),
         f"K3s {invocation.version} has {told}",
-        "; ".join(advisory.advice for advisory, _ in found),
-        max(Severity[advisory.severity.upper()] for advisory, _ in found),
-        max(exposure.confidence for _, exposure in found),
-        tuple(place for _, exposure in found for place in exposure.places),
+        help="; ".join(advisory.advice for advisory, _ in found),
+        severity=max(Severity[advisory.severity.upper()] for advisory, _ in found),
+        confidence=max(exposure.confidence for _, exposure in found),
+        related=tuple(place for _, exposure in found for place in exposure.places),
     )
 
 

@@ -83,9 +83,9 @@ def _of_registries(registries: Registries) -> Iterator[Problem]:
             yield Problem(
                 certificate.place,
                 "cert_file without key_file: containerd looks for the key in the file of the certificate",
-                "add key_file",
-                Severity.MEDIUM,
-                Confidence.MEDIUM,
+                help="add key_file",
+                severity=Severity.MEDIUM,
+                confidence=Confidence.MEDIUM,
             )
         elif key is not None and certificate is None:
             message = "key_file without cert_file: containerd has no certificate to read, and pulls nothing from here"
@@ -136,7 +136,13 @@ def _problem(invocation: Invocation, stores: Sequence[Datastore], half: _Half, m
         who = "the server" if backend is not None else "a server with an external datastore"
         consequence = f": {who} does not start"
         severity = Severity.HIGH
-    return Problem(half.place, f"{half.name} without {missing}{consequence}", f"add {missing}", severity, confidence)
+    return Problem(
+        half.place,
+        f"{half.name} without {missing}{consequence}",
+        help=f"add {missing}",
+        severity=severity,
+        confidence=confidence,
+    )
 
 
 def _goes_without_tls(store: Datastore) -> bool:

@@ -111,7 +111,14 @@ def check(invocation: Invocation) -> Problems:
     for row in _ROWS:
         for found in row(invocation):
             beside = ((_place(found.beside), f"{_name(found.beside)} is set here"),) if found.beside else ()
-            yield Problem(_place(found.flag), found.message, found.help, found.severity, found.confidence, beside)
+            yield Problem(
+                _place(found.flag),
+                found.message,
+                help=found.help,
+                severity=found.severity,
+                confidence=found.confidence,
+                related=beside,
+            )
 
 
 def _place(setting: Setting) -> Text:

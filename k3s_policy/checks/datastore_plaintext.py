@@ -51,7 +51,7 @@ def check(store: Datastore) -> Problems:
     what = "the login and the whole state" if _sends_password(store) else "the whole state"
     verb = "cross" if _sends_password(store) else "crosses"
     consequence = f"{what} of the cluster {verb} the network in the clear"
-    yield Problem(cause.at, f"{cause.why}: {consequence}", cause.help, severity, confidence)
+    yield Problem(cause.at, f"{cause.why}: {consequence}", help=cause.help, severity=severity, confidence=confidence)
 
 
 def _says_a_file(store: Datastore) -> bool:

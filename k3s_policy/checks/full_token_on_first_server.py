@@ -64,7 +64,13 @@ def check(server: Server) -> Problems:
         fault = _fault(setting, len(match["hash"]), match["login"])
         if fault:
             if has_come(READS_TOKEN, server.version):
-                yield Problem(setting.at, f"K3s does not start: {fault}", _HELP, Severity.HIGH, confidence)
+                yield Problem(
+                    setting.at,
+                    f"K3s does not start: {fault}",
+                    help=_HELP,
+                    severity=Severity.HIGH,
+                    confidence=confidence,
+                )
         elif kept(server) is not Kept.EXTERNAL and not speaks_of(server, *_OWN_CA):
             message = "nobody can join a new cluster with this token: it names another CA than this server makes"
             yield Problem(setting.at, message, _HELP, confidence=min(confidence, Confidence.MEDIUM))

@@ -92,7 +92,7 @@ def check(subject: Invocation | Cluster) -> Problems:
         fault = _fault(setting.value, subject)
         if fault is not None:
             confidence = Confidence.HIGH if subject.role else Confidence.MEDIUM
-            yield Problem(fault.at, fault.message, fault.help, fault.severity, confidence)
+            yield Problem(fault.at, fault.message, help=fault.help, severity=fault.severity, confidence=confidence)
 
 
 def _urls(invocation: Invocation) -> Iterator[Setting]:

@@ -206,7 +206,7 @@ def _problem(cluster: Cluster, join: _Join, servers: list[Node]) -> Problem:
     others = (node for node in servers if node.invocation is not join.node.invocation)
     why = f"this server does not name it ({cluster.why})"
     related = tuple((_place(node), why) for node in islice(others, _MOST_RELATED))
-    return Problem(host, message, advice, severity, Confidence.MEDIUM, related)
+    return Problem(host, message, help=advice, severity=severity, confidence=Confidence.MEDIUM, related=related)
 
 
 def _place(server: Node) -> Text:

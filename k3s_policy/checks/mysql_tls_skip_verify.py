@@ -62,8 +62,8 @@ def _problem(store: Datastore, parameter: Parameter) -> Problem:
     return Problem(
         parameter.text,
         message,
-        "leave `tls=` out and name the database's authority with datastore-cafile",
-        severity,
-        confidence,
+        help="leave `tls=` out and name the database's authority with datastore-cafile",
+        severity=severity,
+        confidence=confidence,
         related=store.given_files,
     )

@@ -97,7 +97,9 @@ def _problem(store: Datastore, reached: Outcome, confidence: Confidence) -> Prob
         message = f"without sslmode K3s does not ask this authority: it accepts any certificate{also}"
     else:
         message = f"without sslmode K3s accepts any certificate{also}"
-    return Problem(at, message, _HELP, severity, confidence, related=tuple(_not_asked(store, at)))
+    return Problem(
+        at, message, help=_HELP, severity=severity, confidence=confidence, related=tuple(_not_asked(store, at))
+    )
 
 
 def _not_asked(store: Datastore, at: Text) -> Iterator[tuple[Text, str]]:

@@ -59,7 +59,7 @@ def _flag_problem(invocation: Invocation, setting: Setting, removal: Removal) ->
         return Problem(setting.at, message, advice, Severity.LOW)
     if setting.form is Form.VARIABLE or (invocation.lacks(Input.VERSION) and not variable):
         message = f"`{name}` was removed in {removal.since}; a K3s of that release or newer does not start with it"
-        return Problem(setting.at, message, advice, Severity.LOW, Confidence.LOW)
+        return Problem(setting.at, message, help=advice, severity=Severity.LOW, confidence=Confidence.LOW)
     if variable:
         return _variable_problem(invocation, setting, removal, advice)
     if not setting.flag.roles:
@@ -105,7 +105,7 @@ def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
         return
     message = f"{flag.name} no longer knows {_named(known)} since {removal.since}"
     if setting.form is Form.VARIABLE or invocation.lacks(Input.VERSION):
-        yield Problem(setting.place, message, advice, Severity.LOW, Confidence.LOW)
+        yield Problem(setting.place, message, help=advice, severity=Severity.LOW, confidence=Confidence.LOW)
     else:
         yield Problem(setting.place, f"{message}; K3s does not start with it", advice, Severity.HIGH)
 

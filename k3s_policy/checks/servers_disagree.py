@@ -246,7 +246,14 @@ def _problem(  # noqa: PLR0913, PLR0917  all of a finding that differs
     join = joined(there.node.invocation)
     place = there.value.at or (join.place if join is not None else there.node.invocation.at)
     at = here.value.at or here.node.invocation.at
-    return Problem(at, message, advice, severity, confidence, ((place, f"{told} ({pair.cluster.why})"),))
+    return Problem(
+        at,
+        message,
+        help=advice,
+        severity=severity,
+        confidence=confidence,
+        related=((place, f"{told} ({pair.cluster.why})"),),
+    )
 
 
 def _help(name: str) -> str:

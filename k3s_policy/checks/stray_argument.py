@@ -104,10 +104,10 @@ def check(invocation: Invocation) -> Problems:
     yield Problem(
         _stretch(shown),
         f"{cause.what}; K3s ignores {_told(behind, started.stray)}",
-        cause.help,
-        Severity.LOW if _is_harmless(stray, started.stray) else None,
-        Confidence.HIGH if all(word.known for word in before) else Confidence.MEDIUM,
-        () if stray.word else ((started.stray[0], "this word is empty"),),
+        help=cause.help,
+        severity=Severity.LOW if _is_harmless(stray, started.stray) else None,
+        confidence=Confidence.HIGH if all(word.known for word in before) else Confidence.MEDIUM,
+        related=() if stray.word else ((started.stray[0], "this word is empty"),),
     )
 
 

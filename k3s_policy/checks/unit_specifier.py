@@ -122,7 +122,7 @@ def _problem(
         put = f"`{first.value}`" if first.value.known else "something else"
         message = f"systemd takes this percent-encoding for a specifier and puts {put} in its place"
     related = tuple((one.at, "the same here") for one in others)
-    return Problem(first.at, message, _HELP, severity, confidence, related)
+    return Problem(first.at, message, help=_HELP, severity=severity, confidence=confidence, related=related)
 
 
 def _of_command(directive: Directive, unit: Unit) -> tuple[str, Severity] | None:

@@ -138,7 +138,9 @@ def _problem(invocation: Invocation, option: Unrecognised) -> Problem | None:
         message = f"{who} has no option `{name}` and {consequence}"
         advice = _advice(option.name, role, table, "--" if argument else "")
     severity = Severity.HIGH if refused else Severity.MEDIUM
-    return Problem(option.at, message, advice, severity, _confidence(invocation.version, table))
+    return Problem(
+        option.at, message, help=advice, severity=severity, confidence=_confidence(invocation.version, table)
+    )
 
 
 def _confidence(version: Version | None, table: Flags) -> Confidence:

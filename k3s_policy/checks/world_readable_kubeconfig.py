@@ -64,7 +64,7 @@ def check(subject: Invocation | FileMode) -> Problems:
 def _problem(at: Text, mode: str, form: Form) -> Problem:
     message = f"{mode} gives the admin kubeconfig to every local user"
     if form is Form.JOB:
-        return Problem(at, f"{message} of the runner", _HELP, Severity.LOW, Confidence.LOW)
+        return Problem(at, f"{message} of the runner", help=_HELP, severity=Severity.LOW, confidence=Confidence.LOW)
     return Problem(at, message, _HELP)
 
 

@@ -138,7 +138,7 @@ class Search:
                 continue
             telling = not program and (promising(path) or config_folder(path) in of_k3s)
             if named or self._sizes[file] <= LARGEST:
-                candidates.append(Candidate(path, file, named, telling, program))
+                candidates.append(Candidate(path=path, file=file, named=named, promising=telling, program=program))
             elif telling:
                 large += 1
         candidates.sort()

@@ -57,9 +57,11 @@ def files(node: Node | None, tool: str) -> Iterator[HostFile]:
             content = decoded(written.text, *(one for one in (binary, str(encoding or "")) if one))
         appends = str(item.scalar("append") or "").lower() in _TRUE
         if mode is None:
-            yield HostFile(path.text, content, path.text.stand_in(_DEFAULT_MODE), tool, appends)
+            yield HostFile(
+                path=path.text, content=content, mode=path.text.stand_in(_DEFAULT_MODE), default=tool, appends=appends
+            )
         else:
-            yield HostFile(path.text, content, mode_of(mode), "", appends)
+            yield HostFile(path=path.text, content=content, mode=mode_of(mode), default="", appends=appends)
 
 
 def gathered(every: Iterable[HostFile]) -> Iterator[HostFile]:

@@ -102,7 +102,17 @@ def rule(  # noqa: PLR0913  one for each thing that is said of a rule
 
     def made(function: Callable[[Any], Problems]) -> Check:
         level = Severity[severity.upper()]
-        return Check(function, level, see, tags, flags, fields, owns_credential, yields_credential, profile)
+        return Check(
+            function=function,
+            severity=level,
+            see=see,
+            tags=tags,
+            flags=flags,
+            fields=fields,
+            owns_credential=owns_credential,
+            yields_credential=yields_credential,
+            profile=profile,
+        )
 
     return made
 
@@ -120,9 +130,23 @@ def load(name: str) -> Rule:
     check: Check = module.check
     summary, _, page = (module.__doc__ or "").strip().partition("\n")
     tags = ("security", "k3s", *check.tags)
-    card = RuleCard(name, summary.rstrip("."), page.strip() + "\n", check.severity, check.see, tags, check.profile)
+    card = RuleCard(
+        name=name,
+        summary=summary.rstrip("."),
+        documentation=page.strip() + "\n",
+        severity=check.severity,
+        see=check.see,
+        tags=tags,
+        profile=check.profile,
+    )
     judges = tuple(_judged(check.function))
-    return Rule(card, judges, check.function, check.owns_credential, check.yields_credential)
+    return Rule(
+        card=card,
+        judges=judges,
+        check=check.function,
+        owns_credential=check.owns_credential,
+        yields_credential=check.yields_credential,
+    )
 
 
 def load_for(wanted: Iterable[str], subjects: Iterable[object]) -> list[Rule]:

@@ -37,37 +37,40 @@ def _since(first: str, version: Version) -> bool:
 
 ADVISORIES = (
     Advisory(
-        "CVE-2023-32187",  # GHSA-m4hf-6vgr-75r2
-        "high",
+        name="CVE-2023-32187",  # GHSA-m4hf-6vgr-75r2
+        severity="high",
         # Those that have the fix and leave it off: releases before them have none, whatever is configured.
-        (
+        ranges=(
             ("v1.24.17", "v1.25.0-alpha"),
             ("v1.25.13", "v1.26.0-alpha"),
             ("v1.26.8", "v1.27.0-alpha"),
             ("v1.27.5", "v1.28.0-alpha"),
         ),
-        "without tls-san-security whoever reaches port 6443 can make the server's certificate too long for its clients",
-        "write tls-san-security: true, or upgrade to v1.28.1 or newer",
+        outcome=(
+            "without tls-san-security whoever reaches port 6443 can make the server's certificate too long for its"
+            " clients"
+        ),
+        advice="write tls-san-security: true, or upgrade to v1.28.1 or newer",
     ),
     Advisory(
-        "CVE-2025-46599",  # GHSA-864f-7xjm-2jp2, k3s-io/k3s#12164
-        "medium",
-        (("v1.32.0-alpha", "v1.32.4-rc1"),),
-        "the kubelet shows everyone the pods of the node on port 10255, in plain HTTP",
-        "upgrade to v1.32.4 or newer, or write kubelet-arg: read-only-port=0",
+        name="CVE-2025-46599",  # GHSA-864f-7xjm-2jp2, k3s-io/k3s#12164
+        severity="medium",
+        ranges=(("v1.32.0-alpha", "v1.32.4-rc1"),),
+        outcome="the kubelet shows everyone the pods of the node on port 10255, in plain HTTP",
+        advice="upgrade to v1.32.4 or newer, or write kubelet-arg: read-only-port=0",
     ),
     Advisory(
-        "CVE-2021-32001",  # GHSA-cxm9-4m6p-24mc, k3s-io/k3s#3675
-        "medium",
-        (("", "v1.19.13"), ("v1.20.0-alpha", "v1.20.9"), ("v1.21.0-alpha", "v1.21.3")),
-        "without a token everyone who reads the datastore can decrypt the keys of the cluster",
-        "upgrade to v1.21.3 or newer, and give it the token",
+        name="CVE-2021-32001",  # GHSA-cxm9-4m6p-24mc, k3s-io/k3s#3675
+        severity="medium",
+        ranges=(("", "v1.19.13"), ("v1.20.0-alpha", "v1.20.9"), ("v1.21.0-alpha", "v1.21.3")),
+        outcome="without a token everyone who reads the datastore can decrypt the keys of the cluster",
+        advice="upgrade to v1.21.3 or newer, and give it the token",
     ),
     Advisory(
-        "CVE-2026-54250",  # GHSA-jxr7-mqhw-9p98
-        "medium",
-        (("", "v1.33.10"), ("v1.34.0-alpha", "v1.34.6"), ("v1.35.0-alpha", "v1.35.3")),
-        "a snapshot made for it writes files anywhere on the host as it is unpacked",
-        "upgrade to v1.33.10, v1.34.6, v1.35.3 or newer before it is restored",
+        name="CVE-2026-54250",  # GHSA-jxr7-mqhw-9p98
+        severity="medium",
+        ranges=(("", "v1.33.10"), ("v1.34.0-alpha", "v1.34.6"), ("v1.35.0-alpha", "v1.35.3")),
+        outcome="a snapshot made for it writes files anywhere on the host as it is unpacked",
+        advice="upgrade to v1.33.10, v1.34.6, v1.35.3 or newer before it is restored",
     ),
 )

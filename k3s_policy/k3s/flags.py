@@ -413,14 +413,14 @@ def _removed_value(facts: Mapping[str, Any]) -> RemovedValue:
 def _command(name: str, content: Mapping[str, Any]) -> Command:
     bare = content.get("withoutSubcommand")
     return Command(
-        name,
-        tuple(content["subcommands"]),
-        content["readsConfig"],
-        tuple(
+        name=name,
+        subcommands=tuple(content["subcommands"]),
+        reads_config=content["readsConfig"],
+        flags=tuple(
             _record(flag, Kind(facts["type"]), facts, frozenset(), "", tuple(facts.get("enum", ())), ())
             for flag, facts in content["flags"].items()
         ),
-        None if bare is None else Removal(**bare),
+        bare_removal=None if bare is None else Removal(**bare),
     )
 
 

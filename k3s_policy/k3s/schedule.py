@@ -118,7 +118,7 @@ def read_schedule(text: str) -> Schedule | Unreadable:
         matched.append(numbers)
         stars = stars or (star and position in _DAYS)
     minutes, hours, days, months, weekdays = matched
-    return Calendar(minutes, hours, days, months, weekdays, stars)
+    return Calendar(minutes=minutes, hours=hours, days=days, months=months, weekdays=weekdays, both_days=stars)
 
 
 _DAYS = (2, 4)

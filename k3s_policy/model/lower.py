@@ -123,7 +123,10 @@ def _option(  # noqa: PLR0913, PLR0917  the state of one parse
         else:
             values = _next_values(word, queue) or [Argument(option[len(option) :], word.when)]
         lowered.settings += (
-            Setting(flag, option, restored(value.text), Origin.ARGUMENT, form, value.when) for value in values
+            Setting(
+                flag=flag, at=option, value=restored(value.text), origin=Origin.ARGUMENT, form=form, when=value.when
+            )
+            for value in values
         )
         return
     values = [Argument(given, word.when)] if equals else []
@@ -131,7 +134,9 @@ def _option(  # noqa: PLR0913, PLR0917  the state of one parse
         # Nobody knows whether it takes a value; one that does not look like a flag most likely is it.
         values = _next_values(word, queue)
     value = values[0].text if values else None
-    lowered.unrecognised.append(Unrecognised(name, option, value, Origin.ARGUMENT, form, word.when))
+    lowered.unrecognised.append(
+        Unrecognised(name=name, at=option, value=value, origin=Origin.ARGUMENT, form=form, when=word.when)
+    )
 
 
 _HELP = frozenset({"help", "h"})
@@ -189,7 +194,15 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
                 value = entry.value.text if isinstance(entry.value, Scalar) else None
                 times = sum(1 for _ in _items(entry.value))
                 lowered.unrecognised.append(
-                    Unrecognised(name, entry.key, value, Origin.CONFIG, Form.CONFIG, entry.when, times)
+                    Unrecognised(
+                        name=name,
+                        at=entry.key,
+                        value=value,
+                        origin=Origin.CONFIG,
+                        form=Form.CONFIG,
+                        when=entry.when,
+                        times=times,
+                    )
                 )
                 continue
             lowered.settings.extend(_setting(flag, entry, item) for item in _items(entry.value))
@@ -283,7 +296,15 @@ def from_environment(variables: Iterable[Variable], role: str | None, flags: Fla
 
 def _of_variable(flag: Flag, variable: Variable) -> Setting:
     value = restored(variable.value)
-    return Setting(flag, variable.name, value, Origin.ENVIRONMENT, variable.form, variable.when, variable.tag)
+    return Setting(
+        flag=flag,
+        at=variable.name,
+        value=value,
+        origin=Origin.ENVIRONMENT,
+        form=variable.form,
+        when=variable.when,
+        tag=variable.tag,
+    )
 
 
 def _is_text(flag: Flag) -> bool:

@@ -161,14 +161,16 @@ def _credential(key: Scalar, value: Scalar) -> Iterator[Found]:
         return
     flag = flags().get("datastore-endpoint") if str(key).endswith("endpoint") else None
     for secret in credential.secrets(flag, value.text) if flag is not None else [value.text]:
-        yield Credential(str(key), key.text, secret, Form.ANSIBLE, value.tag)
+        yield Credential(what=str(key), at=key.text, value=secret, form=Form.ANSIBLE, tag=value.tag)
 
 
 def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | None) -> Iterator[Found]:
     """Yield a config that is the value of a variable, of which a role makes the file, with more in it."""
     host = host_at(key.text)
     if role is None and pinned is None:
-        yield ConfigFile(file.text, file.entries, CONFIG, host, (*file.open, key.text), error=file.error)
+        yield ConfigFile(
+            text=file.text, entries=file.entries, path=CONFIG, host=host, open=(*file.open, key.text), error=file.error
+        )
         return
     unseen = (
         Unseen(Input.ARGUMENTS, "the role may add arguments", key.text),
@@ -177,7 +179,7 @@ def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | N
     )
     because = f"{key} is the config of {role}s" if role else ""
     yield Start(key.text, role, (), Form.CONFIG, version=pinned, unseen=unseen, host=host, alone=True, because=because)
-    yield ConfigFile(file.text, file.entries, CONFIG, host, file.open, error=file.error)
+    yield ConfigFile(text=file.text, entries=file.entries, path=CONFIG, host=host, open=file.open, error=file.error)
 
 
 def configuration(value: Node, path: str, *, claimed: bool = False) -> ConfigFile | None:

@@ -66,7 +66,9 @@ def _config(seen: Seen, mapping: Mapping | None) -> Iterator[Found]:
     # A key that a template makes may be any.
     may_be_any = tuple(entry.key for entry in entries if not entry.key.known)
     error = None if seen.written and not seen.file.text.known else _refused(text, mapping)
-    yield ConfigFile(text, named, path, seen.file.host, (*seen.document.open, *may_be_any), error=error)
+    yield ConfigFile(
+        text=text, entries=named, path=path, host=seen.file.host, open=(*seen.document.open, *may_be_any), error=error
+    )
 
 
 def _flat(seen: Seen, written: Text) -> Iterator[Found]:
@@ -119,4 +121,4 @@ def _unread(document: Document, path: str) -> Iterator[Found]:
     for key, value, *_ in entries:
         flag = table.get(str(key)) or table.removed(str(key))
         for secret in credential.secrets(flag, value.text) if isinstance(value, Scalar) else ():
-            yield Credential(str(key), key, secret, Form.CONFIG, value.tag)
+            yield Credential(what=str(key), at=key, value=secret, form=Form.CONFIG, tag=value.tag)

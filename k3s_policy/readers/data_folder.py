@@ -37,7 +37,7 @@ def read(seen: Seen) -> Iterator[Found]:
         token = text.strip()
         yield Credential(seen.path, token, token, Form.CONFIG)
         if seen.file.host is not None:
-            yield HeldCredential("the token", token, seen.path, seen.file.host, seen.file.when)
+            yield HeldCredential(what="the token", at=token, path=seen.path, host=seen.file.host, when=seen.file.when)
         return
     for match in _KEY.finditer(seen.content):
         key = text.cut(match)

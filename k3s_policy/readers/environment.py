@@ -40,9 +40,11 @@ def read(seen: Seen) -> Iterator[Found]:
     if is_systemd_environment(path):
         # systemd drops these lines; what they hold is committed all the same.
         yield from credentials(exported)
-        yield EnvironmentFile(text, variables, path, host, file, systemd=True)
+        yield EnvironmentFile(text=text, variables=variables, path=path, host=host, file=file, systemd=True)
     else:
-        yield EnvironmentFile(text, variables + exported, path, host, file, exported)
+        yield EnvironmentFile(
+            text=text, variables=variables + exported, path=path, host=host, file=file, exported=exported
+        )
 
 
 def _variables(file: SystemdFile) -> Iterator[Variable]:

@@ -162,7 +162,7 @@ def _beside(root: Mapping, host: str) -> Iterator[Found]:
     etcd = root.get("datastore", "etcd")
     for key, value in etcd.entries if isinstance(etcd, Mapping) else ():
         if str(key) in ("s3_access_key", "s3_secret_key") and isinstance(value, Scalar) and value.text:
-            yield Credential(str(key), key.text, value.text, Form.CONFIG, value.tag)
+            yield Credential(what=str(key), at=key.text, value=value.text, form=Form.CONFIG, tag=value.tag)
     registries = root.scalar("addons", "embedded_registry_mirror", "private_registry_config")
     if registries is not None:
         yield File(text=registries.text, path=REGISTRIES, host=host)

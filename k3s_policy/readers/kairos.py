@@ -78,7 +78,7 @@ def _read(root: Mapping, host: str, said: Start | None) -> Iterator[Found]:
             yield script_file(command, host, said, written)
     for name in _FINDING_EACH_OTHER:
         if (token := root.scalar(name, "network_token")) is not None:
-            yield Credential("network_token", token.text, token.text, Form.CONFIG, token.tag)
+            yield Credential(what="network_token", at=token.text, value=token.text, form=Form.CONFIG, tag=token.tag)
     unseen = (*_unseen(root), *(said.unseen if said is not None else ()))
     for name, role in _BLOCKS.items():
         key = next((key for key, _ in reversed(root.entries) if str(key) == name), None)

@@ -177,16 +177,18 @@ def _in_name(name: Scalar) -> Iterator[Credential]:
     """Yield the password of a login that stands in front of a host, in the name of a registry."""
     if "@" in str(name):
         for secret in secret_parts(name.text):
-            yield Credential("the name of a registry", name.text, secret, Form.CONFIG, name.tag, whole=False)
+            yield Credential(
+                what="the name of a registry", at=name.text, value=secret, form=Form.CONFIG, tag=name.tag, whole=False
+            )
 
 
 def _in_scalar(key: Scalar | None, node: Scalar) -> Iterator[Credential]:
     if key is not None and _SECRET.search(str(key)) and not str(key).lower().endswith("file"):
         if not (node.plain and str(node) in ("", "~")):
             name = f"auth.{key}" if str(key) in AUTH else str(key)
-            yield Credential(name, key.text, node.text, Form.CONFIG, node.tag)
+            yield Credential(what=name, at=key.text, value=node.text, form=Form.CONFIG, tag=node.tag)
     elif key is not None and _PRIVATE_KEY.search(str(node)):
-        yield Credential(str(key), key.text, node.text, Form.CONFIG, node.tag)
+        yield Credential(what=str(key), at=key.text, value=node.text, form=Form.CONFIG, tag=node.tag)
     elif "@" in str(node) and ("://" in str(node) or str(key) == "endpoint"):
         for secret in secret_parts(node.text):
-            yield Credential("endpoint", node.text, secret, Form.CONFIG, node.tag, whole=False)
+            yield Credential(what="endpoint", at=node.text, value=secret, form=Form.CONFIG, tag=node.tag, whole=False)

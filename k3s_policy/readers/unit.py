@@ -70,7 +70,15 @@ def read(seen: Seen) -> Iterator[Found]:
     drop_in = _DROP_IN.search(path)
     name = _NAME.search(path)
     unit_name = drop_in["unit"] if drop_in else name["name"] if name else path[path.rfind("/") + 1 :]
-    yield Unit(text, file, path, unit_name, drop_in is not None, seen.file.host, syntax is not None)
+    yield Unit(
+        text=text,
+        file=file,
+        path=path,
+        name=unit_name,
+        drop_in=drop_in is not None,
+        host=seen.file.host,
+        template=syntax is not None,
+    )
     if not seen.file.partial:
         yield from _without_command(file)
 

@@ -94,13 +94,13 @@ def line_at(source: Source, secrets: Sequence[Span], start: int, end: int) -> Li
     after = _CUT if glyphs and glyphs[-1].end < line_end else ""
     shift = len(before) - cells[0]
     return Line(
-        source,
-        source.position(start)[0],
-        line_start,
-        line_end,
-        before + "".join(glyph.text for glyph in glyphs) + after,
-        tuple(glyphs),
-        tuple(cell + shift for cell in cells),
+        source=source,
+        number=source.position(start)[0],
+        start=line_start,
+        end=line_end,
+        text=before + "".join(glyph.text for glyph in glyphs) + after,
+        glyphs=tuple(glyphs),
+        cells=tuple(cell + shift for cell in cells),
     )
 
 

@@ -207,13 +207,13 @@ def _matches(answer: dict[str, Any], copies: dict[str, _Copy]) -> Iterator[Match
         if copy is not None:
             extra = result["extra"]
             yield Match(
-                result["check_id"],
-                copy.source,
-                copy.offset(result["start"]["offset"]),
-                copy.offset(result["end"]["offset"]),
-                extra.get("message") or "",
-                extra.get("severity") or "",
-                extra.get("metadata") or {},
+                rule=result["check_id"],
+                source=copy.source,
+                start=copy.offset(result["start"]["offset"]),
+                end=copy.offset(result["end"]["offset"]),
+                message=extra.get("message") or "",
+                severity=extra.get("severity") or "",
+                metadata=extra.get("metadata") or {},
             )
 
 

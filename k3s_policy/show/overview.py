@@ -160,8 +160,15 @@ def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
     evidence = tuple(
         Proof(one.ground.value, one.why, _place(one.at) if one.at is not None else None) for one in cluster.evidence
     )
-    members = named(cluster.servers), named(cluster.agents)
-    return ClusterView(cluster.name, cluster.declared, evidence, *members, state_of_cluster(cluster))
+    servers, agents = named(cluster.servers), named(cluster.agents)
+    return ClusterView(
+        name=cluster.name,
+        declared=cluster.declared,
+        evidence=evidence,
+        servers=servers,
+        agents=agents,
+        state=state_of_cluster(cluster),
+    )
 
 
 def _node(node: Node, name: str, mask: _Mask) -> NodeView:

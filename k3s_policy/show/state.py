@@ -50,11 +50,11 @@ def _external(one: Datastore, where: Kept) -> State:
     refusal = one.refusal
     outcome = one.outcome if refusal is None else None
     return State(
-        where,
-        one.backend.value if one.backend is not None else None,
-        outcome.tls.value if outcome is not None else None,
-        outcome is not None and outcome.falls_back,
-        refusal.reason if refusal is not None else None,
+        kept=where,
+        backend=one.backend.value if one.backend is not None else None,
+        tls=outcome.tls.value if outcome is not None else None,
+        falls_back=outcome is not None and outcome.falls_back,
+        refused=refusal.reason if refusal is not None else None,
     )
 
 

@@ -134,7 +134,15 @@ class Run(NamedTuple):
         if start == 0 and end == len(self.text):
             return (self,)
         if self.verbatim:
-            return (Run(self.source, self.start + start, self.start + end, self.text[start:end], self.known),)
+            return (
+                Run(
+                    source=self.source,
+                    start=self.start + start,
+                    end=self.start + end,
+                    text=self.text[start:end],
+                    known=self.known,
+                ),
+            )
         return _standing(self.source, self.start, self.end, self.text[start:end], self.known)
 
 
@@ -145,8 +153,11 @@ def _standing(source: Source, start: int, end: int, text: str, known: bool) -> t
     taken for the character at its offset.
     """
     if len(text) != end - start or len(text) < 2:
-        return (Run(source, start, end, text, known),)
-    return (Run(source, start, end, text[:1], known), Run(source, start, end, text[1:], known))
+        return (Run(source=source, start=start, end=end, text=text, known=known),)
+    return (
+        Run(source=source, start=start, end=end, text=text[:1], known=known),
+        Run(source=source, start=start, end=end, text=text[1:], known=known),
+    )
 
 
 class Text:
@@ -233,7 +244,7 @@ class Text:
         """Return the empty run in front of the character at `position`, or behind the last one."""
         if position >= len(self._value):
             last = self.runs[-1]
-            return Run(last.source, last.end, last.end, "", last.known)
+            return Run(source=last.source, start=last.end, end=last.end, text="", known=last.known)
         starts = self._run_starts()
         number = bisect_right(starts, position) - 1
         (place,) = self.runs[number].cut(position - starts[number], position - starts[number])

@@ -35,8 +35,20 @@ def nodes(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
 # --- k3s-io/k3s-ansible -----------------------------------------------------------------------------------
 
 _ENVIRONMENT = ("extra_service_envs", "extra_install_envs")
-_SERVER = Variables("k3s_version", "token", "extra_server_args", ("server_config_yaml",), _ENVIRONMENT)
-_AGENT = Variables("k3s_version", "token", "extra_agent_args", ("agent_config_yaml",), _ENVIRONMENT)
+_SERVER = Variables(
+    version="k3s_version",
+    token="token",  # noqa: S106  the name of a variable
+    arguments="extra_server_args",
+    configs=("server_config_yaml",),
+    environment=_ENVIRONMENT,
+)
+_AGENT = Variables(
+    version="k3s_version",
+    token="token",  # noqa: S106  the name of a variable
+    arguments="extra_agent_args",
+    configs=("agent_config_yaml",),
+    environment=_ENVIRONMENT,
+)
 
 
 def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
@@ -60,10 +72,10 @@ def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         added = [] if endpoint is None else [endpoint.stand_in("--tls-san"), endpoint]
         if several:
             added.append(_first_or_joining(host, first, endpoint, host.literal("api_port", PORT)))
-        found.append(Node(host, "server", group, _SERVER, tuple(added)))
+        found.append(Node(host=host, role="server", group=group, variables=_SERVER, added=tuple(added)))
     for host in agents:
         url = joining_url(host.name, host.text("api_endpoint"), first, host.literal("api_port", PORT))
-        found.append(Node(host, "agent", group, _AGENT, (url,)))
+        found.append(Node(host=host, role="agent", group=group, variables=_AGENT, added=(url,)))
     return found
 
 
@@ -112,10 +124,10 @@ def _techno_tim(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     found = []
     for host in servers:
         added = (_first_or_joining(host, first, address),) if several else ()
-        found.append(Node(host, "server", group, _MASTER, added))
+        found.append(Node(host=host, role="server", group=group, variables=_MASTER, added=added))
     for host in agents:
         url = joining_url(host.name, host.text("apiserver_endpoint"), first)
-        found.append(Node(host, "agent", group, _WORKER, (url,)))
+        found.append(Node(host=host, role="agent", group=group, variables=_WORKER, added=(url,)))
     return found
 
 
@@ -158,7 +170,7 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         elif embedded and not _keeps_outside(host):
             added = (_first_or_joining(host, first, address, port),)
         role, variables = ("server", _CONTROL_NODE) if kind else ("agent", _OTHER_NODE)
-        found.append(Node(host, role, group, variables, added))
+        found.append(Node(host=host, role=role, group=group, variables=variables, added=added))
     return found
 
 

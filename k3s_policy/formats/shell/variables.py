@@ -413,7 +413,15 @@ class Variables:
             assignments[:0] = _under(base.assignments, other)
         self.bind(
             name,
-            (Binding((*ahead, *base.parts, *behind), base.when, base.array, tuple(forks), tuple(assignments)),),
+            (
+                Binding(
+                    parts=(*ahead, *base.parts, *behind),
+                    when=base.when,
+                    array=base.array,
+                    forks=tuple(forks),
+                    assignments=tuple(assignments),
+                ),
+            ),
         )
         return True
 

@@ -667,7 +667,13 @@ class _Assigned:
     def records(self, binding: Binding, *, exported: bool) -> list[Assignment]:
         """Return what is told of it: one Assignment for each value it may have."""
         return [
-            Assignment(self.name, self._value(alternative), exported, alternative.when, self.append)
+            Assignment(
+                name=self.name,
+                value=self._value(alternative),
+                exported=exported,
+                when=alternative.when,
+                append=self.append,
+            )
             for alternative in ([binding] if binding.array else binding.alternatives())
         ]
 

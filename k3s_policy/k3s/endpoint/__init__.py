@@ -61,7 +61,17 @@ def parse(text: Text) -> Endpoint:
     if text and not separator:
         reason = "it needs a scheme in front, such as mysql:// or https://"
         refusal = Refusal(Flaw.NO_SCHEME, text, reason) if text.known else None
-        return Endpoint(text, scheme, None, nothing, nothing, (), nothing, refusal=refusal, is_open=True)
+        return Endpoint(
+            text=text,
+            scheme=scheme,
+            backend=None,
+            user=nothing,
+            password=nothing,
+            addresses=(),
+            database=nothing,
+            refusal=refusal,
+            is_open=True,
+        )
     # `://` has an empty scheme, and is no empty endpoint.
     backend = SCHEMES.get(str(scheme)) if scheme.known and (scheme or not text) else None
     grammar = _GRAMMARS.get(backend) if backend is not None else None
@@ -73,5 +83,14 @@ def parse(text: Text) -> Endpoint:
     database, _, query = rest.partition("?")
     parameters = tuple(parts.read_parameters(query))
     return Endpoint(
-        text, scheme, backend, nothing, nothing, (), database, parameters, refusal=refusal, is_open=backend is None
+        text=text,
+        scheme=scheme,
+        backend=backend,
+        user=nothing,
+        password=nothing,
+        addresses=(),
+        database=database,
+        parameters=parameters,
+        refusal=refusal,
+        is_open=backend is None,
     )

@@ -36,12 +36,30 @@ def parse_etcd(text: Text, scheme: Text, rest: Text) -> Endpoint:
     """Take apart a list of etcd servers, or the path of a socket."""
     nothing = rest[len(rest) :]
     if str(scheme) in ("unix", "unixs"):
-        return Endpoint(text, scheme, Backend.ETCD, nothing, nothing, (), nothing, socket=rest)
+        return Endpoint(
+            text=text,
+            scheme=scheme,
+            backend=Backend.ETCD,
+            user=nothing,
+            password=nothing,
+            addresses=(),
+            database=nothing,
+            socket=rest,
+        )
     urls = [_split(one) for one in text.split(",")]
     login, _, _ = urls[0][1].partition("/")[0].rpartition("@")
     user, _, password = login.partition(":")
     addresses = tuple(_address(one, url.partition("/")[0].rpartition("@")[2]) for one, url in urls)
-    return Endpoint(text, scheme, Backend.ETCD, user, password, addresses, nothing, is_open=not text[-1:].known)
+    return Endpoint(
+        text=text,
+        scheme=scheme,
+        backend=Backend.ETCD,
+        user=user,
+        password=password,
+        addresses=addresses,
+        database=nothing,
+        is_open=not text[-1:].known,
+    )
 
 
 def parse_nats(text: Text, scheme: Text, rest: Text) -> Endpoint:
@@ -51,14 +69,14 @@ def parse_nats(text: Text, scheme: Text, rest: Text) -> Endpoint:
     first = urls[0][1]
     parameters = tuple(read_query(first.query))
     return Endpoint(
-        text,
-        scheme,
-        Backend.NATS,
-        first.user,
-        first.password,
-        tuple(_address(_split(one)[0], url.host) for one, url in urls),
-        rest[len(rest) :],
-        parameters,
+        text=text,
+        scheme=scheme,
+        backend=Backend.NATS,
+        user=first.user,
+        password=first.password,
+        addresses=tuple(_address(_split(one)[0], url.host) for one, url in urls),
+        database=rest[len(rest) :],
+        parameters=parameters,
         refusal=next(_refused(urls, parameters), None),
         is_open=is_open(first.query) or not (first.query or text[-1:].known),
     )

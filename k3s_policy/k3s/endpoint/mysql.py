@@ -77,16 +77,16 @@ def parse(text: Text, scheme: Text, rest: Text) -> Endpoint:
     by_socket = str(network) == "unix" or not rest or (address is not None and address.startswith("/"))
     written = network[len(network) :] if address is None else address
     return Endpoint(
-        text,
-        scheme,
-        Backend.MYSQL,
-        user,
-        password,
-        () if by_socket else (read_address(written),),
-        database,
-        parameters,
-        network,
-        written if by_socket else None,
+        text=text,
+        scheme=scheme,
+        backend=Backend.MYSQL,
+        user=user,
+        password=password,
+        addresses=() if by_socket else (read_address(written),),
+        database=database,
+        parameters=parameters,
+        network=network,
+        socket=written if by_socket else None,
         refusal=refusal,
         is_open=is_open(query) or not (slash or rest.known),
     )

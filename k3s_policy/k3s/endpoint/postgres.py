@@ -59,7 +59,16 @@ def parse(text: Text, scheme: Text, rest: Text) -> Endpoint:
     if not rest:
         user, host = rest.stand_in("postgres"), rest.stand_in("localhost")
         dialled = (Address(host, rest, rest),)
-        return Endpoint(text, scheme, Backend.POSTGRES, user, user, dialled, rest, by_network=(True,))
+        return Endpoint(
+            text=text,
+            scheme=scheme,
+            backend=Backend.POSTGRES,
+            user=user,
+            password=user,
+            addresses=dialled,
+            database=rest,
+            by_network=(True,),
+        )
     url = parse_url(rest)
     parameters = tuple(read_query(url.query))
     # kine keeps the first of each name.
@@ -69,14 +78,14 @@ def parse(text: Text, scheme: Text, rest: Text) -> Endpoint:
     by_network = tuple(bool(host) and not _SOCKET.match(str(host)) for host in hosts)
     named = first.get("dbname") or first.get("database")
     return Endpoint(
-        text,
-        scheme,
-        Backend.POSTGRES,
-        url.user,
-        url.password,
-        tuple(server for server, dials in zip(servers, by_network, strict=True) if dials),
-        named.value if named else url.path[1:],
-        parameters,
+        text=text,
+        scheme=scheme,
+        backend=Backend.POSTGRES,
+        user=url.user,
+        password=url.password,
+        addresses=tuple(server for server, dials in zip(servers, by_network, strict=True) if dials),
+        database=named.value if named else url.path[1:],
+        parameters=parameters,
         socket=None if any(by_network) else hosts[0],
         by_network=by_network,
         refusal=url.refusal or url.query_refusal or next(_refused(url.host, servers, ports, by_network, first), None),

@@ -60,7 +60,15 @@ def parse_url(rest: Text) -> Url:
         or _found(INVALID_ESCAPE, path, Flaw.INVALID_ESCAPE, "a % in its path begins no percent-encoding")
         or _found(INVALID_ESCAPE, fragment, Flaw.INVALID_ESCAPE, "a % in it begins no percent-encoding")
     )
-    return Url(user, password, host, path, query, refusal, _refused_query(query))
+    return Url(
+        user=user,
+        password=password,
+        host=host,
+        path=path,
+        query=query,
+        refusal=refusal,
+        query_refusal=_refused_query(query),
+    )
 
 
 def _found(wrong: re.Pattern[str], part: Text, flaw: Flaw, reason: str) -> Refusal | None:

@@ -31,13 +31,13 @@ def decoded(text: Text, root: Mapping, path: str, host: str | None) -> tuple[Reg
     decoder = _Decoder()
     decoder.file(root)
     found = Registries(
-        text,
-        path,
-        host,
-        tuple(decoder.mirrors.values()),
-        tuple(decoder.configs.values()),
-        (*(one for one in decoder.unknown if not decoder.is_anchor(one.value)), *decoder.unused),
-        tuple(decoder.repeated),
+        text=text,
+        path=path,
+        host=host,
+        mirrors=tuple(decoder.mirrors.values()),
+        configs=tuple(decoder.configs.values()),
+        unknown=(*(one for one in decoder.unknown if not decoder.is_anchor(one.value)), *decoder.unused),
+        repeated=tuple(decoder.repeated),
     )
     return found, tuple(decoder.refused)
 

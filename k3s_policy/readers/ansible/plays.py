@@ -120,7 +120,16 @@ def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task],
         return
     if called.name == "set_fact":
         yield from _variables(called.value, path)
-    found.append(tasks.Task(called.name, called.value, own, inner.environment, inner.when, inner.conditions))
+    found.append(
+        tasks.Task(
+            module=called.name,
+            value=called.value,
+            node=own,
+            environment=inner.environment,
+            when=inner.when,
+            conditions=inner.conditions,
+        )
+    )
 
 
 def _listed(node: Node | None) -> tuple[Node | None, ...]:

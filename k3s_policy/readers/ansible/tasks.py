@@ -144,7 +144,7 @@ def _credentials(given: Iterable[Variable]) -> Iterator[Credential]:
     for variable in given:
         name = str(variable.name)
         if name.startswith("K3S_") and any(flag.sensitive for flag in flags().by_environment(name)):
-            yield Credential(name, variable.name, variable.value, variable.form, variable.tag)
+            yield Credential(what=name, at=variable.name, value=variable.value, form=variable.form, tag=variable.tag)
 
 
 def _given(task: Task) -> dict[str, Node]:
@@ -314,4 +314,4 @@ def _held(
         return
     for name in dict.fromkeys(_NAME.findall(str(content))):
         for what, at in facts.get(name, ())[:1]:
-            yield HeldCredential(what, at, place, host, when)
+            yield HeldCredential(what=what, at=at, path=place, host=host, when=when)

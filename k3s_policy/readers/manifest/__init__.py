@@ -290,7 +290,7 @@ def _data(root: Mapping, of_kind: str) -> Iterator[Found]:
             if text is None:
                 continue
             if s3_settings and str(key) in _S3_SECRET_KEYS:
-                yield Credential(str(key), key.text, text, Form.CONFIG, value.tag)
+                yield Credential(what=str(key), at=key.text, value=text, form=Form.CONFIG, tag=value.tag)
             elif not encrypted:
                 yield _file(root, str(key), text)
     if s3_settings and kind is not None and secret:

@@ -59,7 +59,7 @@ def _chart(name: Scalar | None, spec: Mapping) -> Iterator[Found]:
     for key, value in spec.entries:
         if str(key) in ("repo", "chart") and isinstance(value, Scalar):
             for secret in credential.secrets(None, value.text):
-                yield Credential(str(key), key.text, secret, Form.CONFIG, value.tag, whole=False)
+                yield Credential(what=str(key), at=key.text, value=secret, form=Form.CONFIG, tag=value.tag, whole=False)
 
 
 def _text(spec: Mapping, name: str) -> Text | None:
@@ -94,9 +94,9 @@ def _variables(values: Mapping) -> Iterator[Credential]:
         if isinstance(item, Mapping) and name is not None and _SECRET_NAME.search(str(name)):
             value = item.scalar("value")
             if value is not None:
-                yield Credential(str(name), name.text, value.text, Form.CONTAINER, value.tag)
+                yield Credential(what=str(name), at=name.text, value=value.text, form=Form.CONTAINER, tag=value.tag)
 
 
 def _credential(what: str, value: Scalar | None) -> Iterator[Credential]:
     if value is not None and value.text:
-        yield Credential(what, value.text, value.text, Form.CONFIG, value.tag)
+        yield Credential(what=what, at=value.text, value=value.text, form=Form.CONFIG, tag=value.tag)

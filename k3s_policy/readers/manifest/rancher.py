@@ -59,7 +59,14 @@ def _credentials(item: Mapping) -> Iterator[Credential]:
         return
     for flag in flags().by_environment(str(name)):
         for secret in credential.secrets(flag, value.text):
-            yield Credential(str(name), name.text, secret, Form.CONTAINER, value.tag, whole=not flag.embeds_credentials)
+            yield Credential(
+                what=str(name),
+                at=name.text,
+                value=secret,
+                form=Form.CONTAINER,
+                tag=value.tag,
+                whole=not flag.embeds_credentials,
+            )
 
 
 def _cluster(spec: Mapping) -> Iterator[Found]:
@@ -73,7 +80,13 @@ def _cluster(spec: Mapping) -> Iterator[Found]:
         # What some of the nodes get besides.
         own = item.get("config") if isinstance(item, Mapping) else None
         if isinstance(own, Mapping) and own.entries:
-            yield ConfigFile(own.written, _entries(own), CONFIG_OF_RANCHER, host_at(own.written), (own.written,))
+            yield ConfigFile(
+                text=own.written,
+                entries=_entries(own),
+                path=CONFIG_OF_RANCHER,
+                host=host_at(own.written),
+                open=(own.written,),
+            )
     if not isinstance(config, Mapping):
         return
     host = host_at(release.text)

@@ -215,7 +215,13 @@ class _Reading:
             if part is None or (one.targets and (number < listed or not named.isdisjoint(one.names))):
                 continue
             for position, url in enumerate(one.urls):
-                yield Download(part, url, one.unverified if not position else (), one.secrets, one.guarded)
+                yield Download(
+                    what=part,
+                    url=url,
+                    unverified=one.unverified if not position else (),
+                    secrets=one.secrets,
+                    guarded=one.guarded,
+                )
 
     def _finished(self, script: Script) -> Iterator[Found]:
         """Yield everything, with what the script writes and what it only collects in variables."""

@@ -137,7 +137,9 @@ def fetched(call: Call) -> Fetched | None:
     if "/dev/null" in targets:
         return None
     kept = tuple(target for target in targets if target not in ("-", "/dev/stdout"))
-    return Fetched(call, tuple(urls), kept, tuple(unverified), tuple(secrets), guarded)
+    return Fetched(
+        call=call, urls=tuple(urls), targets=kept, unverified=tuple(unverified), secrets=tuple(secrets), guarded=guarded
+    )
 
 
 def _secrets(name: str, value: Text) -> Iterator[Text]:

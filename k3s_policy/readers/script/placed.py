@@ -64,9 +64,12 @@ def placed(found: Copying, call: Call, host: str, script: str) -> list[Placed]:
     where = host if address is None else remote_host(script, address)
     if found.target.known and _is_recursive(call) and holds_configuration(str(found.target)):
         folders = (_in_folder(found.target, file) for file in found.files)
-        return [Placed(one, at, where, script, address, call.command.when, folder=True) for one, at in folders]
+        return [
+            Placed(source=one, path=at, host=where, script=script, address=address, when=call.command.when, folder=True)
+            for one, at in folders
+        ]
     return [
-        Placed(one, at, where, script, address, call.command.when)
+        Placed(source=one, path=at, host=where, script=script, address=address, when=call.command.when)
         for one, at in found.copies
         if configures(at) or of_path(at) is ReadAs.TOKEN
     ]

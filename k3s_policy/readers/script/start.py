@@ -155,7 +155,7 @@ def _escaped(arguments: Text) -> Text:
         runs.extend(arguments[position : match.start()].runs)
         position = match.start()
         star = arguments[position].runs[0]
-        runs.append(Run(star.source, star.start, star.start, "\\", star.known))
+        runs.append(Run(source=star.source, start=star.start, end=star.start, text="\\", known=star.known))
     return Text((*runs, *arguments[position:].runs))
 
 

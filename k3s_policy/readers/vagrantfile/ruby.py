@@ -80,12 +80,12 @@ def literals(text: Text) -> list[Literal]:
     known = Values({name: value for name, value in values.items() if value is not None and value.known})
     return [
         Literal(
-            _outdented(_filled_in(one.text, known, one), one),
-            one.start,
-            one.before,
-            one.tag,
-            None if one.words is None else tuple(_filled_in(word, known, one) for word in one.words),
-            one.end,
+            text=_outdented(_filled_in(one.text, known, one), one),
+            start=one.start,
+            before=one.before,
+            tag=one.tag,
+            words=None if one.words is None else tuple(_filled_in(word, known, one) for word in one.words),
+            end=one.end,
         )
         for one in found
     ]
@@ -112,7 +112,7 @@ def _raw(text: Text) -> Iterator[Literal]:
                 continue
             body = text[line_end + 1 : max(closing[0], line_end + 1)]
             bodies = (min(bodies[0], line_end), closing[1])
-            yield Literal(body, token.start(), before, token["tag"], None, token.end())
+            yield Literal(text=body, start=token.start(), before=before, tag=token["tag"], words=None, end=token.end())
         elif token["open"]:
             end = content.find(_CLOSING.get(token["open"], token["open"]), position)
             if end < 0:
@@ -121,13 +121,13 @@ def _raw(text: Text) -> Iterator[Literal]:
             inner = text[position:end]
             position = end + 1
             words = tuple(_words(inner)) if token["letter"] in "wWiI" else None
-            yield Literal(inner, token.start(), before, "", words, position)
+            yield Literal(text=inner, start=token.start(), before=before, tag="", words=words, end=position)
         elif token["mark"]:
             end = _end(content, position, token["mark"])
             if end < 0:
                 unclosed += 1
                 continue
-            yield Literal(text[position:end], token.start(), before, "", None, end + 1)
+            yield Literal(text=text[position:end], start=token.start(), before=before, tag="", words=None, end=end + 1)
             position = end + 1
 
 
