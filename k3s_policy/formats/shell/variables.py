@@ -237,8 +237,8 @@ class Variables:
         self._environment = None
 
     def go_to(self, folders: Sequence[Text]) -> None:
-        """Go to the folder that `cd` is given; nobody knows which one a variable names."""
-        known = len(folders) == 1 and folders[0].known
+        """Go to the folder that `cd` is given: a variable, a home and the folder before name one that nobody knows."""
+        known = len(folders) == 1 and folders[0].known and not folders[0].startswith(("-", "~"))
         self.folder = posixpath.join(self.folder, str(folders[0])) if known else ""
 
     def localize(self, name: str) -> None:

@@ -101,6 +101,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 _ASSIGNED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<index>\[[^\]\n]*\])?(?P<operator>\+?=)")
 _REDIRECTION = re.compile(r"<<<|<<-?|>>|>&|>\||<&|<>|[<>]|&>>|&>")
 _MISPLACED = re.compile(r"[);&|]+|[^\n]*\n?")
+_CHANGE_FOLDER = frozenset({"cd", "pushd", "popd"})
 _NOT_A_COMMAND = ("[[", "((")
 _TEST = re.compile(r"\[\[|\(\(|(?:\[|test)(?:[ \t]|$)")
 _LOCAL = {"declare", "local", "typeset"}
@@ -468,7 +469,7 @@ class _PageWalk:
         if place.printing is not None and not _prints_elsewhere(redirects):
             place.printing.append(command)
         name, *arguments = (str(word.text) for word in words)
-        if name == "cd":
+        if name in _CHANGE_FOLDER:
             variables.go_to([word.text for word in words[1:]])
         run_builtin(name, arguments, variables)
 

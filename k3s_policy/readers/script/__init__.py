@@ -21,12 +21,13 @@ from k3s_policy.k3s.sieve import concerns_text
 from k3s_policy.model import Download, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import Start, Unfollowed
-from k3s_policy.readers.script import k3d, permissions, placed, start, writing
+from k3s_policy.readers.script import k3d, permissions, placed, printing, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
     shell_options,
     unwrapped,
+    upstream,
     upstream_words,
     without_options,
 )
@@ -39,6 +40,7 @@ from k3s_policy.readers.script.download import (
     fetched,
 )
 from k3s_policy.text import join
+from k3s_policy.text.branch import ALWAYS, both, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from k3s_policy.model.lower import Variable
     from k3s_policy.readers.script.download import Check, Fetched
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
 __all__ = ["claims", "read"]
 
@@ -86,7 +89,7 @@ def read(seen: Seen) -> Iterator[Found]:
     """Read a script from its first to its last command."""
     file = seen.file
     reading = _Reading(seen.host, seen.source, file.given, file.form, 0)
-    reading.own = file.others
+    reading.others = file.others
     reading.synthetic = file.synthetic
     yield from reading.read(file.text if seen.written else _filled(seen))
 
@@ -110,11 +113,16 @@ class _Reading:
         self.form = form
         self.depth = depth
         self.found: list[Found] = []
-        self.writings: list[writing.Writing] = []
+        self.files = writing.WrittenFiles()
+        """Those of the host, which scripts within this one write too."""
+        self.when = ALWAYS
+        """The branches in which it is run."""
+        self.drained: dict[int, list[When]] = {}
+        """The branches in which what is piped into a group was read by one of its commands."""
         self.standard_input: tuple[Text, ...] = ()
         self.places_files = False
         self.sourced: Text | None = None
-        self.own: AbstractSet[str] = frozenset()
+        self.others: AbstractSet[str] = frozenset()
         """Functions and scripts that are read by themselves, and are no install script by their names."""
         self.downloads: list[Fetched] = []
         self.written: dict[str, list[Fetched]] = {}
@@ -127,6 +135,8 @@ class _Reading:
         self.synthetic = False
         self.bash = False
         """Whether no other shell runs it."""
+        self.outermost = True
+        """Whether it is not within a script of the same host."""
         self.folder = ""
         """Where it begins, as far as what runs it has said so."""
 
@@ -134,7 +144,7 @@ class _Reading:
         """Read a script from its first to its last command."""
         script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given), self.folder)
         self.bash = self.bash or shell_of(str(text)) == "bash"
-        self.own |= {command.inside for command in script.commands if command.inside}
+        self.others |= {command.inside for command in script.commands if command.inside}
         for command in script.commands:
             call = unwrapped(command, self.given)
             if call is not None:
@@ -143,8 +153,7 @@ class _Reading:
 
     def _take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
-        for one in writing.writings(call, self.standard_input, bash=self.bash):
-            self.writings.append(replace(one, path=posixpath.join(call.command.folder, one.path)))
+        self._write(call)
         name = call.name
         if is_shell(name) or name == "su":
             self._shell(call)
@@ -166,6 +175,15 @@ class _Reading:
         else:
             self._file_command(call)
 
+    def _write(self, call: Call) -> None:
+        """Take note of what a command writes to files."""
+        targets = writing.targets(call)
+        if not targets or (printing.reads_input(call) and self._is_drained(call)):
+            return
+        for output in printing.outputs(call, self.standard_input, bash=self.bash):
+            for target in targets:
+                self.files.write(target, output._replace(when=both(self.when, output.when)))
+
     def _file_command(self, call: Call) -> None:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
@@ -181,15 +199,15 @@ class _Reading:
 
     def _put_in_place(self, call: Call) -> None:
         """Take note of the files that a command puts in their places: what the script wrote itself is nowhere else."""
-        fed = writing.installed_input(call)
+        fed = printing.installed_input(call)
         copying = None if fed else placed.copying(call)
         found = placed.placed(copying, call, self.host, self.path) if copying is not None else []
-        moved: set[str] = set()
-        for source, path in copying.copies if copying is not None and copying.address is None else ():
-            own = list(writing.moved(self.writings, source, path, call.command.when))
-            self.writings.extend(own)
-            moved.update(one.path for one in own)
-        self.found.extend(one for one in found if one.path not in moved)
+        copies = copying.copies if copying is not None and copying.address is None else ()
+        when, moves = both(self.when, call.command.when), call.name == "mv"
+        written = {
+            path for source, path in copies if self.files.copy(str(call.located(source)), path, when, moves=moves)
+        }
+        self.found.extend(one for one in found if one.path not in written)
         self.found.extend(permissions.installed(call, self.host, found))
         if not (found or fed) and _may_place(call):
             self.places_files = True
@@ -225,8 +243,10 @@ class _Reading:
 
     def _finished(self, script: Script) -> Iterator[Found]:
         """Yield everything, with what the script writes and what it only collects in variables."""
-        for file in writing.gather(self.writings):
-            self.found.append(file._replace(host=self.host, others=self.own, form=self.form))
+        if self.outermost:
+            written = (file._replace(host=self.host, others=self.others, form=self.form) for file in self.files.files())
+            self.found.extend(written)
+            self.places_files = self.places_files or any(map(leads_into_configuration, self.files.unknown()))
         if not self.synthetic:
             self.found.append(collected(script))
             self.found.extend(self._downloads())
@@ -262,11 +282,21 @@ class _Reading:
                 self._nested(text, call.variables, here=call)
 
     def _received(self, call: Call) -> tuple[Text, ...]:
-        return writing.received(call, self.standard_input, bash=self.bash)
+        return () if self._is_drained(call) else printing.received(call, self.standard_input, bash=self.bash)
+
+    def _is_drained(self, call: Call) -> bool:
+        """Whether an earlier command of a group has read what is piped into it; take note that this one does."""
+        command = call.command
+        if not command.piped or command.input:
+            return False
+        readers = self.drained.setdefault(id(command.piped), [])
+        drained = any(not exclusive(when, command.when) for when in readers)
+        readers.append(command.when)
+        return drained
 
     def _is_installer(self, program: str, call: Call, operands: Sequence[Word]) -> bool:
         """Whether a script that is run is the install script: by its origin, or by its name and what it is given."""
-        if program in self.own:
+        if program in self.others:
             return False
         if program.startswith("<(") and INSTALLER_URL.search(program):
             return True
@@ -276,8 +306,8 @@ class _Reading:
         name = program.rpartition("/")[2]
         if name in self.origins:
             return True
-        own = any(str(assignment.name).startswith("INSTALL_K3S_") for assignment in call.command.assignments)
-        return own or (_GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables))
+        told = any(str(assignment.name).startswith("INSTALL_K3S_") for assignment in call.command.assignments)
+        return told or (_GENERIC_INSTALLER.search(program) is not None and start.for_installer(call.variables))
 
     def _origin(self, script: Word) -> Text | None:
         """Return the address a script was downloaded from, where that is K3s's own."""
@@ -285,10 +315,7 @@ class _Reading:
         return self.origins.get(name) or _own_url([script])
 
     def _install(self, call: Call, operands: Sequence[Word], origin: Text | None) -> None:
-        upstream = call.command.upstream
-        while upstream is not None:
-            self.installers.add(id(upstream))
-            upstream = upstream.upstream
+        self.installers.update(map(id, upstream(call.command)))
         for word in call.words:
             ran = self.written.pop(str(word.text).rpartition("/")[2], ())
             self.installers.update(id(one.call.command) for one in ran)
@@ -349,16 +376,25 @@ class _Reading:
             host = placed.remote_host(self.path, address)
         nested = _Reading(host, source_of(text), tuple(variables), self.form, self.depth + 1)
         nested.standard_input = standard_input
-        nested.own = self.own
+        nested.others = self.others
         nested.synthetic = self.synthetic
         if here is not None:
             nested.bash = here.name == "bash" or (here.name == "eval" and self.bash)
-            nested.folder = here.command.folder
+            nested.folder = "" if _is_login(here) else here.command.folder
+            nested.files, nested.outermost = self.files, False
+            nested.when = both(self.when, here.command.when)
         for found in nested.read(text):
             if address is not None and isinstance(found, Start) and found.host == host:
                 self.found.append(replace(found, addresses=(address,)))
             else:
                 self.found.append(found)
+        self.places_files = self.places_files or (here is not None and nested.places_files)
+
+
+def _is_login(call: Call) -> bool:
+    """Whether a command runs a shell that begins in the home of its user."""
+    words = [str(word.text) for word in call.command.words]
+    return bool({"-", "-l", "--login", "-i"} & set(words[1:])) and bool({"su", "sudo", "runuser"} & {*words[:2]})
 
 
 def _with_unseen(found: Iterable[Found], unseen: tuple[Unseen, ...]) -> Iterator[Found]:
@@ -381,8 +417,9 @@ def _may_place(call: Call) -> bool:
         targets = words if any(_IN_PLACE.match(word) for word in words) else []
     elif call.name not in DOWNLOADING_PROGRAMS:
         targets = words[-1:]
-    written = (str(one.target.text) for one in call.command.redirects if one.target and one.operator.startswith(">"))
-    return any(map(leads_into_configuration, (*targets, *written)))
+    paths = [posixpath.join(call.command.folder, word) for word in targets if "://" not in word]
+    written = (str(one.path) for one in writing.targets(call))
+    return any(map(leads_into_configuration, (*paths, *written)))
 
 
 def _own_url(words: Iterable[Word]) -> Text | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from k3s_policy.formats.shell import Assignment, Command, Word
     from k3s_policy.text import Text
 
-__all__ = ["Call", "options", "shell_options", "unwrapped", "upstream_words", "without_options"]
+__all__ = ["Call", "options", "shell_options", "unwrapped", "upstream", "upstream_words", "without_options"]
 
 OPTIONS_WITH_VALUE = {
     "arch-chroot": "u",
@@ -64,6 +65,13 @@ class Call(NamedTuple):
     def name(self) -> str:
         """The program without its path."""
         return self.program.rpartition("/")[2]
+
+    def located(self, path: Text) -> Text:
+        """Return a path of this command as seen from the folder that the script begins in."""
+        folder = self.command.folder
+        if not folder or not path.known or path.startswith("/"):
+            return path
+        return path.stand_in(posixpath.join(folder, str(path)))
 
 
 def unwrapped(command: Command, given: tuple[Variable, ...] = ()) -> Call | None:
@@ -139,12 +147,22 @@ def shell_options(words: Sequence[Word]) -> tuple[str, Sequence[Word], Word | No
     return letters, words[position:], None
 
 
+def upstream(command: Command) -> Iterator[Command]:
+    """Yield every command whose output reaches this one through pipes, each once."""
+    seen: set[int] = set()
+    ahead = [command.piped]
+    while ahead:
+        piped = ahead.pop()
+        if id(piped) not in seen:
+            seen.add(id(piped))
+            yield from piped
+            ahead += (one.piped for one in piped)
+
+
 def upstream_words(command: Command) -> Iterator[Word]:
     """Yield the words of every command whose output reaches this one through pipes."""
-    upstream = command.upstream
-    while upstream is not None:
-        yield from upstream.words
-        upstream = upstream.upstream
+    for one in upstream(command):
+        yield from one.words
 
 
 def options(words: Sequence[Word]) -> Iterator[tuple[Text, Word | None, Word]]:

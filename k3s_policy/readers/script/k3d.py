@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.model import Input, Unseen
 from k3s_policy.model.file import File, source_of
 from k3s_policy.model.k3d import ClusterPlan, Given, nodes
-from k3s_policy.readers.script.writing import received
+from k3s_policy.readers.script.printing import received
 from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.model import FileMode
-from k3s_policy.readers.script.writing import installed_input
+from k3s_policy.readers.script.printing import installed_input
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def changed(call: Call, host: str, form: Form) -> Iterator[FileMode]:
     else:
         mode, paths = _mode(words), [word for word in words if not word.startswith("-")]
     if mode is not None and mode.known:
-        yield from (FileMode(path, mode, host, call.command.when, form=form) for path in paths)
+        yield from (FileMode(call.located(path), mode, host, call.command.when, form=form) for path in paths)
 
 
 def installed(call: Call, host: str, placed: Iterable[Placed]) -> Iterator[FileMode]:
@@ -41,9 +41,9 @@ def installed(call: Call, host: str, placed: Iterable[Placed]) -> Iterator[FileM
         return
     for one in placed:
         yield FileMode(one.source.stand_in(one.path), mode, one.host, one.when)
-    yield from (FileMode(target, mode, host, call.command.when) for target in installed_input(call))
+    yield from (FileMode(call.located(target), mode, host, call.command.when) for target in installed_input(call))
     if any(str(word.text) in ("-d", "--directory") for word in call.words):
-        folders = (word.text for word in call.words[1:] if word.text.startswith("/"))
+        folders = (path for word in call.words[1:] if (path := call.located(word.text)).startswith("/"))
         yield from (FileMode(folder, mode, host, call.command.when) for folder in folders)
 
 

@@ -54,7 +54,10 @@ def copying(call: Call) -> Copying | None:
     target = folder.text if folder is not None else operands.pop().text
     address, path = _host_and_path(target) if call.name in ("scp", "rsync") else (None, target)
     return Copying(
-        tuple(word.text for word in operands), path, address, into_folder=folder is not None or len(operands) > 1
+        files=tuple(word.text for word in operands),
+        target=call.located(path) if address is None else path,
+        address=address,
+        into_folder=folder is not None or len(operands) > 1,
     )
 
 
