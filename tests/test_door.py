@@ -18,7 +18,7 @@ from carriers import (
     here_document,
 )
 
-from k3s_policy.formats.shell.walk import read_script
+from k3s_policy.formats.shell import read_script
 from k3s_policy.formats.tree import read_yaml
 from k3s_policy.judge.rule import names
 from k3s_policy.run import Policy, assembled, examine

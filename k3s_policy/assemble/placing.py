@@ -40,26 +40,29 @@ def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
     wanted: list[Wanted] = []
     for command in commands:
         found = list(_found(command, files))
+        wanted += _wanted(command, found)
         if not (command.folder or configures(command.path)):
-            # What it becomes may tell what it is; where it is put decides nothing.
-            wanted += [Wanted("placed", paths, command.path)] if not found and (paths := tuple(_paths(command))) else []
-            continue
+            continue  # what it becomes may tell what it is; where it is put decides nothing
         made += (_at(file, path, command) for file, path in found)
         # What lies below a root of its own has that as evidence, too.
         moved |= {id(file) for file, _ in found if root_of(_lies_at(file)) is None or file.host is not None}
         if not found and (kind := _kind(command)) is not None:
             why = f"{_told(command)} is not in the repository"
             unseen.append((command.host, Unseen(kind, why, command.source)))
-        if command.folder:
-            wanted += _wanted_below(command, found)
-        elif not found and (paths := tuple(_paths(command))):
-            wanted.append(Wanted("placed", paths, command.path))
     return PlacedFiles(
         (*made, *(fragment for fragment in fragments if id(fragment) not in moved)),
         tuple(unseen),
         {command.host: command.address for command in commands if command.address is not None},
         tuple(wanted),
     )
+
+
+def _wanted(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
+    """Yield what a command names and was not found."""
+    if command.folder:
+        yield from _wanted_below(command, found)
+    elif not found and (paths := tuple(_paths(command))):
+        yield Wanted("placed", paths, command.path)
 
 
 def _wanted_below(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:

@@ -6,6 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from k3s_policy.assemble import place
+from k3s_policy.assemble.nodes import Launch
+from k3s_policy.assemble.place import Wanted
 from k3s_policy.formats import systemd
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s, is_shell
@@ -23,12 +26,51 @@ if TYPE_CHECKING:
     from k3s_policy.model.fragment import EnvironmentFile, Fragment, Unit
     from k3s_policy.text import Text
 
-__all__ = ["FindEnvironmentFiles", "starts"]
+__all__ = ["FindEnvironmentFiles", "launches", "starts"]
 
 FindEnvironmentFiles: TypeAlias = "Callable[[str], Sequence[EnvironmentFile]]"
 """Looks up the file that EnvironmentFile= names by its path on the host; several where that has wildcards."""
 
 _CHMOD = pattern(r"(?:^|/)chmod$")
+
+
+def launches(
+    units: Sequence[Unit], files: Sequence[EnvironmentFile], wanted: list[Wanted]
+) -> tuple[list[Launch], list[Fragment]]:
+    """Return what each unit with its drop-ins starts, and what else was found in units.
+
+    An environment file that a unit names and that is not among `files` is added to `wanted`.
+    """
+    started: list[Launch] = []
+    others: list[Fragment] = []
+    for path, group in place.unit_groups(units):
+        search = _Search(path, [file for file in files if file.host in (None, group[0].host)], wanted)
+        for fragment in list(starts(group, search.find)):
+            if isinstance(fragment, Start):
+                texts = [unit.text for unit in group] + [file.text for file in search.found]
+                read = tuple(dict.fromkeys(text.span.source.path for text in texts))
+                started.append(Launch(replace(fragment, host=group[0].host), path, read, tuple(search.found)))
+            else:
+                others.append(fragment)
+    return started, others
+
+
+class _Search:
+    """The search for the environment files that one unit names."""
+
+    def __init__(self, path: str, files: Sequence[EnvironmentFile], wanted: list[Wanted]) -> None:
+        self.found: list[EnvironmentFile] = []
+        self._path = path
+        self._files = files
+        self._wanted = wanted
+
+    def find(self, name: str) -> list[EnvironmentFile]:
+        """Return the files of a name, and want one that may be there where none is."""
+        named = place.environment_files(name, self._path, self._files)
+        self.found.extend(named)
+        if not named:
+            self._wanted.append(Wanted("environment", place.named_paths(name, self._path)))
+        return named
 
 
 def starts(units: Sequence[Unit], find: FindEnvironmentFiles) -> Iterator[Fragment]:
@@ -40,9 +82,8 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFiles) -> Iterator[Fragme
     first = units[0]
     service = _combined(units, lenient=False)
     templates = [unit for unit in units if unit.template]
-    for error in service.errors:
-        if error.at and not (templates or error.specifier or any(error is unit.file.error for unit in units)):
-            yield BrokenFile(error.at, error.message, "systemd")
+    if not templates:
+        yield from _errors(service, units)
     spoilt = any(error.specifier for error in service.errors) or any(flaw.specifier for flaw in service.ignored)
     meant = _combined(units, lenient=True) if spoilt else service
     refused = not service.commands.get("ExecStart") and bool(meant.commands.get("ExecStart"))
@@ -51,9 +92,7 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFiles) -> Iterator[Fragme
     read = meant if refused else service
     variables = _variables(read, units, find)
     yield from credentials(variables.dropped)
-    for key, others in read.commands.items():
-        for command in others if key != "ExecStart" else ():
-            yield from _beside(systemd.expand(command.argv, variables.values, keep_missing=True))
+    yield from _around(read, variables)
     unseen = (
         *(Unseen(Input.ARGUMENTS, "a template may add arguments", unit.text[:0]) for unit in templates),
         *(one for unit in units for one in unit.unseen),
@@ -66,6 +105,20 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFiles) -> Iterator[Fragme
         yield Start(
             at=first.text[:0], role=None, arguments=(), form=Form.UNIT, variables=variables.given, unseen=unseen
         )
+
+
+def _errors(service: systemd.Service, units: Sequence[Unit]) -> Iterator[BrokenFile]:
+    """Yield what systemd refuses a unit for, except what the reader of one of its files has said already."""
+    for error in service.errors:
+        if error.at and not error.specifier and not any(error is unit.file.error for unit in units):
+            yield BrokenFile(error.at, error.message, "systemd")
+
+
+def _around(service: systemd.Service, variables: _Variables) -> Iterator[Fragment]:
+    """Read the commands that run before or after K3s."""
+    for key, commands in service.commands.items():
+        for command in commands if key != "ExecStart" else ():
+            yield from _beside(systemd.expand(command.argv, variables.values, keep_missing=True))
 
 
 def _combined(units: Sequence[Unit], *, lenient: bool) -> systemd.Service:

@@ -84,28 +84,31 @@ def check(cluster: Cluster) -> Problems:
     if cluster.ground is Ground.REPLICAS:
         yield from (_of_replicas(cluster, one) for one in lacking[:1] if one.node.invocation.wholly_seen)
         return
-    given = next((one for one in sharing if one.has_token), None)
-    first = given or sharing[0]
-    # Of servers that all have no token, one finding is enough.
-    found = [one for one in lacking if one is not first and side_by_side(one.node, first.node, one.endpoint.when)]
-    if given is None and not first.node.invocation.wholly_seen:
+    first = next((one for one in sharing if one.has_token), sharing[0])
+    if not first.has_token and not first.node.invocation.wholly_seen:
         return
-    seen = [one for one in found if one.node.invocation.wholly_seen and not _fed(one)]
-    for one in seen if given else seen[:1]:
-        name = called(first.node, one.place)
-        if given:
-            message = f"K3s does not start: without a token it cannot read what {name} keeps in the datastore"
-            place = (first.endpoint.at, f"this server of the datastore has a token ({cluster.why})")
-        else:
-            message = f"K3s does not start: it has no token to read what {name} keeps in the datastore"
-            place = (first.endpoint.at, f"this server makes a token of its own, too ({cluster.why})")
-        yield Problem(one.place, message, _HELP, confidence=_confidence(cluster, one), related=(place,))
+    others = [one for one in lacking if one is not first and side_by_side(one.node, first.node, one.endpoint.when)]
+    seen = [one for one in others if one.node.invocation.wholly_seen and not _fed(one)]
+    # Of servers that all have no token, one finding is enough.
+    yield from (_beside(cluster, one, first) for one in (seen if first.has_token else seen[:1]))
 
 
 def _sharing(cluster: Cluster) -> Iterator[_Sharing]:
     for node in cluster.servers:
         if kept(node.invocation) is Kept.EXTERNAL:
             yield _Sharing(node, next(datastores(node.invocation)).setting)
+
+
+def _beside(cluster: Cluster, one: _Sharing, first: _Sharing) -> Problem:
+    name = called(first.node, one.place)
+    if first.has_token:
+        message = f"K3s does not start: without a token it cannot read what {name} keeps in the datastore"
+        related = f"this server of the datastore has a token ({cluster.why})"
+    else:
+        message = f"K3s does not start: it has no token to read what {name} keeps in the datastore"
+        related = f"this server makes a token of its own, too ({cluster.why})"
+    sure = _confidence(cluster, one)
+    return Problem(one.place, message, _HELP, confidence=sure, related=((first.endpoint.at, related),))
 
 
 def _of_replicas(cluster: Cluster, one: _Sharing) -> Problem:

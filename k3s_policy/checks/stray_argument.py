@@ -82,17 +82,10 @@ def check(invocation: Invocation) -> Problems:
     started = invocation.started
     if started is None or not started.stray:
         return
-    if started.form is Form.UNIT and _is_about_lines(started.stray[0]):
-        return  # that is another rule's matter
     # Of the exact words, those that are empty variables are gone.
     first = next((n for n, word in enumerate(started.words) if word.span == started.stray[0].span), 0)
-    if not first:
-        return
     before = started.words[:first]
-    words = (str(word) for word in started.words)
-    if not started.stray[0].known or _may_hold_more(invocation, before):
-        return
-    if any(map(_FILLED_IN.search, words)) or _is_torn(before[-1], started.stray[0]):
+    if not before or not _is_told(invocation, started, before):
         return
     stray = _stray(invocation, started, before)
     behind = [flag for word in started.stray[1:] if (flag := _flag_at(stray, str(word)))]
@@ -109,6 +102,16 @@ def check(invocation: Invocation) -> Problems:
         confidence=Confidence.HIGH if all(word.known for word in before) else Confidence.MEDIUM,
         related=() if stray.word else ((started.stray[0], "this word is empty"),),
     )
+
+
+def _is_told(invocation: Invocation, started: Started, before: Sequence[Text]) -> bool:
+    """Whether the first stray word is one for certain, and no other rule's matter."""
+    stray = started.stray[0]
+    if started.form is Form.UNIT and _is_about_lines(stray):
+        return False
+    if not stray.known or _may_hold_more(invocation, before) or _is_torn(before[-1], stray):
+        return False
+    return not any(_FILLED_IN.search(str(word)) for word in started.words)
 
 
 _NOTHING_MORE = pattern(r"[ \t]+(?:#.*)?$")

@@ -6,7 +6,6 @@ says so, or where its keys are flags of K3s and one of them is hyphenated.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
@@ -15,6 +14,8 @@ from k3s_policy.k3s.places import ReadAs, belongs_to_rke2, of_path
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from k3s_policy.text import Text
 
 __all__ = ["SHARED_NAMES", "TELLING_OPTION", "is_config", "is_config_path", "is_rke2"]
@@ -82,9 +83,15 @@ def is_config(root: Mapping, path: str) -> bool:
     telling = {name for name in known if "-" in name and name not in SHARED_NAMES}
     unknown = names - known
     if not telling or not exact:
-        # Generic keys only, such as `server` and `token` of an agent: the name of the file or folder decides.
-        named = re.search(r"(?i)k3s[^/]*(?:/(?!values)[^/]*)?$", path) is not None
-        nested = any(isinstance(value, Mapping) for _, value in root.entries)
-        shared = {name for name in known if "-" in name} | (known & {"token", "server"})
-        return bool(named and shared and not unknown and not nested and len(known) >= 2)
+        return not unknown and _is_generic_config(root, known, path)
     return not unknown or (len(telling) >= 2 and len(unknown) * 2 <= len(known))
+
+
+_NAMED_FOR_K3S = pattern(r"(?i)k3s[^/]*(?:/(?!values)[^/]*)?$")
+
+
+def _is_generic_config(root: Mapping, keys: AbstractSet[str], path: str) -> bool:
+    """Whether generic keys such as `server` and `token` of an agent are K3s's: the name of file or folder decides."""
+    if _NAMED_FOR_K3S.search(path) is None or any(isinstance(value, Mapping) for _, value in root.entries):
+        return False
+    return len(keys) >= 2 and any("-" in key or key in ("token", "server") for key in keys)

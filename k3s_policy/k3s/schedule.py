@@ -7,10 +7,13 @@ an optional `CRON_TZ=Europe/Berlin`. It knows no seconds, no 7 for Sunday and no
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.k3s.value import as_duration
 from k3s_policy.text.pattern import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Calendar", "Interval", "Schedule", "Unreadable", "read_schedule"]
 
@@ -166,22 +169,13 @@ def _part(part: str, field: _Field) -> tuple[frozenset[int], bool] | str:
     span, *steps = part.split("/")
     low, *high = span.split("-")
     star = low in ("*", "?")
-    if star:
-        start, end = field.first, field.last
-    else:
-        numbers = [_number(one, field) for one in (low, *high)]
-        if len(numbers) > 2 or any(number is None or number < 0 for number in numbers):
-            return f"{_shown(part)} is no {field.name}"
-        start, end = (numbers[0] or 0), (numbers[-1] or 0)
-    step = 1
-    if steps:
-        read = _number(steps[0])
-        if len(steps) > 1 or read is None or read < 0:
-            return f"{_shown(part)} has no step that is a number"
-        if read == 0:
-            return f"{_shown(part)} has a step of 0"
-        step = read
-        end = end if high else field.last
+    bounds = (field.first, field.last) if star else _bounds((low, *high), field)
+    if bounds is None:
+        return f"{_shown(part)} is no {field.name}"
+    step = _step(part, steps)
+    if isinstance(step, str):
+        return step
+    start, end = bounds if high or not steps else (bounds[0], field.last)
     if start < field.first or max(start, end) > field.last:
         outside = start if not field.first <= start <= field.last else end
         week = "Sunday is 0" if field.names is _WEEKDAYS else f"they go from {field.first} to {field.last}"
@@ -189,6 +183,22 @@ def _part(part: str, field: _Field) -> tuple[frozenset[int], bool] | str:
     if start > end:
         return f"{_shown(part)} runs backwards"
     return frozenset(range(start, end + 1, step)), star and step == 1
+
+
+def _bounds(ends: Sequence[str], field: _Field) -> tuple[int, int] | None:
+    """Return the first and the last number of a range; None where it is none."""
+    numbers = [number for end in ends if (number := _number(end, field)) is not None and number >= 0]
+    return (numbers[0], numbers[-1]) if len(numbers) == len(ends) <= 2 else None
+
+
+def _step(part: str, steps: Sequence[str]) -> int | str:
+    """Return the step of a range, or what is wrong with it."""
+    if not steps:
+        return 1
+    step = _number(steps[0])
+    if len(steps) > 1 or step is None or step < 0:
+        return f"{_shown(part)} has no step that is a number"
+    return step or f"{_shown(part)} has a step of 0"
 
 
 def _number(text: str, field: _Field | None = None) -> int | None:

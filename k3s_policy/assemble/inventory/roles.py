@@ -149,12 +149,8 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     `datastore-endpoint`, and the role refuses everything else (tasks/pre_checks_control_node_count.yml).
     """
     known = [host for host in hosts if not _OF_PYRATLABS.isdisjoint(host.variables)]
-    kinds = [is_on(host.literal("k3s_control_node", "false")) for host in known]
-    builds = {is_on(host.literal("k3s_build_cluster", "true")) for host in known}
-    servers = [host for host, kind in zip(known, kinds, strict=True) if kind]
-    if not servers or None in kinds or builds != {True}:
-        return []
-    if _are_several(known, servers, "k3s_registration_address", "k3s_control_token"):
+    servers = [host for host in known if _is_control_node(host)]
+    if not servers or not _builds_one_cluster(known, servers):
         return []
     embedded = {is_on(host.literal("k3s_etcd_datastore", "false")) for host in servers} == {True}
     if len(servers) > 1 and not embedded and not all(map(_keeps_outside, servers)):
@@ -162,16 +158,28 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     primary = [host for host in servers if is_on(host.literal("k3s_primary_control_node", "false"))]
     first, group = (primary or servers)[0], Group(inventory.path, _WHY, servers[0].name)
     found, port = [], _port(first)
-    for host, kind in zip(known, kinds, strict=True):
+    for host in known:
         address = host.text("k3s_registration_address")
-        added: tuple[Text, ...] = ()
-        if not kind:
-            added = (joining_url(host.name, address, first, port),)
-        elif embedded and not _keeps_outside(host):
-            added = (_first_or_joining(host, first, address, port),)
-        role, variables = ("server", _CONTROL_NODE) if kind else ("agent", _OTHER_NODE)
-        found.append(Node(host=host, role=role, group=group, variables=variables, added=added))
+        if not _is_control_node(host):
+            url = joining_url(host.name, address, first, port)
+            found.append(Node(host=host, role="agent", group=group, variables=_OTHER_NODE, added=(url,)))
+            continue
+        joins = embedded and not _keeps_outside(host)
+        added = (_first_or_joining(host, first, address, port),) if joins else ()
+        found.append(Node(host=host, role="server", group=group, variables=_CONTROL_NODE, added=added))
     return found
+
+
+def _is_control_node(host: Host) -> bool | None:
+    """Whether a host is a server; None where that is a template."""
+    return is_on(host.literal("k3s_control_node", "false"))
+
+
+def _builds_one_cluster(known: Sequence[Host], servers: Sequence[Host]) -> bool:
+    """Whether the role of each host is known, and the role makes one cluster of them."""
+    if any(_is_control_node(host) is None or not is_on(host.literal("k3s_build_cluster", "true")) for host in known):
+        return False
+    return not _are_several(known, servers, "k3s_registration_address", "k3s_control_token")
 
 
 def _keeps_outside(host: Host) -> bool:

@@ -8,8 +8,9 @@ This knows nothing of K3s, and does not look into `bash -c '...'`, `eval` or rem
 what such a word means can read it as a script of its own.
 """
 
+from k3s_policy.formats.shell.script import Command, Redirect, Script
 from k3s_policy.formats.shell.variables import Assignment, Word
-from k3s_policy.formats.shell.walk import Command, Redirect, Script, read_script
+from k3s_policy.formats.shell.walk import read_script
 from k3s_policy.formats.shell.words import command_line, split_words
 
 __all__ = ["Assignment", "Command", "Redirect", "Script", "Word", "command_line", "read_script", "split_words"]

@@ -7,9 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from k3s_policy.formats.shell.variables import Variables
+    from k3s_policy.text import Text
 
 __all__ = ["NAME", "run_builtin"]
 
@@ -20,9 +21,12 @@ _VALUED = {"read": "dinNptu", "mapfile": "dnOsuCc", "readarray": "dnOsuCc"}
 """Options whose value is not the name of a variable."""
 
 
-def run_builtin(name: str, arguments: list[str], variables: Variables) -> None:
+def run_builtin(words: Sequence[Text], variables: Variables) -> None:
     """Do to the variables what a command does to them, if it is one of the shell's own."""
+    name, *arguments = map(str, words)
     match name:
+        case "cd" | "pushd" | "popd":
+            variables.go_to(words[1:])
         case "exit" | "return":
             variables.ended = True
         case "exec":

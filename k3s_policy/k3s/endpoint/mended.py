@@ -196,10 +196,8 @@ def _query(query: Text | None, mend: Callable[[str, str], str | None]) -> str | 
     pairs = [pair.partition("=") for pair in query.split("&")]
     if not all(name.known and value.known and _NAME.fullmatch(str(name)) for name, _, value in pairs):
         return None
-    names = [str(name) for name, _, _ in pairs]
-    secret = next((number for number, name in enumerate(names) if _is_secret(name)), len(names))
-    if not all(name in _PARAMETERS for name in names[secret:]):
-        return None  # behind a password with a `&` in it
+    if not _are_parameters([str(name) for name, _, _ in pairs]):
+        return None
     mends = [(str(name), mend(str(name), str(value))) for name, equals, value in pairs if equals]
     if any(_is_secret(name) and value != MASKED for name, value in mends):
         return None
@@ -207,6 +205,12 @@ def _query(query: Text | None, mend: Callable[[str, str], str | None]) -> str | 
     if not all(map(_SHOWN.fullmatch, kept)):
         return None
     return "?" + "&".join(kept) if kept else ""
+
+
+def _are_parameters(names: Sequence[str]) -> bool:
+    """Whether no name may be a piece of a password before it that has a `&` in it."""
+    secret = next((number for number, name in enumerate(names) if _is_secret(name)), len(names))
+    return all(name in _PARAMETERS for name in names[secret:])
 
 
 def _is_secret(name: str) -> bool:

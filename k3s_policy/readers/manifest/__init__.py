@@ -182,47 +182,54 @@ def _containers(node: Node | None, depth: int, done: set[int]) -> Iterator[Fragm
 
 def _container(container: Mapping) -> Iterator[Fragment | File]:
     image = container.scalar("image")
-    match = program.image(str(image)) if image else None
-    if image is not None and program.is_database(str(image)):
-        yield Database(image.text)
-    if image is None or match is None:
+    if image is None:
         return
-    words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
-    started = (image.text.stand_in(IMAGE_PROGRAM), *map(_expanded, words))
-    if words and _PROGRAM.search(str(words[0])):
-        started = started[1:]
-        words = words[1:]
-        if len(words) > 0 and str(words[0]) in flags().commands:
-            yield OtherCommand(words[0], str(words[0]), tuple(Argument(word) for word in words[1:]), Form.CONTAINER)
-            return
-    elif container.items("command"):
+    if program.is_database(str(image)):
+        yield Database(image.text)
+    if program.image(str(image)) is None:
+        return
+    words = _words(container)
+    runs_k3s = bool(words) and _PROGRAM.search(str(words[0])) is not None
+    if container.items("command") and not runs_k3s:
         # Another program starts K3s inside this container: what it does with its words was not seen.
         yield from _scripted(container)
         return
-    role = next((str(word) for word in words if str(word) in _ROLES), None)
-    if role is None:
-        if words and not str(words[0]).startswith("-"):
-            return
-        # The image's own default command is `agent`, but a wrapper may add the role.
-        role = None
-    else:
-        words.remove(next(word for word in words if str(word) == role))
+    if runs_k3s and len(words) > 1 and str(words[1]) in flags().commands:
+        _, command, *arguments = words
+        yield OtherCommand(command, str(command), tuple(map(Argument, arguments)), Form.CONTAINER)
+        return
+    yield from _starts(container, image.text, words if runs_k3s else [image.text.stand_in(IMAGE_PROGRAM), *words])
+
+
+def _starts(container: Mapping, image: Text, words: list[Text]) -> Iterator[Start]:
+    """Yield what a container starts K3s with, unless its first argument is no role that is known."""
+    arguments = words[1:]
+    place = next((number for number, word in enumerate(arguments) if str(word) in _ROLES), None)
+    if place is None and arguments and not arguments[0].startswith("-"):
+        return
+    match = program.image(str(image))
     yield Start(
-        at=image.text,
-        role=role,
-        arguments=tuple(Argument(_expanded(word)) for word in words),
+        at=image,
+        # The image's own default command is `agent`, but a wrapper may add the role.
+        role=str(arguments[place]) if place is not None else None,
+        arguments=tuple(Argument(_expanded(word)) for number, word in enumerate(arguments) if number != place),
         form=Form.CONTAINER,
         variables=tuple(_variables(container)),
-        version=Version.parse(match["tag"] or ""),
-        release=release_of(image.text),
+        version=Version.parse((match["tag"] if match else None) or ""),
+        release=release_of(image),
         unseen=tuple(_unseen(container)),
         alone=True,
-        words=started,
+        words=tuple(map(_expanded, words)),
     )
 
 
+def _words(container: Mapping) -> list[Text]:
+    """Return the words that a container is started with."""
+    return [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
+
+
 def _scripted(container: Mapping) -> Iterator[File]:
-    words = [item.text for name in ("command", "args") for item in container.items(name) if isinstance(item, Scalar)]
+    words = _words(container)
     if len(words) >= 2 and program.is_shell(str(words[0])) and words[-2].startswith("-"):
         yield File(
             text=words[-1],

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.k3s.download import THE_INSTALLER, part_of_k3s, path_of
 from k3s_policy.model import Download
@@ -19,7 +19,7 @@ from k3s_policy.readers.script.printing import received
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
@@ -106,40 +106,40 @@ _NO_DOWNLOAD = frozenset(
 )  # fmt: skip
 
 
+_Given: TypeAlias = "tuple[str, Text | None, Text]"
+"""An option by its long name, with its value and where it stands; an operand has no name."""
+
+
 def fetched(call: Call) -> Fetched | None:
     """Read a command of curl or wget; None where it fetches nothing that is kept, as a poll does."""
-    is_curl = call.name == "curl"
-    urls: list[Text] = []
-    targets: list[str] = []
-    unverified: list[Text] = []
-    secrets: list[Text] = []
-    keeps_name = not is_curl
-    guarded = False
-    for name, value, at in _given(call, is_curl=is_curl):
-        if not name or name == "--url":
-            urls.append(at if value is None else value)
-        elif name in _NO_DOWNLOAD or (name == "--request" and str(value) not in ("GET", "None")):
-            return None
-        elif name in _UNVERIFIED:
-            unverified.append(at)
-        elif name in _TARGETS and value is not None:
-            keeps_name = False
-            targets.append(str(value))
-        elif name == "--remote-name":
-            keeps_name = True
-        elif value is not None:
-            secrets += _secrets(name, value)
-        guarded = guarded or name in ("--proto", "--proto-default")
-    if keeps_name:
-        targets += [path_of(str(url)).rpartition("/")[2] for url in urls]
-    redirects = (one for one in call.command.redirects if one.target is not None and one.operator in (">", ">|", ">>"))
-    targets += [str(one.target.text) for one in redirects if one.target is not None]
+    given = list(_given(call, is_curl=call.name == "curl"))
+    methods = {str(value) for name, value, _ in given if name == "--request" and value is not None}
+    if methods - {"GET"} or any(name in _NO_DOWNLOAD for name, _, _ in given):
+        return None
+    urls = tuple(at if value is None else value for name, value, at in given if name in ("", "--url"))
+    targets = list(_targets(call, given, urls))
     if "/dev/null" in targets:
         return None
-    kept = tuple(target for target in targets if target not in ("-", "/dev/stdout"))
     return Fetched(
-        call=call, urls=tuple(urls), targets=kept, unverified=tuple(unverified), secrets=tuple(secrets), guarded=guarded
+        call=call,
+        urls=urls,
+        targets=tuple(target for target in targets if target not in ("-", "/dev/stdout")),
+        unverified=tuple(at for name, _, at in given if name in _UNVERIFIED),
+        secrets=tuple(secret for name, value, _ in given if value is not None for secret in _secrets(name, value)),
+        guarded=any(name in ("--proto", "--proto-default") for name, _, _ in given),
     )
+
+
+def _targets(call: Call, given: Sequence[_Given], urls: Iterable[Text]) -> Iterator[str]:
+    """Yield the files that a command writes: those it names, those named as in the URL, those it is redirected to."""
+    named = [(name, value) for name, value, _ in given if name == "--remote-name" or (name in _TARGETS and value)]
+    yield from (str(value) for _, value in named if value is not None)
+    # wget names a file as the URL does unless told otherwise, curl where it is told to.
+    if named[-1][0] == "--remote-name" if named else call.name != "curl":
+        yield from (path_of(str(url)).rpartition("/")[2] for url in urls)
+    for one in call.command.redirects:
+        if one.target is not None and one.operator in (">", ">|", ">>"):
+            yield str(one.target.text)
 
 
 def _secrets(name: str, value: Text) -> Iterator[Text]:
@@ -150,7 +150,7 @@ def _secrets(name: str, value: Text) -> Iterator[Text]:
         yield secret
 
 
-def _given(call: Call, *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
+def _given(call: Call, *, is_curl: bool) -> Iterator[_Given]:
     """Yield each option by its long name, with its value and where it stands; an operand has no name."""
     words = deque(word.text for word in call.words[1:])
     while words:
@@ -169,7 +169,7 @@ def _given(call: Call, *, is_curl: bool) -> Iterator[tuple[str, Text | None, Tex
             yield "", None, word
 
 
-def _letters(word: Text, words: deque[Text], *, is_curl: bool) -> Iterator[tuple[str, Text | None, Text]]:
+def _letters(word: Text, words: deque[Text], *, is_curl: bool) -> Iterator[_Given]:
     """Yield the options of one word, `-sfLk`; the last may take the rest of the word, or the next one of `words`."""
     with_value = _CURL_VALUES if is_curl else _WGET_VALUES
     position = 1

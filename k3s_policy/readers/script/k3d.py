@@ -53,11 +53,17 @@ def created(call: Call) -> Iterator[Found]:
     if [str(word.text) for word in call.words[1:3]] != ["cluster", "create"]:
         return
     given = list(_options(call.words[3:]))
-    last = {option.name: option.value.text for option in given}
     for text in received(call):
         yield File(text=text, path="k3d.yaml")
+    plan = _plan(call, given)
+    if not any(option.name == "--config" for option in given) or plan.arguments or plan.labels or plan.variables:
+        yield from (node.start for node in nodes(plan))
+
+
+def _plan(call: Call, given: Sequence[_Option]) -> ClusterPlan:
+    last = {option.name: option.value.text for option in given}
     operands = [option.value for option in given if not option.name]
-    plan = ClusterPlan(
+    return ClusterPlan(
         path=source_of(call.words[2].text),
         at=call.words[2].text,
         name=operands[0].text if operands else None,
@@ -67,22 +73,17 @@ def created(call: Call) -> Iterator[Found]:
         arguments=tuple(_arguments(given)),
         labels=tuple(_filtered(option.value) for option in given if option.name == "--k3s-node-label"),
         variables=tuple(_filtered(option.value) for option in given if option.name == "--env"),
-        unseen=(
-            *(
-                Unseen(Input.ARGUMENTS, "a variable may add options", word.text)
-                for word in operands
-                if _may_be_several(word)
-            ),
-            *(
-                Unseen(Input.ARGUMENTS, "a config of k3d may say more", one.at)
-                for one in given
-                if one.name == "--config"
-            ),
-        ),
+        unseen=tuple(_unseen(given)),
         when=call.command.when,
     )
-    if "--config" not in last or plan.arguments or plan.labels or plan.variables:
-        yield from (node.start for node in nodes(plan))
+
+
+def _unseen(given: Iterable[_Option]) -> Iterator[Unseen]:
+    for option in given:
+        if not option.name and _may_be_several(option.value):
+            yield Unseen(Input.ARGUMENTS, "a variable may add options", option.at)
+        elif option.name == "--config":
+            yield Unseen(Input.ARGUMENTS, "a config of k3d may say more", option.at)
 
 
 def _may_be_several(word: Word) -> bool:

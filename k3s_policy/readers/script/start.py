@@ -260,9 +260,7 @@ def k3sup(call: Call) -> Iterator[Start]:
     if any(str(name) == "--skip-install" for name, _, _ in given):
         return  # it only fetches the kubeconfig
     values = [(str(name), value) for name, value, _ in given if value is not None]
-    releases = [value.text for name, value in values if name in ("--k3s-version", "--k3s-channel")]
-    versions = [version for version in (Version.parse(str(release)) for release in releases) if version is not None]
-    hidden = not versions and any(not release.known for release in releases)
+    version, unseen = _k3sup_version(values)
     joins = command == "join"
     at = call.words[1].text
     role = "agent" if joins and all(str(name) != "--server" for name, _, _ in given) else "server"
@@ -274,13 +272,23 @@ def k3sup(call: Call) -> Iterator[Start]:
         words=_installed_words(at, role, arguments),
         form=Form.INSTALLER,
         variables=tuple(_k3sup_variables(at, given)) if joins else (),
-        version=versions[-1] if versions else None,
+        version=version,
         release=_of_k3sup(call, values),
-        unseen=(Unseen(Input.VERSION, "the release is a variable"),) if hidden else (),
+        unseen=unseen,
         alone=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
         when=call.command.when,
     )
+
+
+def _k3sup_version(values: Iterable[tuple[str, Word]]) -> tuple[Version | None, tuple[Unseen, ...]]:
+    """Return the version that options name, the last one first; or say that a variable names it."""
+    releases = [value.text for name, value in values if name in ("--k3s-version", "--k3s-channel")]
+    versions = [version for release in releases if (version := Version.parse(str(release))) is not None]
+    if versions:
+        return versions[-1], ()
+    hidden = any(not release.known for release in releases)
+    return None, (Unseen(Input.VERSION, "the release is a variable"),) if hidden else ()
 
 
 def _of_k3sup(call: Call, values: Iterable[tuple[str, Word]]) -> Release | None:

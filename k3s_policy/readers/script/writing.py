@@ -173,26 +173,26 @@ def _gone_on(versions: list[_Version], path: str, output: Output, *, begun: bool
         yield from versions
         yield _version(path, output, extends=True, partial=True)
         return
-    same = next((one for one in reversed(versions) if set(one.when) == when), None)
-    before = next((one for one in reversed(versions) if set(one.when) < when), None)
-    within = [one for one in versions if set(one.when) > when]
-    apart = [one for one in versions if exclusive(one.when, output.when)]
-    beside = [one for one in versions if not any(one is other for other in (same, before, *within, *apart))]
+    same = any(set(one.when) == when for one in versions)
+    around = [one for one in versions if set(one.when) < when]
+    beside = any(_is_beside(one, output.when) for one in versions)
     for one in versions:
-        if one is same:
-            yield one.added(output, partial=bool(beside))
-        elif any(one is other for other in within):
-            yield one.added(output)
-        elif any(one is other for other in beside) or (one is before and same is None):
+        if set(one.when) >= when:
+            yield one.added(output, partial=beside and set(one.when) == when)
+        elif _is_beside(one, output.when) or (set(one.when) < when and not same):
             yield replace(one, partial=True)
         else:
             yield one
-    if same is not None:
-        return
-    if before is not None:
-        yield replace(before.added(output, partial=bool(beside) or not before.known), when=output.when)
-    elif not within:
-        yield _version(path, output, extends=not begun, partial=bool(beside))
+    if around and not same:
+        yield replace(around[-1].added(output, partial=beside or not around[-1].known), when=output.when)
+    elif not any(set(one.when) >= when for one in versions):
+        yield _version(path, output, extends=not begun, partial=beside)
+
+
+def _is_beside(version: _Version, when: When) -> bool:
+    """Whether branches may be taken together with those of a version, and neither hold the others."""
+    one, other = set(version.when), set(when)
+    return not (one <= other or other <= one or exclusive(version.when, when))
 
 
 def _file(version: _Version) -> File:
