@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.assemble.place import Wanted, folder_of
+from k3s_policy.assemble.place import Purpose, Wanted, folder_of
 from k3s_policy.formats.interpolate import filled_in
 from k3s_policy.model import INPUT_OF, Input, Unseen
 from k3s_policy.model.release import release_of, version_of
@@ -37,7 +37,7 @@ def given(
     if any(not text.known for text in _texts(start)):
         beside = files.get(_beside(folder, ".env"))
         if beside is None:
-            wanted.append(Wanted("environment", (_beside(folder, ".env"),)))
+            wanted.append(Wanted(Purpose.ENVIRONMENT, (_beside(folder, ".env"),)))
         else:
             values = {str(variable.name): variable.value for variable in beside.variables}
     named: list[Variable] = []
@@ -47,7 +47,7 @@ def given(
         if file is not None:
             named += file.variables
         else:
-            wanted.append(Wanted("environment", (_beside(folder, str(name)),)))
+            wanted.append(Wanted(Purpose.ENVIRONMENT, (_beside(folder, str(name)),)))
             unseen.append(Unseen(Input.ENVIRONMENT, f"{name} is not in the repository", name))
     unseen += _overridden(path, overrides, wanted)
     start = replace(start, unseen=(*start.unseen, *unseen))
@@ -70,7 +70,7 @@ def _overridden(path: str, overrides: Collection[str], wanted: list[Wanted]) -> 
     names = [f"{path[: match.start('suffix')]}.override.{suffix}" for suffix in ("yml", "yaml")]
     found = next((name for name in names if name in overrides), None)
     if found is None:
-        wanted.append(Wanted("override", tuple(names)))
+        wanted.append(Wanted(Purpose.OVERRIDE, tuple(names)))
         return
     for kind in INPUT_OF.values():
         yield Unseen(kind, f"{found.rpartition('/')[2]} may add to the service")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.assemble import declared, place
-from k3s_policy.assemble.place import Wanted
+from k3s_policy.assemble.place import Purpose, Wanted
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import root_of
 from k3s_policy.model import INPUT_OF, Agent, Form, Input, Invocation, Node, Server, Started, Unseen, lower
@@ -56,7 +56,7 @@ def started_nodes(
         if not configs and _looks_in_repository(launch, named):
             configs, evidence = place.configs_for(launch.path, named, loose, units)
             if named is not None and not configs:
-                wanted.append(Wanted("config", place.named_paths(named, launch.path)))
+                wanted.append(Wanted(Purpose.CONFIG, place.named_paths(named, launch.path)))
         taken.extend(configs)
         unseen = _unseen_config(launch.start, named, may_be_loose=bool(loose)) if not configs else ()
         nodes.append(_started_node(launch, configs, (evidence,) if configs else (), unseen, scope))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.k3s.places import CONFIG, environment_place, root_of, unit_place
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigSet",
     "PlacedFiles",
+    "Purpose",
     "Wanted",
     "config_sets",
     "configs_for",
@@ -40,18 +42,27 @@ __all__ = [
 ]
 
 
+class Purpose(Enum):
+    """What a file is wanted for, which decides how it is read."""
+
+    CONFIG = "config"
+    """K3s reads it as its config."""
+    ENVIRONMENT = "environment"
+    """systemd or compose reads it for variables."""
+    PLACED = "placed"
+    """It is put where the host has another name for it: read as what it is there."""
+    OVERRIDE = "override"
+    """Compose adds it to another file; it is only asked whether it is there."""
+
+
 class Wanted(NamedTuple):
     """A file that a unit or a command names."""
 
-    kind: str
-    """`config`, `environment` or `registries`: how K3s or systemd would read it; `placed` by what it becomes.
-
-    `override` of compose is not read.
-    """
+    purpose: Purpose
     paths: tuple[str, ...]
     """Where in the repository it may lie, likeliest first."""
     target: str = ""
-    """Of a file that is `placed`, where the host has it: read as what it is there."""
+    """Of a file that is placed, where the host has it."""
 
 
 class PlacedFiles(NamedTuple):

@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from k3s_policy.assemble.place import PlacedFiles, Wanted, folder_of, same_file
+from k3s_policy.assemble.place import PlacedFiles, Purpose, Wanted, folder_of, same_file
 from k3s_policy.formats.template import without_suffix
 from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs, configures, of_path, root_of
 from k3s_policy.model import Input, Unseen
@@ -62,7 +62,7 @@ def _wanted(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wan
     if command.folder:
         yield from _wanted_below(command, found)
     elif not found and (paths := tuple(_paths(command))):
-        yield Wanted("placed", paths, command.path)
+        yield Wanted(Purpose.PLACED, paths, command.path)
 
 
 def _wanted_below(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
@@ -70,7 +70,7 @@ def _wanted_below(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterat
     for path in (CONFIG, REGISTRIES):
         if path.startswith(f"{command.path.rstrip('/')}/") and all(place != path for _, place in found):
             below = path[len(command.path.rstrip("/")) + 1 :]
-            yield Wanted("placed", tuple(posixpath.join(folder, below) for folder in _paths(command)), path)
+            yield Wanted(Purpose.PLACED, tuple(posixpath.join(folder, below) for folder in _paths(command)), path)
 
 
 def _that_count(commands: Iterable[Placed]) -> list[Placed]:

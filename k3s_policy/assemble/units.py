@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.assemble import place
 from k3s_policy.assemble.nodes import Launch
-from k3s_policy.assemble.place import Wanted
+from k3s_policy.assemble.place import Purpose, Wanted
 from k3s_policy.formats import systemd
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s, is_shell
@@ -69,7 +69,7 @@ class _Search:
         named = place.environment_files(name, self._path, self._files)
         self.found.extend(named)
         if not named:
-            self._wanted.append(Wanted("environment", place.named_paths(name, self._path)))
+            self._wanted.append(Wanted(Purpose.ENVIRONMENT, place.named_paths(name, self._path)))
         return named
 
 

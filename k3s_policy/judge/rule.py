@@ -120,8 +120,7 @@ def rule(  # noqa: PLR0913  one for each thing that is said of a rule
 @cache
 def names() -> tuple[str, ...]:
     """Return the names of all rules, in their order."""
-    files = (name for name in os.listdir(_FOLDER) if name.endswith(".py") and not name.startswith("_"))
-    return tuple(sorted(name.removesuffix(".py").replace("_", "-") for name in files))
+    return tuple(sorted(_files()))
 
 
 def load(name: str) -> Rule:
@@ -156,11 +155,19 @@ def load_for(wanted: Iterable[str], subjects: Iterable[object]) -> list[Rule]:
     CheckFailedError where a check does not say as it has to whom it judges.
     """
     there = head.present(subjects)
-    return [load(name) for name in wanted if head.read(name, _file(name)).may_speak(there)]
+    return [load(name) for name in wanted if head.read(name, _files()[name]).may_speak(there)]
 
 
-def _file(name: str) -> str:
-    return os.path.join(_FOLDER, f"{name.replace('-', '_')}.py")
+@cache
+def _files() -> dict[str, str]:
+    """Return the module of each rule, by its name; a rule of several modules is a folder."""
+    found = {}
+    for module in os.listdir(_FOLDER):
+        if not module.startswith("_"):
+            name, suffix = os.path.splitext(module)
+            file = module if suffix else os.path.join(module, "__init__.py")
+            found[name.replace("_", "-")] = os.path.join(_FOLDER, file)
+    return found
 
 
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "checks")
