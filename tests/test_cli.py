@@ -108,6 +108,52 @@ def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+# --- as a module ----------------------------------------------------------------------------------------
+
+
+def as_module(*arguments: str, folder: Path, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[bytes]:
+    """Run the package by its name, as a process of its own."""
+    return subprocess.run(
+        [sys.executable, *options, "-m", "k3s_policy", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("--help",), 0), (("scan", "clean.yaml"), 0), (("scan",), 1), (("scan", "missing.yaml"), 2), (("unknown",), 2)],
+)
+def test_the_module_does_what_the_command_does(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+    write(tmp_path, {"clean.yaml": CLEAN, CONFIG: OPEN_MODE})
+    ran = as_module(*arguments, folder=tmp_path)
+    command = process(*arguments, folder=tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (command.returncode, command.stdout, command.stderr)
+    assert ran.returncode == code
+
+
+def test_the_module_is_called_as_the_command_is(tmp_path: Path) -> None:
+    assert as_module("--help", folder=tmp_path).stdout.startswith(b"usage: k3s-policy ")
+    assert b"__main__" not in as_module("scan", "--unknown", folder=tmp_path).stderr
+
+
+OURS = ("argparse", "hashlib", "json", "pathspec", "ruamel", "tree_sitter")
+
+
+@pytest.mark.parametrize(("options", "modules"), [((), OURS), (("-P",), (*OURS, *sys.stdlib_module_names))])
+def test_the_module_takes_no_module_of_the_current_folder(
+    tmp_path: Path, options: tuple[str, ...], modules: tuple[str, ...]
+) -> None:
+    write(tmp_path, {f"{name}.py": "import os\nos.write(2, b'run')\n" for name in modules})
+    write(tmp_path, {CONFIG: OPEN_MODE, "install.sh": FLOATING})
+    arguments = ("scan", "--output", "report.sarif", "--profile", "strict")
+    ran = as_module(*arguments, folder=tmp_path, options=options)
+    assert (ran.returncode, ran.stderr) == (1, b"")
+
+
 # --- exit codes ---------------------------------------------------------------------------------------
 
 
