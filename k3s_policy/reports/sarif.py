@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from k3s_policy.address import ADDRESS
 from k3s_policy.model.finding import Severity
 from k3s_policy.model.masking import masked, secrets_of
 from k3s_policy.reports.frame import visible
@@ -82,7 +83,7 @@ def _driver(report: Report) -> Json:
     return _without_empty(
         {
             "name": "k3s-policy",
-            "informationUri": "https://github.com/k3s-policy/k3s-policy",
+            "informationUri": ADDRESS,
             "version": version,
             "semanticVersion": version if re.fullmatch(r"\d+\.\d+\.\d+", version) else "",
             "rules": [_rule(card) for card in report.rules],
