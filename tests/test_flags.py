@@ -6,15 +6,18 @@ import json
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
 from k3s_policy.k3s import data
-from k3s_policy.k3s.flags import Command, Flag, Flags, Kind, RemovedValue, flags
+from k3s_policy.k3s.flags import Command, Flag, Flags, Kind, RemovedValue, _may_be_near, flags
 from k3s_policy.k3s.version import LATEST, Version, has_come
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONFORMANCE = Path(__file__).parent / "conformance"
 SCHEMA = data.schema("k3s-config")
@@ -491,6 +494,21 @@ def test_nearest_finds_back_each_name_with_a_slip() -> None:
         for slip in (flag.name[:middle] + flag.name[middle + 1 :], flag.name[:middle] + "x" + flag.name[middle:]):
             if flags().get(slip) is None:
                 assert flags().nearest(slip) == flag.name, slip
+
+
+def test_no_slip_is_passed_over_before_its_letters_are_counted() -> None:
+    def slips(name: str) -> Iterator[str]:
+        for at in range(len(name) + 1):
+            yield from (name[:at] + letter + name[at:] for letter in "a3-")
+            yield from (name[:at] + letter + name[at + 1 :] for letter in "a3-")
+            yield name[:at] + name[at + 1 :]
+            yield name[:at] + name[at : at + 2][::-1] + name[at + 2 :]
+
+    for flag in flags():
+        once = list(slips(flag.name))
+        twice = [again for slip in once[::29] for again in slips(slip)]
+        for count, found in ((1, once), (2, twice)):
+            assert all(_may_be_near(slip, flag.name, count) and _may_be_near(flag.name, slip, count) for slip in found)
 
 
 def test_hyphenated_names_are_for_finding_files() -> None:

@@ -12,7 +12,7 @@ so many fields takes five times as long to make.
 from __future__ import annotations
 
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k3s_policy.k3s import data
@@ -266,7 +266,7 @@ class Flags:
         if len(tails) == 1:
             return tails[0]
         allowed = 0 if len(wanted) < 4 else 1 if len(wanted) < 12 else 2
-        near = (flag for flag in known if abs(len(flag.name) - len(wanted)) <= allowed)
+        near = (flag for flag in known if _may_be_near(wanted, flag.name, allowed))
         candidates = ((_distance(wanted, flag.name, allowed), flag.hidden, flag.name) for flag in near)
         distance, _, nearest = min(candidates, default=(allowed + 1, False, ""))
         return nearest if distance <= allowed else None
@@ -424,13 +424,27 @@ def _command(name: str, content: Mapping[str, Any]) -> Command:
     )
 
 
+def _may_be_near(one: str, other: str, enough: int) -> bool:
+    """Whether so few slips may make one name of the other: each adds one letter at most that the other lacks.
+
+    Most names fail here, which spares counting: a file of thousands of unknown keys is compared with every flag.
+    """
+    if abs(len(one) - len(other)) > enough:
+        return False
+    letters, others = _letters(one), _letters(other)
+    return len(letters - others) <= enough and len(others - letters) <= enough
+
+
+@lru_cache(maxsize=1024)
+def _letters(name: str) -> frozenset[str]:
+    return frozenset(name)
+
+
 def _distance(one: str, other: str, enough: int) -> int:
     """Count the letters to insert, drop, change or swap to get from one name to the other.
 
     Counts no further than `enough + 1`.
     """
-    if abs(len(one) - len(other)) > enough:
-        return enough + 1
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, start=1):
