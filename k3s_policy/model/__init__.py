@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.formats.template import default_of, fills_in
@@ -233,7 +234,18 @@ class Invocation:
 
     def all(self, *names: str) -> tuple[Setting, ...]:
         """Return the settings of some flags, weakest first."""
+        given = [self._by_flag[name] for name in dict.fromkeys(names) if name in self._by_flag]
+        if len(given) < 2:
+            return given[0] if given else ()
         return tuple(setting for setting in self.settings if setting.flag.name in names)
+
+    @cached_property
+    def _by_flag(self) -> Mapping[str, tuple[Setting, ...]]:
+        """The settings of each flag, looked up since rules ask of each of thousands for the few beside it."""
+        collected: dict[str, list[Setting]] = {}
+        for setting in self.settings:
+            collected.setdefault(setting.flag.name, []).append(setting)
+        return {name: tuple(settings) for name, settings in collected.items()}
 
     def last(self, name: str, beside: When = ALWAYS) -> Setting | None:
         """Return the setting of a flag that wins, of those that can hold together with `beside`."""
