@@ -264,6 +264,28 @@ def test_a_key_that_is_no_scalar_has_a_place_all_the_same() -> None:
     assert (str(key), key.text.span.line, key.text.span.column) == ("", 1, 3)
 
 
+@pytest.mark.parametrize(
+    ("content", "merged"),
+    [
+        ("a: &a {k: 1}\nb: {<<: *a, l: 2}", [("k", "1"), ("l", "2")]),
+        ("a: &a {k: 1}\nb: {<<: *a, k: 2}", [("k", "2")]),
+        ("a: &a {k: 1}\nb: &b {k: 2, l: 2}\nc: {<<: [*a, *b], m: 3}", [("l", "2"), ("k", "1"), ("m", "3")]),
+        ("a: &a {k: 1, l: 1}\nb: &b {<<: *a, l: 2}\nc: {<<: [*b, *a]}", [("k", "1"), ("l", "2")]),
+        ("a: &a {k: 1, k: 2}\nb: {<<: *a, <<: *a}", [("k", "1"), ("k", "2")]),
+        ("a: &a {k: 1}\nb: {'<<': *a}", [("<<", "")]),
+        ("a: {<<: text, k: 1}", [("k", "1")]),
+    ],
+)
+def test_merge_keys_bring_what_is_not_named(content: str, merged: list[tuple[str, str]]) -> None:
+    root = _read(content).root
+    assert isinstance(root, Mapping)
+    last = root.entries[-1].value
+    assert isinstance(last, Mapping)
+    assert [
+        (str(key), str(value) if isinstance(value, Scalar) else "") for key, value in last.merged().entries
+    ] == merged
+
+
 def test_plain_scalars_with_colons_in_brackets() -> None:
     root = _read("tls-san: [fd00::1, https://m:5000]\n").root
     assert isinstance(root, Mapping)

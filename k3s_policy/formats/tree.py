@@ -85,18 +85,29 @@ class Mapping:
 
         K3s drops merge keys at the top of its configuration; compose, Ansible and pipelines follow them.
         """
-        if not any(str(key) == "<<" and key.plain for key, _ in self.entries):
+        if not any(map(_merges, self.entries)):
             return self
-        own = [entry for entry in self.entries if str(entry.key) != "<<" or not entry.key.plain]
-        named = {str(entry.key) for entry in own}
-        for key, value in self.entries:
-            if str(key) == "<<" and key.plain:
-                for source in value.items if isinstance(value, Sequence) else (value,):
-                    brought = source.merged().entries if isinstance(source, Mapping) else ()
-                    added = [entry for entry in brought if str(entry.key) not in named]
-                    own = [*added, *own]
-                    named.update(str(entry.key) for entry in added)
-        return Mapping(tuple(own), self.written, self.tag)
+        brought: list[list[Entry]] = []
+        named: set[str] = set()
+        seen: set[int] = set()
+        waiting: list[Node] = [self]
+        while waiting:
+            mapping = waiting.pop()
+            # What is met again brings nothing new, and aliases of aliases multiply.
+            if not isinstance(mapping, Mapping) or id(mapping) in seen:
+                continue
+            seen.add(id(mapping))
+            added = [entry for entry in mapping.entries if not _merges(entry) and str(entry.key) not in named]
+            named.update(str(entry.key) for entry in added)
+            brought.append(added)
+            for _, value in reversed([entry for entry in mapping.entries if _merges(entry)]):
+                waiting.extend(reversed(value.items) if isinstance(value, Sequence) else (value,))
+        return Mapping(tuple(entry for added in reversed(brought) for entry in added), self.written, self.tag)
+
+
+def _merges(entry: Entry) -> bool:
+    """Whether an entry is a merge key with what it brings along."""
+    return str(entry.key) == "<<" and entry.key.plain
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping
