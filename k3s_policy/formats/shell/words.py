@@ -49,6 +49,7 @@ HERE_DOCUMENT = re.compile(r"""<<(-?)[ \t]*((?:\\.|'[^'\n]*'|"[^"\n]*"|[^ \t\r\n
 """A here-document's operator with its delimiter; group 1 asks for leading tabs to be removed."""
 
 _PLAIN = re.compile(r"""(?:[^ \t\r\n;&|()<>\\'"`$]|\r(?!\n))+""")
+_UNQUOTED = re.compile(r"""(?:[^ \t\r\n\\'"`$]|\r(?!\n))+""")
 _BACKQUOTED = re.compile(r"`(?:[^`\\]|\\.)*`", re.DOTALL)
 _ANSI_C = re.compile(r"\$'(?:[^'\\]|\\.)*'", re.DOTALL)
 _PARAMETER = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-])")
@@ -394,7 +395,8 @@ def split_words(text: Text) -> list[Text] | None:
             continue
         start = at
         while at < len(shape) and not BLANKS.match(shape, at):
-            at = past(shape, at) if shape[at] in "\\'\"`$" else at + 1
+            plain = _UNQUOTED.match(shape, at)
+            at = plain.end() if plain else past(shape, at)
             if at == OPEN:
                 return None
         found = pieces(text[start:at])

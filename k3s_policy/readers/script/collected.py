@@ -13,9 +13,9 @@ from k3s_policy.model.fragment import LooseOptions
 from k3s_policy.model.lower import Argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from k3s_policy.formats.shell import Script
+    from k3s_policy.formats.shell import Assignment, Script
     from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Text
 
@@ -31,15 +31,36 @@ def collected(script: Script) -> Collected:
 
 
 def _entries(script: Script) -> Iterator[tuple[Text, Fragment]]:
-    for assignment in script.assignments:
+    for assignment, following in _with_the_next(script.assignments):
         value = assignment.value
         if not value:
             continue
         name = str(assignment.name)
         if _CREDENTIAL_NAME.match(name) or _FULL_TOKEN.match(str(value)):
             yield value, Credential(name, assignment.name, value, Form.VARIABLE)
-        elif "--" in str(value):
+        # Options that are added to line by line are judged as they are in the end, and not again for each line.
+        elif "--" in str(value) and not (following and _goes_on_in(assignment, following)):
             words = split_words(value) or []
             if any(TELLING_OPTION.match(str(word)) for word in words):
                 arguments = tuple(Argument(word, assignment.when) for word in words)
                 yield value, LooseOptions(assignment.name, arguments)
+
+
+def _with_the_next(assignments: Sequence[Assignment]) -> Iterator[tuple[Assignment, Assignment | None]]:
+    """Yield each assignment with the next one of the same variable."""
+    following: dict[str, Assignment] = {}
+    pairs = []
+    for assignment in reversed(assignments):
+        name = str(assignment.name)
+        pairs.append((assignment, following.get(name)))
+        following[name] = assignment
+    yield from reversed(pairs)
+
+
+def _goes_on_in(earlier: Assignment, later: Assignment) -> bool:
+    """Whether a value is a part of a later one that holds nowhere else."""
+    own, whole = earlier.value.runs, later.value.runs
+    if later.when != earlier.when or own[0] not in whole:
+        return False
+    start = whole.index(own[0])
+    return whole[start : start + len(own)] == own
