@@ -31,12 +31,12 @@ class Language(NamedTuple):
 
 
 _HASH = pattern(r"#[^\n]*")
-_SLASHES = pattern(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_SLASHES = pattern(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 
 LANGUAGES = {
     "terraform": Language(
         pattern(r'(?P<quote>")|<<(?P<indent>-?)(?P<word>\w+)[^\n]*\n'),
-        pattern(r"#[^\n]*|//[^\n]*|/\*.*?\*/", re.DOTALL),
+        pattern(r"#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL),
         filling="${",
     ),
     "python": Language(

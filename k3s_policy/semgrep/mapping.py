@@ -22,6 +22,8 @@ _PLAIN = pattern(r"(?:true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?)$")
 _STRING = pattern(r"""["'][^"'\\]*["']$""")
 _LIST = pattern(r"\[.*\]$", re.DOTALL)
 _SIGN = pattern(r"(?<=\s)(?:#|//|/\*)")
+_BLANKS = pattern(r"\s*")
+_CONDITIONAL = ("?", ":")
 _SPACE = pattern(r"(?:\s|//[^\n]*|#[^\n]*|,)*")
 
 
@@ -69,23 +71,35 @@ def _entries(source: Source, start: int, end: int, language: Language) -> Iterat
 
 def _value_end(content: str, position: int, end: int, language: Language) -> int:
     depth = 0
+    before = ""
     while position < end:
         comment = language.comment.match(content, position, end)
         if comment is not None:
             position = comment.end()
             continue
         character = content[position]
-        if character == '"':
-            position = _string_end(content, position, end)
+        if character == "\n" and not depth:
+            following = _after_blanks(content, position, end)
+            # An expression goes on in the next line, as `? :` may.
+            if before not in _CONDITIONAL and content[following : min(following + 1, end)] not in _CONDITIONAL:
+                return position
+            position = following
             continue
+        if character == "," and not depth:
+            return position
         if character in "([{":
             depth += 1
         elif character in ")]}":
             depth -= 1
-        elif not depth and (character == "," or (character == "\n" and not _goes_on(content, position, end))):
-            return position
-        position += 1
+        if not character.isspace():
+            before = character
+        position = _string_end(content, position, end) if character == '"' else position + 1
     return end
+
+
+def _after_blanks(content: str, position: int, end: int) -> int:
+    blanks = _BLANKS.match(content, position, end)
+    return blanks.end() if blanks else position
 
 
 def _string_end(content: str, position: int, end: int) -> int:
@@ -103,12 +117,6 @@ def _string_end(content: str, position: int, end: int) -> int:
             return position + 1
         position += 1
     return end
-
-
-def _goes_on(content: str, position: int, end: int) -> bool:
-    """Whether an expression goes on in the next line, as `? :` may."""
-    before = content[:position].rstrip()[-1:]
-    return before in "?:" or content[position:end].lstrip()[:1] in ("?", ":")
 
 
 def _value(source: Source, entry: _Entry, language: Language) -> Text | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from k3s_policy.semgrep.language import Language
     from k3s_policy.semgrep.literal import Group
     from k3s_policy.semgrep.process import Match
-    from k3s_policy.text import Span
+    from k3s_policy.text import Source
 
 __all__ = ["READINGS", "fragments"]
 
@@ -50,8 +50,8 @@ _ENDPOINT = pattern(r"(?i)endpoint$")
 
 
 def fragments(matches: Sequence[Match]) -> Iterator[Fragment]:
-    """Yield what the matches of one file point at; a text that several patterns match is read once."""
-    done = _Read()
+    """Yield what the matches of one file point at, one at least; a text that several patterns match is read once."""
+    done = _Read(matches[0].source)
     for reading, read in READINGS.items():
         # A stretch that holds another goes first.
         wanted = sorted(
@@ -79,15 +79,17 @@ def _hedged(fragment: Fragment) -> Fragment:
 class _Read:
     """The texts of one file that were read."""
 
-    def __init__(self) -> None:
-        self._spans: list[Span] = []
+    def __init__(self, source: Source) -> None:
+        self._characters = bytearray(len(source.content))
+        """1 for each character that was read."""
 
     def anew(self, *texts: Text) -> bool:
         """Whether none of some texts was read before; from now on they are."""
         spans = [text.span for text in texts]
-        if any(one.overlaps(span) for one in self._spans for span in spans):
+        if any(self._characters.find(1, span.start, span.end) >= 0 for span in spans):
             return False
-        self._spans += spans
+        for span in spans:
+            self._characters[span.start : span.end] = b"\1" * (span.end - span.start)
         return True
 
 
