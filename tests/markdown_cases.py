@@ -14,12 +14,23 @@ Each heading of the second level starts a case: prose tells the fact about K3s, 
 
 A fence with `path=` is a file; the words `crlf`, `bom` and `unterminated` behind the path write it with carriage
 returns, with a byte-order mark, and without its last line break. A fence `options` is `.k3s-policy.yaml`. What is
-expected stands in a fence `findings` or `settings`; `…` at the end of a line stands for the rest of it.
+expected stands in a fence `findings` or `settings`.
 
 A line of `findings` is `path:line:column-end_column severity message`, or `line:column-end_line:end_column` where it
 goes over several lines. A severity is written `high/medium` where the confidence (the second word) is not high.
-Below it, indented, may stand `related path:line:column message`. A line of another rule than the page's starts with
-its name in brackets, and has that rule judge the case too.
+A line of another rule than the page's starts with its name in brackets, and has that rule judge the case too.
+`…` at the end of a message stands for the rest of it.
+
+Below it, indented, follow `help TEXT`, once for each line of the help, and `related path:line:column message` for each
+of its related places. A page has to say every help at least once, and may leave it out elsewhere. Related places are
+never left out, and a help is never abbreviated.
+
+    etc/rancher/k3s/config.yaml:1:9-25 high/medium K3s does not join: without a port this is 443…
+        help add the port: :6443
+        related hosts/one/etc/rancher/k3s/config.yaml:2:1 this host has the address…
+
+`UPDATE_CASES=1 pytest tests/test_checks.py` writes the messages and helps of what is found into the pages, and never
+where it is found, by which rule, or how grave it is: see `finding_lines.py`.
 
 `xfail: reason` at the end of a heading says that the case is known to fail.
 """
@@ -35,10 +46,8 @@ from k3s_policy.assemble import Scope, assemble
 from k3s_policy.assemble.options import Options, parse
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
-from k3s_policy.model.finding import Confidence
 from k3s_policy.model.fragment import Chart, Registries, Upgrade
 from k3s_policy.readers import door
-from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
@@ -46,22 +55,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from k3s_policy.model import Setting, Unrecognised
-    from k3s_policy.model.finding import Finding
     from k3s_policy.model.fragment import Fragment, Judged
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 
-__all__ = [
-    "Case",
-    "Fence",
-    "actual_findings",
-    "actual_settings",
-    "cases",
-    "difference",
-    "fences",
-    "settings_of",
-    "titles",
-]
+__all__ = ["ELLIPSIS", "Case", "Fence", "actual_settings", "cases", "difference", "fences", "settings_of", "titles"]
 
 ELLIPSIS = "…"
 _OPENING = re.compile(r"(?P<ticks>`{3,})(?P<info>[^`]*)$")
@@ -75,6 +73,8 @@ class Fence(NamedTuple):
 
     words: tuple[str, ...]
     content: str
+    line: int
+    """The line of the text at which its content begins, counted from 1."""
 
     @property
     def language(self) -> str:
@@ -98,6 +98,8 @@ class Case:
     version: Version | None
     expected: str
     """The content of the fence `findings` or `settings`."""
+    expected_line: int
+    """The line of the page at which that begins."""
     kind: str
     xfail: str | None
 
@@ -109,19 +111,19 @@ class Case:
 
 def fences(markdown: str) -> Iterator[Fence]:
     """Yield the fenced blocks of a page."""
-    lines = iter(markdown.split("\n"))
-    for line in lines:
+    lines = iter(enumerate(markdown.split("\n"), 1))
+    for number, line in lines:
         opening = _OPENING.match(line)
         if opening is None:
             continue
         content = []
-        for inner in lines:
+        for _, inner in lines:
             if inner.startswith(opening["ticks"]) and not inner.strip("`"):
                 break
             content.append(inner)
         else:
             raise ValueError(f"a fence is never closed: {line}")
-        yield Fence(tuple(opening["info"].split()), "".join(f"{inner}\n" for inner in content))
+        yield Fence(tuple(opening["info"].split()), "".join(f"{inner}\n" for inner in content), number + 1)
 
 
 def titles(page: Path) -> list[str]:
@@ -166,6 +168,7 @@ def _case(page: str, title: str, body: str, line: int) -> Case:
         options=_options(blocks),
         version=_known_version(version["version"]) if version else None,
         expected=expected[0].content,
+        expected_line=line + expected[0].line,
         kind=expected[0].language,
         xfail=xfail["reason"] if xfail else None,
     )
@@ -197,61 +200,11 @@ def _known_version(text: str) -> Version:
     return version
 
 
-# --- findings ---------------------------------------------------------------------------------------
-
-
-def actual_findings(case: Case) -> list[str]:
-    """Judge a case by its page's rule, and those its expected findings name; return lines as they are written."""
-    rules = (case.page, *case.other_rules)
-    report = examine(case.sources, Policy(rules), Scope(case.options, case.version))
-    return [line for finding in report.findings for line in _finding_lines(finding, case.page)]
-
-
-def _finding_lines(finding: Finding, rule: str) -> Iterator[str]:
-    span = finding.span
-    end = f"{span.end_column}" if span.line == span.end_line else f"{span.end_line}:{span.end_column}"
-    prefix = "" if finding.rule == rule else f"[{finding.rule}] "
-    weight = finding.severity.word
-    if finding.confidence is not Confidence.HIGH:
-        weight = f"{weight}/{finding.confidence.word}"
-    yield f"{prefix}{span.source.path}:{span.line}:{span.column}-{end} {weight} {finding.message}"
-    for related in finding.related:
-        place = related.span
-        yield f"    related {place.source.path}:{place.line}:{place.column} {related.message}"
-
-
-def difference(expected: str, actual: Sequence[str]) -> str:
-    """Return what is not as expected, in the notation of the pages; empty where all is.
-
-    A line ending in `…` is met by any line that goes on from there. Related places count only where the case
-    names some for that finding.
-    """
-    wanted = [line for line in expected.split("\n") if line.strip()]
-    groups, wanted_groups = _grouped(actual), _grouped(wanted)
-    shown: list[str] = []
-    for position, group in enumerate(groups):
-        model = wanted_groups[position] if position < len(wanted_groups) else group
-        lines = group if len(model) > 1 else group[:1]
-        shown.extend(
-            model[number] if number < len(model) and _meets(model[number], line) else line
-            for number, line in enumerate(lines)
-        )
-    return "" if shown == wanted else "\n".join(line.rstrip("\n") for line in ndiff(wanted, shown) if line[0] != "?")
-
-
-def _grouped(lines: Sequence[str]) -> list[list[str]]:
-    """Put the indented lines together with the line they belong to."""
-    groups: list[list[str]] = []
-    for line in lines:
-        if line.startswith("    related ") and groups:
-            groups[-1].append(line)
-        else:
-            groups.append([line])
-    return groups
-
-
-def _meets(wanted: str, line: str) -> bool:
-    return line.startswith(wanted.removesuffix(ELLIPSIS)) if wanted.endswith(ELLIPSIS) else line == wanted
+def difference(expected: Sequence[str], actual: Sequence[str]) -> str:
+    """Return how two lists of lines differ, marked with - and +; empty where they are the same."""
+    if expected == actual:
+        return ""
+    return "\n".join(line.rstrip("\n") for line in ndiff(expected, actual) if line[0] != "?")
 
 
 # --- settings ---------------------------------------------------------------------------------------

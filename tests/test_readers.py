@@ -1,4 +1,7 @@
-"""What readers and lowering make of files, by the cases of `tests/readers/<format>.md`."""
+"""What readers and lowering make of files, by the cases of `tests/readers/<format>.md`.
+
+`pytest tests/test_readers.py -k "FORMAT:"` runs the cases of one reader.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def searched() -> dict[str, list[str]]:
 @pytest.mark.parametrize("case", _parameters())
 def test_settings_of_a_case(case: Case, request: pytest.FixtureRequest) -> None:
     own = request.getfixturevalue("searched")[case.title] if case.page == SEARCHED else actual_settings(case)
-    different = difference(case.expected, own)
+    different = difference(case.expected.splitlines(), own)
     assert not different, f"\n{case.page}.md:{case.line}: {case.title} (- expected, + found)\n{different}"
 
 

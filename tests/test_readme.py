@@ -133,7 +133,7 @@ def test_every_option_named_anywhere_exists() -> None:
     assert {word for line in used for word in re.findall(r"--[a-z0-9-]+", line)} <= known
 
 
-@pytest.mark.parametrize("end", ["/k3s-policy scan examples/", "/python -m pytest"])
+@pytest.mark.parametrize("end", ["/k3s-policy scan examples/", "/python -m pytest -n logical"])
 def test_one_line_sets_up_and_runs(end: str) -> None:
     # `.ci/run` takes the lines out of the README by these ends, and runs them in a clone.
     (line,) = [line for line in "".join(fences("bash")).splitlines() if line.endswith(end)]
