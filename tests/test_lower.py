@@ -19,12 +19,14 @@ from k3s_policy.model.fragment import ConfigFile, Start
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import door
 from k3s_policy.text import Source
+from k3s_policy.text.branch import ALWAYS, Branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.model.fragment import Fragment, Judged
     from k3s_policy.text import Text
+    from k3s_policy.text.branch import When
 
 Case = dict[str, Any]
 
@@ -158,6 +160,35 @@ def test_replaced_entries_are_told() -> None:
         assert isinstance(fragment, ConfigFile)
         files.append(fragment.entries)
     assert [(str(entry.key), str(entry.value)) for entry in lower.replaced(files)] == [("token", "a")]
+
+
+ARM, OTHER = (Branch("install.sh", 0, 0),), (Branch("install.sh", 0, 1),)
+of_branches = pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [(ALWAYS, ALWAYS, True), (ARM, ARM, True), (ARM, ALWAYS, True), (ALWAYS, ARM, False), (ARM, OTHER, False)],
+)
+
+
+@of_branches
+def test_an_entry_replaces_what_is_in_its_own_branches(before: When, after: When, *, lost: bool) -> None:
+    (fragment,) = door.read(door.of_source(Source("etc/rancher/k3s/config.yaml", "token: a\n")))
+    assert isinstance(fragment, ConfigFile)
+    (entry,) = fragment.entries
+    first, second = entry._replace(when=before), entry._replace(when=after)
+    assert lower.replaced([[first], [second]]) == ([first] if lost else [])
+    settings = lower.from_config([[first], [second]], "server", flags()).settings
+    assert [setting.when for setting in settings] == ([after] if lost else [before, after])
+
+
+@of_branches
+def test_an_empty_variable_takes_back_what_is_in_its_own_branches(before: When, after: When, *, lost: bool) -> None:
+    name = _text("K3S_SELINUX")
+    variables = [
+        Variable(name, _text("true"), Form.COMMAND, before),
+        Variable(name, _text(""), Form.COMMAND, after),
+    ]
+    settings = lower.from_environment(variables, "server", flags()).settings
+    assert [setting.when for setting in settings] == ([] if lost else [before])
 
 
 @pytest.mark.parametrize(
