@@ -39,12 +39,10 @@ class Line(NamedTuple):
         return f"{self.place}{self.words}"
 
     def meets(self, expected: str) -> bool:
-        """Whether it is the line that is expected, or goes on from there."""
-        return (
-            str(self).startswith(expected.removesuffix(ELLIPSIS))
-            if expected.endswith(ELLIPSIS)
-            else str(self) == expected
-        )
+        """Whether it is the line that is expected, or goes on from there; `…` alone is no message."""
+        if expected.endswith(ELLIPSIS) and expected != f"{self.place}{ELLIPSIS}":
+            return str(self).startswith(expected.removesuffix(ELLIPSIS))
+        return str(self) == expected
 
     def as_expected(self, expected: str | None) -> str:
         """Return the line that is expected where this one meets it, and else this one."""

@@ -19,7 +19,7 @@ expected stands in a fence `findings` or `settings`.
 A line of `findings` is `path:line:column-end_column severity message`, or `line:column-end_line:end_column` where it
 goes over several lines. A severity is written `high/medium` where the confidence (the second word) is not high.
 A line of another rule than the page's starts with its name in brackets, and has that rule judge the case too.
-`…` at the end of a message stands for the rest of it.
+`…` at the end of a message stands for the rest of it, and not for all of it.
 
 Below it, indented, follow `help TEXT`, once for each line of the help, and `related path:line:column message` for each
 of its related places. A page has to say every help at least once, and may leave it out elsewhere. Related places are
