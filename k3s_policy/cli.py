@@ -175,7 +175,7 @@ _RELEASE = "the K3s release that runs, for instance v1.33.4+k3s1 (default: the n
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from k3s_policy.run import tool_version  # noqa: PLC0415  the pipeline is not needed to parse arguments
+        from k3s_policy.run import tool_version  # the pipeline is not needed to parse arguments
 
         sys.stdout.write(f"k3s-policy {tool_version()}\n")
         parser.exit()
@@ -185,7 +185,7 @@ class _Version(argparse.Action):
 
 
 def _scan(options: argparse.Namespace) -> int:
-    from k3s_policy.run import scan  # noqa: PLC0415  loaded when there is something to scan
+    from k3s_policy.run import scan  # loaded when there is something to scan
 
     outputs = [_output(value) for value in options.output]
     request = _request(options)
@@ -211,8 +211,8 @@ def _scan(options: argparse.Namespace) -> int:
 
 
 def _list_files(request: Request, options: argparse.Namespace) -> int:
-    from k3s_policy.reports.frame import visible  # noqa: PLC0415  rarely asked for
-    from k3s_policy.run import sources  # noqa: PLC0415  likewise
+    from k3s_policy.reports.frame import visible  # rarely asked for
+    from k3s_policy.run import sources  # likewise
 
     paths, errors = sources(request)
     shown = _shown(options)
@@ -222,7 +222,7 @@ def _list_files(request: Request, options: argparse.Namespace) -> int:
 
 
 def _complain_of(errors: Iterable[ScanError]) -> None:
-    from k3s_policy.reports.frame import visible  # noqa: PLC0415  only for errors
+    from k3s_policy.reports.frame import visible  # only for errors
 
     for error in errors:
         place = ":".join(str(part) for part in (error.path, error.line, error.column) if part is not None)
@@ -230,8 +230,8 @@ def _complain_of(errors: Iterable[ScanError]) -> None:
 
 
 def _request(options: argparse.Namespace) -> Request:
-    from k3s_policy.judge.rule import names  # noqa: PLC0415  with the pipeline
-    from k3s_policy.run import Policy, Request  # noqa: PLC0415  with the pipeline
+    from k3s_policy.judge.rule import names  # with the pipeline
+    from k3s_policy.run import Policy, Request  # with the pipeline
 
     every = names()
     selected = _chosen(options.select, every) or every
@@ -268,7 +268,7 @@ def _chosen(values: list[str] | None, every: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unknown_rule(name: str, every: Sequence[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  only for the error
+    from difflib import get_close_matches  # only for the error
 
     nearest = get_close_matches(name, every, 1, 0.5)
     advice = f"did you mean {nearest[0]}?" if nearest else "`k3s-policy rules` lists them"
@@ -278,7 +278,7 @@ def _unknown_rule(name: str, every: Sequence[str]) -> str:
 def _k3s_version(value: str | None) -> Version | None:
     if value is None:
         return None
-    from k3s_policy.k3s.version import Version  # noqa: PLC0415  rarely given
+    from k3s_policy.k3s.version import Version  # rarely given
 
     version = Version.parse(value)
     if version is None:
@@ -293,7 +293,7 @@ def _standard_input(options: argparse.Namespace) -> tuple[str, str] | None:
         return None
     if len(options.paths) > 1:
         raise UsageError("- stands alone: standard input is judged without other files")
-    from k3s_policy.discover import decode  # noqa: PLC0415  with the pipeline
+    from k3s_policy.discover import decode  # with the pipeline
 
     content = decode(sys.stdin.buffer.read())
     if content is None:
@@ -325,12 +325,12 @@ def _write(path: str, text: str) -> None:
 
 
 def _rendered(form: str, report: Report, options: argparse.Namespace, *, color: bool) -> str:
-    from k3s_policy.reports import render  # noqa: PLC0415  after the scan
+    from k3s_policy.reports import render  # after the scan
 
     if form == "sarif":
-        from dataclasses import replace  # noqa: PLC0415  only SARIF names the tool's version
+        from dataclasses import replace  # only SARIF names the tool's version
 
-        from k3s_policy.run import tool_version  # noqa: PLC0415  likewise
+        from k3s_policy.run import tool_version  # likewise
 
         report = replace(report, tool_version=tool_version())
     return render(form, report, color=color, shown=_shown(options) if form == "text" else str)
@@ -338,7 +338,7 @@ def _rendered(form: str, report: Report, options: argparse.Namespace, *, color: 
 
 def _shown(options: argparse.Namespace) -> Callable[[str], str]:
     """Return how text shows a path: relative to the current folder."""
-    from k3s_policy.discover import top_of  # noqa: PLC0415  loaded already
+    from k3s_policy.discover import top_of  # loaded already
 
     if "-" in options.paths:
         return str
@@ -382,7 +382,7 @@ class _Meter:
     """Shows on a terminal how far a scan is, once it takes long."""
 
     def __init__(self) -> None:
-        from time import monotonic  # noqa: PLC0415  only on a terminal
+        from time import monotonic  # only on a terminal
 
         self._now = monotonic
         self._quiet_until = monotonic() + 1
@@ -404,20 +404,20 @@ class _Meter:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from k3s_policy.run import Policy, Request, survey  # noqa: PLC0415  loaded when there is something to show
-    from k3s_policy.show import overview  # noqa: PLC0415  likewise
+    from k3s_policy.run import Policy, Request, survey  # loaded when there is something to show
+    from k3s_policy.show import overview  # likewise
 
     policy = Policy((), _k3s_version(options.k3s_version))
     request = Request(tuple(options.paths), options.tracked, standard_input=_standard_input(options), policy=policy)
     surveyed = survey(request)
     shown = overview(surveyed.assembly, surveyed.paths)
     if options.format == "json":
-        from k3s_policy.show import json  # noqa: PLC0415  only for this format
+        from k3s_policy.show import json  # only for this format
 
         _print(json.render(shown), "json")
     else:
-        from k3s_policy.k3s.flags import flags  # noqa: PLC0415  loaded already
-        from k3s_policy.show import text  # noqa: PLC0415  only for this format
+        from k3s_policy.k3s.flags import flags  # loaded already
+        from k3s_policy.show import text  # only for this format
 
         _print(text.render(shown, shown=_shown(options), newest=flags().newest))
     if not shown.nodes and not surveyed.errors:
@@ -432,7 +432,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from k3s_policy.judge.rule import load, names  # noqa: PLC0415  loaded when asked
+    from k3s_policy.judge.rule import load, names  # loaded when asked
 
     if options.rule not in names():
         raise UsageError(_unknown_rule(options.rule, names()))
@@ -448,11 +448,11 @@ def _rank(card: RuleCard) -> str:
 
 
 def _rules(options: argparse.Namespace) -> int:
-    from k3s_policy.judge.rule import load, names  # noqa: PLC0415  loaded when asked
+    from k3s_policy.judge.rule import load, names  # loaded when asked
 
     cards = [load(name).card for name in names()]
     if options.format == "json":
-        import json  # noqa: PLC0415  only for this format
+        import json  # only for this format
 
         rows = [
             {

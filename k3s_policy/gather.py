@@ -127,7 +127,7 @@ def gathered(request: Request, progress: Callable[[int, int], None] | None = Non
     scope = Scope(
         _options(discovery.top, errors),
         request.policy.version,
-        whole=any(os.path.realpath(path) == discovery.top for path in request.paths),
+        whole_repository=any(os.path.realpath(path) == discovery.top for path in request.paths),
         partial=request.files_only,
     )
     every = (*discovery.candidates, *beside)

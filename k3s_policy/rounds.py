@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.assemble import assemble
-from k3s_policy.assemble.place import Purpose, first_named
+from k3s_policy.assemble.host_paths import Purpose, first_named
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.model.file import source_of
 from k3s_policy.model.finding import ScanError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from k3s_policy.assemble import Assembly
-    from k3s_policy.assemble.place import Wanted
+    from k3s_policy.assemble.host_paths import Wanted
     from k3s_policy.gather import Gathered
     from k3s_policy.model.file import File
     from k3s_policy.model.fragment import Fragment
@@ -81,7 +81,7 @@ class _Rounds:
 
     def read_wanted(self, wanted: Wanted, path: str) -> None:
         """Read a file as what names it says that it is read."""
-        if wanted.purpose is Purpose.PLACED and path in self.of_k3s:
+        if wanted.purpose is Purpose.COPIED and path in self.of_k3s:
             return  # it is known for what it is already
         source = self._source(path)
         if source is None:
@@ -89,7 +89,7 @@ class _Rounds:
         match wanted.purpose:
             case Purpose.OVERRIDE:
                 self.fragments.append(Override(source.path))
-            case Purpose.PLACED:
+            case Purpose.COPIED:
                 self.read([door.placed_at(source, wanted.target)])
             case Purpose.CONFIG:
                 self.read([door.of_source(source, ReadAs.CONFIG)])

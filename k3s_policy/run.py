@@ -122,7 +122,7 @@ def sources(request: Request) -> tuple[list[str], list[ScanError]]:
 
 def tool_version() -> str:
     """Return the version of the installed k3s-policy."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
 
     try:
         return version("k3s-policy")
@@ -135,7 +135,7 @@ def _searched(found: Gathered, errors: list[ScanError]) -> Searched | None:
     programs = found.programs if found.searches else []
     if not programs and not (found.searches and found.semgrep_rules):
         return None
-    from k3s_policy.semgrep.searched import Patterns, search  # noqa: PLC0415  few repositories have such files
+    from k3s_policy.semgrep.searched import Patterns, search  # few repositories have such files
 
     others = list(found.others()) if found.semgrep_rules else []
     searched = search(programs, others, Patterns(found.semgrep_rules, found.semgrep_required), CardsByName())

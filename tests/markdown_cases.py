@@ -268,11 +268,11 @@ def _invocation_lines(invocation: Invocation) -> Iterator[str]:
         yield f"  unknown {option.name}{value}  {_origin(option, option.value)}"
     for unseen in invocation.unseen:
         place = f"  ({_place(unseen.at)})" if unseen.at is not None else ""
-        yield f"  unseen {unseen.kind.value}: {unseen.why}{place}"
+        yield f"  unseen {unseen.kind.value}: {unseen.reason}{place}"
 
 
 def _registries_lines(registries: Registries) -> Iterator[str]:
-    yield f"registries of {registries.path}{' and more' if registries.open else ''}"
+    yield f"registries of {registries.path}{' and more' if registries.is_open else ''}"
     for mirror in registries.mirrors:
         yield f"  mirror {_assigned(mirror.name)}  ({_place(mirror.name)})"
         for endpoint in mirror.endpoints:

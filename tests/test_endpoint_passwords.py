@@ -31,7 +31,7 @@ from k3s_policy.judge.rule import load, names
 from k3s_policy.k3s.credential import Nature, nature
 from k3s_policy.k3s.embedded import secret_parts
 from k3s_policy.k3s.endpoint import parse
-from k3s_policy.k3s.endpoint.mended import FORMS, MASKED, mended
+from k3s_policy.k3s.endpoint.suggestion import FORMS, MASKED, suggestion
 from k3s_policy.model.masking import MASK
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source
@@ -108,8 +108,8 @@ def written(form: str, password: str) -> str:
     return ENDPOINTS[form].replace("{}", password).replace("{%}", quote(password, safe=""))
 
 
-def suggestion(dsn: str) -> str | None:
-    return mended(parse(marked(Source("config.yaml", dsn).text)))
+def suggested(dsn: str) -> str | None:
+    return suggestion(parse(marked(Source("config.yaml", dsn).text)))
 
 
 @pytest.mark.parametrize("form", ENDPOINTS)
@@ -135,7 +135,7 @@ def test_a_password_is_found_and_masked_and_never_printed(bench: Bench, form: st
 @settings(max_examples=15, derandomize=True)
 @given(marker=markers)
 def test_what_is_proposed_is_accepted_and_holds_no_part_of_the_password(form: str, marker: Marker) -> None:
-    proposed = suggestion(written(form, marker.made_of(EVERY)))
+    proposed = suggested(written(form, marker.made_of(EVERY)))
     if proposed is not None:
         assert parse(Source("config.yaml", proposed).text).refusal is None
         assert not [part for part in fragments(marker) if part in proposed]
@@ -204,7 +204,7 @@ def test_what_is_masked(value: str, shown: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_proposed(dsn: str, proposed: str) -> None:
-    assert suggestion(dsn) == proposed
+    assert suggested(dsn) == proposed
 
 
 @pytest.mark.parametrize(
@@ -248,13 +248,13 @@ def test_what_is_proposed(dsn: str, proposed: str) -> None:
     ],
 )
 def test_nothing_is_proposed_where_the_parts_cannot_be_told(dsn: str) -> None:
-    assert suggestion(dsn) is None
+    assert suggested(dsn) is None
 
 
 def test_what_is_proposed_for_every_endpoint_that_kine_refuses_is_accepted() -> None:
     cases = (Path(__file__).parent / "conformance" / "kine-endpoints.jsonl").read_text("utf-8").splitlines()
     refused = [one for one in map(_endpoint, cases) if parse(Source("config.yaml", one).text).refusal is not None]
-    proposals = [proposed for one in refused if (proposed := suggestion(one)) is not None]
+    proposals = [proposed for one in refused if (proposed := suggested(one)) is not None]
     assert len(refused) > 400
     assert len(proposals) > 0.7 * len(refused)
     assert not [one for one in proposals if parse(Source("config.yaml", one).text).refusal is not None]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from k3s_policy.text.pattern import Later
+from k3s_policy.text.pattern import LazyPattern
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -186,7 +186,7 @@ def test_patterns_that_are_compiled_later_can_be() -> None:
     for path in MODULES:
         for value in vars(import_module(dotted(path))).values():
             for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, Later):
+                if isinstance(one, LazyPattern):
                     re.compile(*one.compiling)
                     found += 1
     assert found > 50

@@ -142,7 +142,7 @@ def test_a_word_that_is_a_variable_may_be_anything_and_does_not_end_the_flags() 
     words = [Argument(_text("$EXTRA").unknown()), Argument(_text("--debug"))]
     lowered = lower.from_arguments(words, "server", flags(), Form.COMMAND)
     assert [setting.flag.name for setting in lowered.settings] == ["debug"]
-    assert [str(word) for word in lowered.open] == ["$EXTRA"]
+    assert [str(word) for word in lowered.open_places] == ["$EXTRA"]
 
 
 def test_the_value_of_an_unknown_option_is_not_taken_for_the_end_of_flags() -> None:

@@ -14,7 +14,7 @@ from k3s_policy.assemble import Scope, assemble
 from k3s_policy.assemble.options import parse
 from k3s_policy.k3s import data
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import Ground
+from k3s_policy.model import EvidenceKind
 from k3s_policy.readers import door
 from k3s_policy.run import Request, assembled, survey
 from k3s_policy.show import overview
@@ -277,7 +277,7 @@ def test_a_host_of_two_roles_is_remarked() -> None:
     options = parse(Source(".k3s-policy.yaml", "clusters: {edge: {servers: [a/, b/], agents: [a/, c/]}}\n").text)
     found = [Source("a/etc/rancher/k3s/config.yaml", "node-ip: 10.0.0.1\nserver: https://10.0.0.9:6443\n")]
     assembly = assemble(
-        [one for source in found for one in door.read(door.of_source(source))], Scope(options, whole=True)
+        [one for source in found for one in door.read(door.of_source(source))], Scope(options, whole_repository=True)
     )
     assert assembly.notes == [
         "the cluster edge of .k3s-policy.yaml: b/ matches no K3s configuration",
@@ -294,4 +294,4 @@ def test_the_examples_are_shown_as_the_schema_has_it(folder: str) -> None:
 
 def test_the_schema_knows_every_ground_of_a_cluster() -> None:
     grounds = json.dumps(data.schema("show"))
-    assert all(f'"{ground.value}"' in grounds for ground in Ground)
+    assert all(f'"{ground.value}"' in grounds for ground in EvidenceKind)

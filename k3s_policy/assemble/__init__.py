@@ -10,26 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from k3s_policy.assemble import alone, declared, place
+from k3s_policy.assemble import alone, declared, host_paths
+from k3s_policy.assemble.host_paths import CopiedFiles
 from k3s_policy.assemble.nodes import Launch, configured_node, started_nodes
-from k3s_policy.assemble.place import PlacedFiles
-from k3s_policy.assemble.reached import called, databases, told
+from k3s_policy.assemble.reached import databases, name_nodes, with_host_facts
 from k3s_policy.assemble.scope import Scope
 from k3s_policy.model import BrokenFile, ClusterSecret, Credential, Download, FileMode
 from k3s_policy.model.fragment import (
     Chart,
     ConfigFile,
+    Copy,
     Database,
     EnvironmentFile,
     HostName,
     HostVariables,
     Inventory,
-    LooseOptions,
     NotJudged,
     OfRke2,
     OtherCommand,
     Override,
-    Placed,
     Registries,
     S3Secret,
     Service,
@@ -38,14 +37,15 @@ from k3s_policy.model.fragment import (
     Unfollowed,
     Unit,
     UnreadFile,
+    UnusedOptions,
     Upgrade,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from k3s_policy.assemble.host_paths import ConfigSet, Wanted
     from k3s_policy.assemble.options import Options
-    from k3s_policy.assemble.place import ConfigSet, Wanted
     from k3s_policy.model import Cluster, CredentialFile, Invocation, Node, Unseen
     from k3s_policy.model.datastore import Datastore
     from k3s_policy.model.fragment import Fragment, Judged
@@ -93,21 +93,21 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     every = _Fragments(placed.fragments)
     wanted = [*placed.wanted]
     launches, of_units = _launches(every, placed, wanted)
-    sets = place.config_sets(every.of(ConfigFile))
+    sets = host_paths.config_sets(every.of(ConfigFile))
     nodes, loose_sets = started_nodes(launches, sets, scope, wanted)
     unread = alone.unread(every.of(EnvironmentFile), launches)
     for one in loose_sets:
-        beside = place.environments_below(one, unread)
+        beside = host_paths.environments_below(one, unread)
         unread = [file for file in unread if file not in beside]
         nodes.append(configured_node(one, beside, scope, placed.addresses.get(one.host or "")))
     if hosts := every.of(HostName):
-        nodes = called(nodes, hosts)
+        nodes = name_nodes(nodes, hosts)
     clusters = () if scope.partial else _clusters(nodes, scope.options)
     invocations = [
         *(node.invocation for node in nodes),
         *(alone.of_environment(file, scope) for file in unread),
         *(alone.of_command(command, scope) for command in every.of(OtherCommand)),
-        *(alone.of_options(options, scope) for options in every.of(LooseOptions)),
+        *(alone.of_options(options, scope) for options in every.of(UnusedOptions)),
     ]
     read_by_units = {id(file) for launch in launches for file in launch.environments}
     return Assembly(
@@ -127,17 +127,17 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     )
 
 
-def _launches(every: _Fragments, placed: PlacedFiles, wanted: list[Wanted]) -> tuple[list[Launch], list[Fragment]]:
+def _launches(every: _Fragments, placed: CopiedFiles, wanted: list[Wanted]) -> tuple[list[Launch], list[Fragment]]:
     """Return everything that starts K3s, with what else was found in units."""
     environments, services = every.of(EnvironmentFile), every.of(Service)
     of_units: list[Launch] = []
     others: list[Fragment] = []
     if units := every.of(Unit):
-        from k3s_policy.assemble.units import launches  # noqa: PLC0415  most scans meet no unit
+        from k3s_policy.assemble.units import launches  # most scans meet no unit
 
         of_units, others = launches(units, environments, wanted)
     started = [
-        one._replace(start=told(one.start, placed, services))
+        one._replace(start=with_host_facts(one.start, placed, services))
         for one in (*(Launch(start) for start in every.of(Start)), *of_units)
     ]
     if any(one.start.interpolates for one in started):
@@ -156,7 +156,7 @@ def _of_files(every: _Fragments, sets: Sequence[ConfigSet], loose_sets: Sequence
 def _notes(every: _Fragments, nodes: Sequence[Node], scope: Scope) -> Iterator[str]:
     yield from _left_alone([one.place for one in every.of(OfRke2)])
     yield from _not_followed(every.of(Unfollowed))
-    if scope.whole:
+    if scope.whole_repository:
         yield from declared.remarks(nodes, scope.options)
 
 
@@ -177,7 +177,7 @@ def _left_alone(places: Sequence[str]) -> Iterator[str]:
 def _not_followed(found: Sequence[Unfollowed]) -> Iterator[str]:
     """Say which files within files were not opened."""
     if found:
-        yield f"not judged to the end: {', '.join(dict.fromkeys(f'{one.place} ({one.why})' for one in found))}"
+        yield f"not judged to the end: {', '.join(dict.fromkeys(f'{one.place} ({one.reason})' for one in found))}"
 
 
 _NAMED = 3
@@ -190,50 +190,50 @@ _NAMED = 3
 def _of_inventories(fragments: list[Fragment]) -> list[Fragment]:
     if not any(isinstance(fragment, Inventory | HostVariables) for fragment in fragments):
         return fragments
-    from k3s_policy.assemble.inventory import described  # noqa: PLC0415
+    from k3s_policy.assemble.inventory import inventory_starts
 
-    return described(fragments)
+    return inventory_starts(fragments)
 
 
 def _of_tasks(fragments: list[Fragment]) -> tuple[list[Fragment], list[tuple[str, Unseen]]]:
     if not any(isinstance(fragment, TaskList) for fragment in fragments):
         return fragments, []
-    from k3s_policy.assemble.tasks import on_their_hosts  # noqa: PLC0415
+    from k3s_policy.assemble.tasks import on_their_hosts
 
     return on_their_hosts(fragments)
 
 
 def _mounted(fragments: list[Fragment]) -> list[Fragment]:
     """Leave out the mounts of containers that start nothing."""
-    if not any(isinstance(fragment, Placed) and fragment.only_if_started for fragment in fragments):
+    if not any(isinstance(fragment, Copy) and fragment.only_if_started for fragment in fragments):
         return fragments
     started = {fragment.host for fragment in fragments if isinstance(fragment, Start)}
-    return [one for one in fragments if not isinstance(one, Placed) or not one.only_if_started or one.host in started]
+    return [one for one in fragments if not isinstance(one, Copy) or not one.only_if_started or one.host in started]
 
 
-def _placed(fragments: list[Fragment]) -> PlacedFiles:
-    if not any(isinstance(fragment, Placed) for fragment in fragments):
-        return PlacedFiles(tuple(fragments))
-    from k3s_policy.assemble.placing import placing  # noqa: PLC0415
+def _placed(fragments: list[Fragment]) -> CopiedFiles:
+    if not any(isinstance(fragment, Copy) for fragment in fragments):
+        return CopiedFiles(tuple(fragments))
+    from k3s_policy.assemble.copies import put_in_place
 
-    return placing(fragments)
+    return put_in_place(fragments)
 
 
 def _with_given(
     started: Iterable[Launch], files: Iterable[EnvironmentFile], overrides: Collection[str], wanted: list[Wanted]
 ) -> list[Launch]:
-    from k3s_policy.assemble.given import given  # noqa: PLC0415
+    from k3s_policy.assemble.compose_files import fill_compose
 
     by_path = {file.path: file for file in files}
     return [
-        one._replace(start=given(one.start, by_path, overrides, wanted)) if one.start.interpolates else one
+        one._replace(start=fill_compose(one.start, by_path, overrides, wanted)) if one.start.interpolates else one
         for one in started
     ]
 
 
 def _credential_files(fragments: Sequence[Fragment]) -> Iterator[CredentialFile]:
     if any(isinstance(fragment, FileMode) and fragment.host is not None for fragment in fragments):
-        from k3s_policy.assemble.permission import credential_files  # noqa: PLC0415
+        from k3s_policy.assemble.permission import credential_files
 
         yield from credential_files(fragments)
 
@@ -241,7 +241,7 @@ def _credential_files(fragments: Sequence[Fragment]) -> Iterator[CredentialFile]
 def _clusters(nodes: Sequence[Node], options: Options) -> tuple[Cluster, ...]:
     if len(nodes) < _SEVERAL and not options.clusters and not any(map(_may_be_several, nodes)):
         return ()
-    from k3s_policy.assemble.cluster import clusters  # noqa: PLC0415
+    from k3s_policy.assemble.cluster import clusters
 
     return tuple(clusters(nodes, options))
 
@@ -257,6 +257,6 @@ def _may_be_several(node: Node) -> bool:
 def _datastores(invocations: Iterable[Invocation]) -> Iterator[Datastore]:
     for invocation in invocations:
         if invocation.all("datastore-endpoint"):
-            from k3s_policy.model.datastore import datastores  # noqa: PLC0415
+            from k3s_policy.model.datastore import datastores
 
             yield from datastores(invocation)

@@ -16,10 +16,10 @@ from k3s_policy.model.fragment import Start, UnreadFile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from k3s_policy.assemble.host_paths import ConfigSet
     from k3s_policy.assemble.nodes import Launch
-    from k3s_policy.assemble.place import ConfigSet
     from k3s_policy.assemble.scope import Scope
-    from k3s_policy.model.fragment import EnvironmentFile, LooseOptions, OtherCommand
+    from k3s_policy.model.fragment import EnvironmentFile, OtherCommand, UnusedOptions
 
 __all__ = ["misnamed", "of_command", "of_environment", "of_options", "replaced_credentials", "unread"]
 
@@ -78,7 +78,7 @@ def of_command(command: OtherCommand, scope: Scope) -> Invocation:
     return Invocation(command.at, tuple(settings), version=scope.version_of((path,)), files=(path,))
 
 
-def of_options(loose: LooseOptions, scope: Scope) -> Invocation:
+def of_options(loose: UnusedOptions, scope: Scope) -> Invocation:
     """Lower options that stand in a variable: those of K3s count, the rest may be another program's."""
     path = loose.at.span.source.path
     words = [argument for argument in loose.arguments if str(argument.text) not in ("server", "agent", "k3s")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from k3s_policy.model import Agent, Cluster, Evidence, Ground
+from k3s_policy.model import Agent, Cluster, Evidence, EvidenceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ def declared(nodes: Sequence[Node], options: Options) -> Iterator[Cluster]:
             elif named or _belongs(node, cluster.agents):
                 agents.append(node)
         if servers or agents:
-            evidence = Evidence(Ground.DECLARED, "declared in .k3s-policy.yaml")
+            evidence = Evidence(EvidenceKind.DECLARED, "declared in .k3s-policy.yaml")
             yield Cluster(cluster.name, tuple(servers), tuple(agents), (evidence,))
 
 
@@ -68,6 +68,6 @@ def _belongs(node: Node, patterns: tuple[str, ...]) -> bool:
 
 @cache
 def _matcher(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401  named where it is imported
-    import pathspec  # noqa: PLC0415  only repositories that declare clusters need it
+    import pathspec  # only repositories that declare clusters need it
 
     return pathspec.GitIgnoreSpec.from_lines(patterns)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.assemble import declared, place
-from k3s_policy.assemble.place import Purpose, Wanted
+from k3s_policy.assemble import declared, host_paths
+from k3s_policy.assemble.host_paths import Purpose, Wanted
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import root_of
 from k3s_policy.model import INPUT_OF, Agent, Form, Input, Invocation, Node, Server, Started, Unseen, lower
@@ -15,7 +15,7 @@ from k3s_policy.text.branch import exclusive
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.assemble.place import ConfigSet
+    from k3s_policy.assemble.host_paths import ConfigSet
     from k3s_policy.assemble.scope import Scope
     from k3s_policy.k3s.flags import Flags
     from k3s_policy.model.fragment import ConfigFile, EnvironmentFile
@@ -54,9 +54,9 @@ def started_nodes(
         configs = _of_host(launch.start, named, sets)
         evidence = "a script writes the config and starts K3s"
         if not configs and _looks_in_repository(launch, named):
-            configs, evidence = place.configs_for(launch.path, named, loose, units)
+            configs, evidence = host_paths.configs_for(launch.path, named, loose, units)
             if named is not None and not configs:
-                wanted.append(Wanted(Purpose.CONFIG, place.named_paths(named, launch.path)))
+                wanted.append(Wanted(Purpose.CONFIG, host_paths.named_paths(named, launch.path)))
         taken.extend(configs)
         unseen = _unseen_config(launch.start, named, may_be_loose=bool(loose)) if not configs else ()
         nodes.append(_started_node(launch, configs, (evidence,) if configs else (), unseen, scope))
@@ -66,19 +66,19 @@ def started_nodes(
 def _of_host(start: Start, named: str | None, sets: Iterable[ConfigSet]) -> list[ConfigSet]:
     """Return the configs on the host of a start: all of them, or the one that it names."""
     configs = [config for config in sets if start.host is not None and config.host == start.host]
-    return configs if named is None else [config for config in configs if place.same_file(config.path, named)]
+    return configs if named is None else [config for config in configs if host_paths.same_file(config.path, named)]
 
 
 def _looks_in_repository(launch: Launch, named: str | None) -> bool:
     """Whether a config file of the repository may be the one of a start: of a unit there, or of one that names it."""
-    return not launch.start.alone and (named is not None or bool(launch.unit and launch.start.host is None))
+    return not launch.start.isolated and (named is not None or bool(launch.unit and launch.start.host is None))
 
 
 def _unseen_config(start: Start, named: str | None, *, may_be_loose: bool) -> tuple[Unseen, ...]:
     """Say what may configure a start for which no config was found."""
     if named is not None:
         return (Unseen(Input.CONFIG, f"{named} is not in the repository"),)
-    if may_be_loose and not start.alone:
+    if may_be_loose and not start.isolated:
         return (Unseen(Input.CONFIG, "a config file of this repository may belong to it"),)
     return ()
 
@@ -131,7 +131,7 @@ def configured_node(
     at = first.entries[0].key if first.entries else first.text[:0]
     variables = tuple(variable for file in environments for variable in file.variables)
     role, because = _role_of_keys(configs)
-    start = Start(at=at, role=role, arguments=(), form=Form.CONFIG, variables=variables, because=because)
+    start = Start(at=at, role=role, arguments=(), form=Form.CONFIG, variables=variables, role_reason=because)
     unseen = [Unseen(Input.ARGUMENTS, "nothing in the repository starts K3s with this file")]
     addresses = () if address is None else (address,)
     return Node(invocation_of(start, [configs], unseen, files, scope), root_of(first.path) or "", addresses=addresses)
@@ -169,9 +169,9 @@ def invocation_of(
     environment = lower.from_environment(start.variables, role, table)
     config = lower.from_config([file.entries for file in config_files], role, table)
     arguments = lower.from_arguments(start.arguments, role, table, start.form)
-    unseen.extend(Unseen(Input.ARGUMENTS, "a variable may add arguments", word) for word in arguments.open)
+    unseen.extend(Unseen(Input.ARGUMENTS, "a variable may add arguments", word) for word in arguments.open_places)
     for file in config_files:
-        unseen.extend(Unseen(Input.CONFIG, _why_open(file), text) for text in file.open)
+        unseen.extend(Unseen(Input.CONFIG, _why_open(file), text) for text in file.open_places)
     if scope.partial:
         unseen.extend(Unseen(kind, "only some files are judged", start.at) for kind in INPUT_OF.values())
     kind = {"server": Server, "agent": Agent}.get(role or "", Invocation)
@@ -184,7 +184,7 @@ def invocation_of(
         files=files,
         started=_started(start, tuple(arguments.stray), role, table),
         unreadable=tuple(file.error for file in config_files if file.error is not None),
-        because=because,
+        role_reason=because,
         when=start.when,
         release=start.release,
     )
@@ -200,7 +200,7 @@ def _started(start: Start, stray: tuple[Text, ...], role: str | None, table: Fla
         words=start.words,
         stray=stray,
         lost=tuple(lower.from_arguments(unread, role, table, start.form).settings),
-        written=start.written,
+        source_words=start.source_words,
         environment={str(variable.name): variable.value for variable in start.variables},
         refused=start.refused,
     )
@@ -209,7 +209,7 @@ def _started(start: Start, stray: tuple[Text, ...], role: str | None, table: Fla
 def _role(start: Start, files: Sequence[str], scope: Scope) -> tuple[str | None, str]:
     """Return the role of what is started, and why it is that."""
     if start.role is not None:
-        return start.role, start.because or "the command says so"
+        return start.role, start.role_reason or "the command says so"
     role, because = _role_of_arguments(start)
     if role is None and (listed := declared.declared_role(files, scope.options)):
         return listed, "declared in .k3s-policy.yaml"

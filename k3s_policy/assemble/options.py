@@ -19,7 +19,7 @@ from k3s_policy.text import Source
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.text import Text
 
 __all__ = ["FILE_NAME", "ClusterOptions", "Options", "OptionsError", "load"]
@@ -98,7 +98,7 @@ def parse(text: Text) -> Options:
     )
 
 
-def _profile(node: Node | None) -> str:
+def _profile(node: YamlNode | None) -> str:
     if node is None:
         return PROFILES[0]
     if not isinstance(node, Scalar) or str(node) not in PROFILES:
@@ -106,13 +106,13 @@ def _profile(node: Node | None) -> str:
     return str(node)
 
 
-def _rules(node: Node) -> tuple[str, ...]:
+def _rules(node: YamlNode) -> tuple[str, ...]:
     entry = _mapping(node, "semgrep")
     _known(entry, ("rules",))
     return _texts(entry.last("rules"), "rules must be paths such as `policies/semgrep`")
 
 
-def _cluster(key: Scalar, value: Node) -> ClusterOptions:
+def _cluster(key: Scalar, value: YamlNode) -> ClusterOptions:
     name = str(key)
     entry = _mapping(value, f"the cluster {name}")
     _known(entry, ("servers", "agents", "k3s-version"))
@@ -122,11 +122,11 @@ def _cluster(key: Scalar, value: Node) -> ClusterOptions:
     return ClusterOptions(name, servers, agents, _version(entry.last("k3s-version")))
 
 
-def _patterns(node: Node | None) -> tuple[str, ...]:
+def _patterns(node: YamlNode | None) -> tuple[str, ...]:
     return _texts(node, "a pattern must be a text such as `hosts/server-*/`")
 
 
-def _texts(node: Node | None, wanted: str) -> tuple[str, ...]:
+def _texts(node: YamlNode | None, wanted: str) -> tuple[str, ...]:
     if node is None:
         return ()
     items = node.items if isinstance(node, Sequence) else (node,)
@@ -136,7 +136,7 @@ def _texts(node: Node | None, wanted: str) -> tuple[str, ...]:
     return tuple(str(item) for item in items)
 
 
-def _version(node: Node | None) -> Version | None:
+def _version(node: YamlNode | None) -> Version | None:
     if node is None:
         return None
     version = Version.parse(str(node)) if isinstance(node, Scalar) else None
@@ -145,7 +145,7 @@ def _version(node: Node | None) -> Version | None:
     return version
 
 
-def _mapping(node: Node, what: str) -> Mapping:
+def _mapping(node: YamlNode, what: str) -> Mapping:
     if not isinstance(node, Mapping):
         raise OptionsError(f"{what} must be a mapping", node.written)
     return node
@@ -156,7 +156,7 @@ def _known(mapping: Mapping, names: Iterable[str]) -> None:
     for key, _ in mapping.entries:
         name = str(key)
         if name not in names:
-            from difflib import get_close_matches  # noqa: PLC0415  only for the error
+            from difflib import get_close_matches  # only for the error
 
             nearest = get_close_matches(name, list(names), 1, 0.5)
             advice = f"did you mean `{nearest[0]}`?" if nearest else f"there are {', '.join(names)}"

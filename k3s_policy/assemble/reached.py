@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.assemble.place import environment_words
+from k3s_policy.assemble.host_paths import environment_words
 from k3s_policy.model import DatabaseImage, Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from k3s_policy.assemble.place import PlacedFiles
+    from k3s_policy.assemble.host_paths import CopiedFiles
     from k3s_policy.model import Invocation, Node
     from k3s_policy.model.fragment import Database, HostName, Service, Start, Workload
     from k3s_policy.text import Text
 
-__all__ = ["called", "databases", "told"]
+__all__ = ["databases", "name_nodes", "with_host_facts"]
 
 
-def told(start: Start, placed: PlacedFiles, services: Iterable[Service]) -> Start:
+def with_host_facts(start: Start, placed: CopiedFiles, services: Iterable[Service]) -> Start:
     """Add to a start what commands elsewhere say of its host: files that were not found, and its names."""
     unseen = (*start.unseen, *(one for host, one in placed.unseen if host == start.host))
     addresses = [*start.addresses]
@@ -30,7 +30,7 @@ def told(start: Start, placed: PlacedFiles, services: Iterable[Service]) -> Star
     return replace(start, unseen=unseen, addresses=tuple(addresses))
 
 
-def called(nodes: Iterable[Node], hosts: Iterable[HostName]) -> list[Node]:
+def name_nodes(nodes: Iterable[Node], hosts: Iterable[HostName]) -> list[Node]:
     """Add to nodes the addresses that hosts files of their environment give their names.
 
     Where two of them differ about a name, neither counts.
@@ -78,7 +78,7 @@ def databases(
             images.setdefault(str(name).lower(), {})[str(database.image)] = database.image
     if not images:
         return
-    from k3s_policy.model.datastore import datastores  # noqa: PLC0415  few repositories run a database beside K3s
+    from k3s_policy.model.datastore import datastores  # few repositories run a database beside K3s
 
     for invocation in containers:
         for datastore in datastores(invocation):

@@ -23,7 +23,7 @@ class Scope:
     options: Options
     version: Version | None = None
     """The release asked for on the command line."""
-    whole: bool = field(default=False, kw_only=True)
+    whole_repository: bool = field(default=False, kw_only=True)
     """Whether all of the repository is judged, so that what the options name has to be there."""
     partial: bool = field(default=False, kw_only=True)
     """Whether only some files of a repository are judged, so that nothing may be concluded from absence."""

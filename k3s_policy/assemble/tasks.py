@@ -9,9 +9,9 @@ from k3s_policy.k3s.places import ReadAs, configures, is_drop_in, of_path
 from k3s_policy.model import FileMode, Input, Unseen
 from k3s_policy.model.fragment import (
     ConfigFile,
+    Copy,
     EnvironmentFile,
     HeldCredential,
-    Placed,
     Registries,
     Start,
     TaskList,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["on_their_hosts"]
 
-_OnHost: TypeAlias = ConfigFile | EnvironmentFile | FileMode | HeldCredential | Placed | Registries | Unit
+_OnHost: TypeAlias = ConfigFile | EnvironmentFile | FileMode | HeldCredential | Copy | Registries | Unit
 _STARTING = pattern(r"\b(?:server|agent)\b")
 
 
@@ -41,7 +41,7 @@ def on_their_hosts(fragments: Sequence[Fragment]) -> tuple[list[Fragment], list[
     by_host = {host: tasks for tasks in lists for host in tasks.conditions}
     every = [one for one in fragments if not isinstance(one, TaskList)]
     for one in every:
-        if isinstance(one, Start | ConfigFile | Placed | Unit) and one.host in by_host:
+        if isinstance(one, Start | ConfigFile | Copy | Unit) and one.host in by_host:
             by_host[one.host].take(one)
     return [
         by_host[one.host].placed(one) if isinstance(one, Start | _OnHost) and one.host in by_host else one
@@ -63,13 +63,13 @@ class _Tasks:
         """The hosts of configs and their drop-ins."""
         self._writing: list[str] = []
 
-    def take(self, one: Start | ConfigFile | Placed | Unit) -> None:
+    def take(self, one: Start | ConfigFile | Copy | Unit) -> None:
         """Take note of what is started, and of the files that decide how."""
         if one.host is None:
             return
         if isinstance(one, Start):
-            self._starting += () if one.alone else (one.host,)
-        elif not isinstance(one, Placed) or configures(one.path):
+            self._starting += () if one.isolated else (one.host,)
+        elif not isinstance(one, Copy) or configures(one.path):
             self._writing.append(one.host)
             place = one.path, self.conditions[one.host]
             if _is_unit(one):
@@ -106,9 +106,9 @@ class _Tasks:
         return found[0] if len(found) == 1 else None
 
 
-def _is_unit(one: ConfigFile | Placed | Unit) -> bool:
+def _is_unit(one: ConfigFile | Copy | Unit) -> bool:
     """Whether a file is a unit that starts K3s, and no drop-in; of one that is put in place the name tells."""
-    if isinstance(one, Placed):
+    if isinstance(one, Copy):
         return of_path(one.path) is ReadAs.UNIT and one.path.endswith(".service")
     return isinstance(one, Unit) and not one.drop_in and _starts_k3s(one)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.assemble import place
+from k3s_policy.assemble import host_paths
+from k3s_policy.assemble.host_paths import Purpose, Wanted
 from k3s_policy.assemble.nodes import Launch
-from k3s_policy.assemble.place import Purpose, Wanted
 from k3s_policy.formats import systemd
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s, is_shell
@@ -43,7 +43,7 @@ def launches(
     """
     started: list[Launch] = []
     others: list[Fragment] = []
-    for path, group in place.unit_groups(units):
+    for path, group in host_paths.unit_groups(units):
         search = _Search(path, [file for file in files if file.host in (None, group[0].host)], wanted)
         for fragment in list(starts(group, search.find)):
             if isinstance(fragment, Start):
@@ -66,10 +66,10 @@ class _Search:
 
     def find(self, name: str) -> list[EnvironmentFile]:
         """Return the files of a name, and want one that may be there where none is."""
-        named = place.environment_files(name, self._path, self._files)
+        named = host_paths.environment_files(name, self._path, self._files)
         self.found.extend(named)
         if not named:
-            self._wanted.append(Wanted(Purpose.ENVIRONMENT, place.named_paths(name, self._path)))
+            self._wanted.append(Wanted(Purpose.ENVIRONMENT, host_paths.named_paths(name, self._path)))
         return named
 
 
@@ -194,7 +194,7 @@ def _started(
         exact = systemd.expand(command.argv, values) if expands and variables.settled else words
         written = command.argv if expands else ()
         for start in _start(tuple(words[program:]), variables.given, (*unseen, *variables.unseen)):
-            yield replace(start, words=tuple(exact[program:]), written=written[program:], refused=refused)
+            yield replace(start, words=tuple(exact[program:]), source_words=written[program:], refused=refused)
     elif is_shell(str(command.path)) and len(words) >= 3 and str(words[1]).startswith("-"):
         for fragment in door.read(_script(words[2], variables.given)):
             if isinstance(fragment, Start):
@@ -228,13 +228,13 @@ def _beside(words: list[Text]) -> Iterator[Fragment]:
 
 
 def _start(words: tuple[Text, ...], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...]) -> Iterator[Start]:
-    place = next((number for number, word in enumerate(words) if number and not word.startswith("-")), None)
-    role = str(words[place]) if place is not None else None
-    if place is None or (role not in ("server", "agent") and words[place].known):
+    host_paths = next((number for number, word in enumerate(words) if number and not word.startswith("-")), None)
+    role = str(words[host_paths]) if host_paths is not None else None
+    if host_paths is None or (role not in ("server", "agent") and words[host_paths].known):
         return
-    arguments = tuple(Argument(word) for word in words[1:place] + words[place + 1 :])
+    arguments = tuple(Argument(word) for word in words[1:host_paths] + words[host_paths + 1 :])
     yield Start(
-        at=words[place],
+        at=words[host_paths],
         role=role if role in ("server", "agent") else None,
         arguments=arguments,
         form=Form.UNIT,

@@ -52,7 +52,7 @@ def check(invocation: Invocation) -> Problems:
     """Report the release, with all that it is exposed to: one place has one finding of a rule."""
     if invocation.version is None:
         return
-    from k3s_policy.model.exposure import exposures  # noqa: PLC0415  few invocations name their release
+    from k3s_policy.model.exposure import exposures  # few invocations name their release
 
     found = list(exposures(invocation))
     if not found:

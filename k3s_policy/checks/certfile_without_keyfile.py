@@ -75,7 +75,7 @@ def check(subject: Invocation | Registries) -> Problems:
 
 
 def _of_registries(registries: Registries) -> Iterator[Problem]:
-    if registries.open:
+    if registries.is_open:
         return
     for config in registries.configs:
         certificate, key = config.last("cert_file"), config.last("key_file")

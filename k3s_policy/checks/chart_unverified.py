@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.text.pattern import pattern
 
@@ -82,6 +82,6 @@ def check(chart: Chart) -> Problems:
 def _is_plain(address: Text) -> bool:
     """Whether an address crosses a network without TLS; a host that is filled in may be this one."""
     match = _PLAIN.match(str(address))
-    if match is None or not match["host"] or not address.cut(match, "host").known or fills_in(match["host"]):
+    if match is None or not match["host"] or not address.cut(match, "host").known or is_substituted(match["host"]):
         return False
     return _LOOPBACK.fullmatch(match["host"]) is None

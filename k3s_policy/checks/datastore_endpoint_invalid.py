@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.credential import Nature, nature
 from k3s_policy.k3s.endpoint import Backend, Flaw
-from k3s_policy.k3s.endpoint.mended import FORMS, MASKED, meant, mended
 from k3s_policy.k3s.endpoint.outcome import KINE_0_13
+from k3s_policy.k3s.endpoint.suggestion import FORMS, MASKED, meant, suggestion
 from k3s_policy.k3s.version import has_come
 from k3s_policy.model.datastore import cut_short
 from k3s_policy.text.pattern import pattern
@@ -151,7 +151,7 @@ def _help(endpoint: Endpoint, refusal: Refusal) -> str:
     backend = meant(endpoint)
     if backend is Backend.NATS and refusal.flaw in (Flaw.INVALID_USER, Flaw.INVALID_ESCAPE):
         return "put user and password into a file, and name it with credsFile=: NATS gets them as they are written here"
-    form = mended(endpoint)
+    form = suggestion(endpoint)
     if form is None and backend is None:
         *others, last = (FORMS[one] for one in (Backend.MYSQL, Backend.POSTGRES, Backend.ETCD))
         return f"write {', '.join(others)} or {last}"

@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.endpoint import Backend, mysql, postgres
-from k3s_policy.k3s.endpoint.mended import FORMS, mended
 from k3s_policy.k3s.endpoint.outcome import KINE_0_13, PGX
 from k3s_policy.k3s.endpoint.parts import is_port
+from k3s_policy.k3s.endpoint.suggestion import FORMS, suggestion
 from k3s_policy.k3s.version import has_come
 from k3s_policy.model import Credential
 from k3s_policy.model.datastore import cut_short
@@ -96,7 +96,7 @@ def _of_backend(datastore: Datastore) -> Iterator[Problem]:
 
 def _write(endpoint: Endpoint) -> str:
     """Say how the endpoint is written right."""
-    form = mended(endpoint) or (FORMS.get(endpoint.backend) if endpoint.backend is not None else None)
+    form = suggestion(endpoint) or (FORMS.get(endpoint.backend) if endpoint.backend is not None else None)
     return f"write {form}" if form else ""
 
 
@@ -317,7 +317,7 @@ def _instead(name: str, right: dict[str, str]) -> str:
 def _has_capitals(database: Text) -> bool:
     if not database.known:
         return False
-    from urllib.parse import unquote  # noqa: PLC0415  rare, and slow to import
+    from urllib.parse import unquote  # rare, and slow to import
 
     return any(character.isupper() for character in unquote(str(database)))
 

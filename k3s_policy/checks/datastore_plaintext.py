@@ -51,7 +51,7 @@ def check(store: Datastore) -> Problems:
     what = "the login and the whole state" if _sends_password(store) else "the whole state"
     verb = "cross" if _sends_password(store) else "crosses"
     consequence = f"{what} of the cluster {verb} the network in the clear"
-    yield Problem(cause.at, f"{cause.why}: {consequence}", help=cause.help, severity=severity, confidence=confidence)
+    yield Problem(cause.at, f"{cause.reason}: {consequence}", help=cause.help, severity=severity, confidence=confidence)
 
 
 def _says_a_file(store: Datastore) -> bool:
@@ -71,7 +71,7 @@ class _Cause(NamedTuple):
     """Why there is no TLS."""
 
     at: Text
-    why: str
+    reason: str
     help: str
     refused: bool = False
     """Whether K3s of this release does not even start with it."""

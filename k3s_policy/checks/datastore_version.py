@@ -77,7 +77,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
@@ -167,7 +167,7 @@ _ONE_NUMBER = 10
 @rule(severity="low", see=("https://docs.k3s.io/datastore",))
 def check(image: DatabaseImage) -> Problems:
     """Report an image whose series K3s is not tested with."""
-    if not image.at.known or fills_in(str(image.at)):
+    if not image.at.known or is_substituted(str(image.at)):
         return
     product = _product(str(image.at))
     if product is None or product.backend != image.backend:

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.formats.template import marked
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model.certainty import called, side_by_side
+from k3s_policy.model.certainty import label, side_by_side
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import Kept, kept
@@ -129,13 +129,13 @@ def _when(named: _Named) -> When:
 
 def _problem(cluster: Cluster, earlier: _Named, later: _Named) -> Problem:
     at, name = later.setting.place, later.setting.value
-    other = called(earlier.node, at)
+    other = label(earlier.node, at)
     with_id = earlier.gets_id or later.gets_id
     if earlier.runs_etcd and later.runs_etcd:
         why = ", and with-node-id does not count for members of etcd" if with_id else ""
         message = f"this server does not join: {other} is called {name} too{why}"
     else:
         message = f"this node is refused: {other} is called {name} too"
-    related = ((earlier.setting.place, f"the other node of that name ({cluster.why})"),)
+    related = ((earlier.setting.place, f"the other node of that name ({cluster.reason})"),)
     sure = cluster.firm and not with_id
     return Problem(at, message, _HELP, confidence=Confidence.HIGH if sure else Confidence.MEDIUM, related=related)

@@ -47,7 +47,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Ground, Input, Server
+from k3s_policy.model import EvidenceKind, Input, Server
 from k3s_policy.model.certainty import some_may_be_one_host
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence
@@ -77,9 +77,9 @@ def check(cluster: Cluster) -> Problems:
     joins = (join.place for node in others if (join := joined(node.invocation)))
     places = ((place, "this server is a member, too") for place in joins if place.span != begins.place.span)
     if number == 2:
-        message = f"etcd has 2 members and stops when either fails ({cluster.why})"
+        message = f"etcd has 2 members and stops when either fails ({cluster.reason})"
     else:
-        message = f"etcd has {number} members and bears no more failures than with {number - 1} ({cluster.why})"
+        message = f"etcd has {number} members and bears no more failures than with {number - 1} ({cluster.reason})"
     yield Problem(begins.place, message, _HELP, confidence=confidence, related=tuple(places))
 
 
@@ -110,7 +110,7 @@ def _members(cluster: Cluster) -> list[Node] | None:
 def _is_counted(node: Node) -> bool:
     """Whether it is known how many hosts are made of a node: not of a template, or of a script that runs anywhere."""
     invocation = node.invocation
-    if not isinstance(invocation, Server) or node.whole is not None or invocation.when:
+    if not isinstance(invocation, Server) or node.alternative_of is not None or invocation.when:
         return False
     if not str(node.copies or 1).isdigit():
         return False
@@ -139,9 +139,9 @@ def _copies(node: Node) -> int:
 
 def _confidence(cluster: Cluster) -> Confidence | None:
     """Say how sure it is that there are no further servers; None where nobody can tell."""
-    if cluster.ground in (Ground.DECLARED, Ground.FILE):
+    if cluster.ground in (EvidenceKind.DECLARED, EvidenceKind.FILE):
         return Confidence.HIGH
-    if cluster.ground is not Ground.JOINED:
+    if cluster.ground is not EvidenceKind.JOINED:
         return None
     further = [node for node in cluster.servers if joined(node.invocation) is not None]
     if all(map(_is_named, further)):

@@ -41,8 +41,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.version import has_come
-from k3s_policy.model import Ground
-from k3s_policy.model.certainty import called, side_by_side
+from k3s_policy.model import EvidenceKind
+from k3s_policy.model.certainty import label, side_by_side
 from k3s_policy.model.datastore import datastores
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import READS_TOKEN, Kept, is_scripted, kept, speaks_of, token_sources
@@ -81,7 +81,7 @@ def check(cluster: Cluster) -> Problems:
     if len(sharing) < 2:
         return
     lacking = [one for one in sharing if not one.has_token and has_come(READS_TOKEN, one.node.invocation.version)]
-    if cluster.ground is Ground.REPLICAS:
+    if cluster.ground is EvidenceKind.REPLICAS:
         yield from (_of_replicas(cluster, one) for one in lacking[:1] if one.node.invocation.wholly_seen)
         return
     first = next((one for one in sharing if one.has_token), sharing[0])
@@ -100,13 +100,13 @@ def _sharing(cluster: Cluster) -> Iterator[_Sharing]:
 
 
 def _beside(cluster: Cluster, one: _Sharing, first: _Sharing) -> Problem:
-    name = called(first.node, one.place)
+    name = label(first.node, one.place)
     if first.has_token:
         message = f"K3s does not start: without a token it cannot read what {name} keeps in the datastore"
-        related = f"this server of the datastore has a token ({cluster.why})"
+        related = f"this server of the datastore has a token ({cluster.reason})"
     else:
         message = f"K3s does not start: it has no token to read what {name} keeps in the datastore"
-        related = f"this server makes a token of its own, too ({cluster.why})"
+        related = f"this server makes a token of its own, too ({cluster.reason})"
     sure = _confidence(cluster, one)
     return Problem(one.place, message, _HELP, confidence=sure, related=((first.endpoint.at, related),))
 
@@ -114,7 +114,7 @@ def _beside(cluster: Cluster, one: _Sharing, first: _Sharing) -> Problem:
 def _of_replicas(cluster: Cluster, one: _Sharing) -> Problem:
     message = "K3s does not start: each replica makes a token of its own, and the first one's encrypts the datastore"
     at = cluster.evidence[0].at or one.place
-    place = (one.place, f"all of them share this datastore ({cluster.why})")
+    place = (one.place, f"all of them share this datastore ({cluster.reason})")
     return Problem(at, message, _HELP, related=(place,))
 
 

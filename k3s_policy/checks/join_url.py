@@ -113,7 +113,7 @@ def _urls(invocation: Invocation) -> Iterator[Setting]:
 def _stores(invocation: Invocation) -> Iterable[Datastore]:
     if not invocation.all("datastore-endpoint"):
         return ()
-    from k3s_policy.model.datastore import datastores  # noqa: PLC0415  few hosts that join have an endpoint
+    from k3s_policy.model.datastore import datastores  # few hosts that join have an endpoint
 
     return datastores(invocation)
 
@@ -190,7 +190,7 @@ def _owners(cluster: Cluster) -> dict[str, list[tuple[Node, Setting]]]:
     owners: dict[str, list[tuple[Node, Setting]]] = {}
     for owner in cluster.servers:
         for setting in owner.invocation.all("node-ip", "advertise-address"):
-            if setting.known and setting.at is not setting.value and owner.whole is None:
+            if setting.known and setting.at is not setting.value and owner.alternative_of is None:
                 for address in str(setting.value).split(","):
                     owners.setdefault(address, []).append((owner, setting))
     return owners
@@ -217,7 +217,7 @@ def _beside_its_server(
             message = f"K3s does not join: port {_OWN} is open on the server itself alone, which listens at {listens}"
         else:
             continue
-        place = (named.place, f"{owner.name} has this address ({cluster.why})")
+        place = (named.place, f"{owner.name} has this address ({cluster.reason})")
         yield Problem(join.value, message, f"add the port: :{listens}", confidence=Confidence.MEDIUM, related=(place,))
         return
 

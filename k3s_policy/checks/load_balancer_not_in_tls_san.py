@@ -186,7 +186,7 @@ def _packed(name: str) -> str:
     """Return a name, or an IPv6 address in its one short form."""
     if ":" not in name:
         return name
-    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415  few clusters have one
+    from ipaddress import AddressValueError, IPv6Address  # few clusters have one
 
     try:
         return str(IPv6Address(name))
@@ -204,7 +204,7 @@ def _problem(cluster: Cluster, join: _Join, servers: list[Node]) -> Problem:
         severity = Severity.LOW
     advice = f"add tls-san: {host} to every server"
     others = (node for node in servers if node.invocation is not join.node.invocation)
-    why = f"this server does not name it ({cluster.why})"
+    why = f"this server does not name it ({cluster.reason})"
     related = tuple((_place(node), why) for node in islice(others, _MOST_RELATED))
     return Problem(host, message, help=advice, severity=severity, confidence=Confidence.MEDIUM, related=related)
 

@@ -54,7 +54,7 @@ def check(subject: Invocation | Credential) -> Problems:
                 subject.value, message, "leave it out, and replace the value: the history keeps it", Severity.LOW
             )
         elif literal:
-            yield _problem(subject.what, subject.value, subject.at, None, subject.form, whole=subject.whole)
+            yield _problem(subject.what, subject.value, subject.at, None, subject.form, whole=subject.is_whole)
         return
     for setting in subject.settings:
         if setting.origin is Origin.ARGUMENT or setting.form is Form.UNIT_ENVIRONMENT:

@@ -103,7 +103,7 @@ def _advice(unknown: Unknown) -> str:
         if home:
             return f"put it into {home}" if home in ("auth", "tls") else f"put it below {home}"
     if meant is None:
-        from difflib import get_close_matches  # noqa: PLC0415  only for a slip of the pen
+        from difflib import get_close_matches  # only for a slip of the pen
 
         meant = next(iter(get_close_matches(name, list(own), 1, 0.75)), None)
     return f"write {meant}" if meant else f"the keys here are {', '.join(own)}"

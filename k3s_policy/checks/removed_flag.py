@@ -112,7 +112,7 @@ def _value_problem(invocation: Invocation, setting: Setting) -> Problems:
 
 def _is_advised_against(removal: Removal, version: Version | None) -> bool:
     """Whether this release advises against a value that it still knows: older ones have nothing better."""
-    from k3s_policy.k3s.version import Version  # noqa: PLC0415  only for values that are gone
+    from k3s_policy.k3s.version import Version  # only for values that are gone
 
     since = Version.parse(removal.deprecated or removal.since)
     return version is not None and since is not None and version >= since
@@ -125,7 +125,7 @@ def _named(gone: RemovedValue) -> str:
 
 def _is_fatal(removal: Removal, version: Version | None) -> bool:
     """Whether this release still knows the flag, and does not start with it wherever it is given."""
-    from k3s_policy.k3s.version import Version  # noqa: PLC0415  only for options that are gone
+    from k3s_policy.k3s.version import Version  # only for options that are gone
 
     last = Version.parse(removal.removed)
     return removal.fatal is not None and version is not None and last is not None and version < last
@@ -138,6 +138,6 @@ def _written(setting: Setting, replacement: str) -> str:
 
 def _variable(replacement: str) -> str:
     """Return the variable of the flag that replaces a removed one."""
-    from k3s_policy.k3s.flags import flags  # noqa: PLC0415  rare
+    from k3s_policy.k3s.flags import flags  # rare
 
     return flags().variable_for(replacement) or replacement

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.value import as_truth, typed
 from k3s_policy.model import CIPHERS, Input, Origin
@@ -118,7 +118,7 @@ def _endpoint(invocation: Invocation, setting: Setting, family: str) -> Iterator
 def _host(endpoint: Text, family: str) -> Iterator[Problem]:
     """Report what the S3 client refuses of an endpoint (minio-go v7.1, getEndpointURL), as far as it is known."""
     value = str(endpoint)
-    known = endpoint.known and not fills_in(value)
+    known = endpoint.known and not is_substituted(value)
     scheme = _SCHEME.match(value)
     if scheme is not None and not endpoint.cut(scheme).known:
         scheme = None

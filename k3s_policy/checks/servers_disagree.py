@@ -64,7 +64,7 @@ from k3s_policy.k3s.flags import Kind, flags
 from k3s_policy.k3s.value import Malformed, typed
 from k3s_policy.k3s.version import Version, has_come
 from k3s_policy.model import Input, Server
-from k3s_policy.model.certainty import ANYWHERE, called, ceiling, certainty, must_agree, side_by_side
+from k3s_policy.model.certainty import ANYWHERE, certainty, highest_confidence, label, must_agree, side_by_side
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.model.membership import Kept, is_settled, joined, kept
 
@@ -144,19 +144,19 @@ def _datastores_differ(cluster: Cluster) -> Iterator[Problem]:
                 continue
             at, here, there = difference
             given = first.invocation.all("datastore-endpoint")[-1]
-            related = ((given.at, f"{called(first, at)} keeps it in {there} ({cluster.why})"),)
+            related = ((given.at, f"{label(first, at)} keeps it in {there} ({cluster.reason})"),)
             message = (
-                f"this server keeps its state in {here}, and {called(first, at)} in {there}: these are two clusters"
+                f"this server keeps its state in {here}, and {label(first, at)} in {there}: these are two clusters"
             )
             advice = "give every server the same datastore-endpoint"
-            confidence = ceiling(cluster, (node, first), *ANYWHERE)
+            confidence = highest_confidence(cluster, (node, first), *ANYWHERE)
             yield Problem(at, message, advice, confidence=confidence, related=related)
             return
 
 
 def _difference(cluster: Cluster, node: Node, first: Node) -> tuple[Text, str, str] | None:
     """Return where a server says, or fails to say, that its state is elsewhere, and what both keep it in."""
-    from k3s_policy.model.datastore import datastores  # noqa: PLC0415  few clusters have an endpoint
+    from k3s_policy.model.datastore import datastores  # few clusters have an endpoint
 
     (there, *more), own = list(datastores(first.invocation)), list(datastores(node.invocation))
     if more or len(own) > 1 or there.backend is None:
@@ -235,13 +235,13 @@ def _sides(pair: _Pair, here: _Value | None, there: _Value | None) -> tuple[_Sid
 
 
 def _name(here: _Side, there: _Side) -> str:
-    return called(there.node, here.value.at or here.node.invocation.at)
+    return label(there.node, here.value.at or here.node.invocation.at)
 
 
 def _problem(  # noqa: PLR0913, PLR0917  all of a finding that differs
     pair: _Pair, here: _Side, there: _Side, message: str, told: str, advice: str, severity: Severity | None = None
 ) -> Problem:
-    at_most = ceiling(pair.cluster, (pair.first, pair.other), *_SEEN)
+    at_most = highest_confidence(pair.cluster, (pair.first, pair.other), *_SEEN)
     confidence = min(here.value.confidence, there.value.confidence, at_most)
     join = joined(there.node.invocation)
     place = there.value.at or (join.place if join is not None else there.node.invocation.at)
@@ -252,7 +252,7 @@ def _problem(  # noqa: PLR0913, PLR0917  all of a finding that differs
         help=advice,
         severity=severity,
         confidence=confidence,
-        related=((place, f"{told} ({pair.cluster.why})"),),
+        related=((place, f"{told} ({pair.cluster.reason})"),),
     )
 
 
@@ -293,7 +293,7 @@ _NETWORKS = {
 
 
 def _networks(text: str) -> tuple[str, ...] | None:
-    import ipaddress  # noqa: PLC0415  only clusters with networks of their own need it
+    import ipaddress  # only clusters with networks of their own need it
 
     if not all("/" in one for one in text.split(",")):
         return None
@@ -304,7 +304,7 @@ def _networks(text: str) -> tuple[str, ...] | None:
 
 
 def _addresses(text: str) -> tuple[str, ...] | None:
-    import ipaddress  # noqa: PLC0415  as above
+    import ipaddress  # as above
 
     try:
         return tuple(str(ipaddress.ip_address(one)) for one in text.split(","))
@@ -349,7 +349,7 @@ def _by_ip_version(invocation: Invocation, networks: tuple[str, str]) -> Iterabl
 
 def _tenth(key: _Key) -> str | None:
     """Return the address that cluster-dns has by default; which of several networks counts goes by the release."""
-    import ipaddress  # noqa: PLC0415  as above
+    import ipaddress  # as above
 
     if not isinstance(key, tuple) or len(key) != 1:
         return None

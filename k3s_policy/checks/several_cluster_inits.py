@@ -40,8 +40,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Ground, Server
-from k3s_policy.model.certainty import ANYWHERE, called, certainty, side_by_side
+from k3s_policy.model import EvidenceKind, Server
+from k3s_policy.model.certainty import ANYWHERE, certainty, label, side_by_side
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import Kept, cluster_init, is_scripted, joined, kept
 from k3s_policy.text.branch import ALWAYS
@@ -75,9 +75,9 @@ def check(cluster: Cluster) -> Problems:
     first = next((start for start in starts if start.says_so), None)
     if first is None:
         return  # all of them on SQLite are another rule's
-    if cluster.ground is Ground.REPLICAS:
+    if cluster.ground is EvidenceKind.REPLICAS:
         at = cluster.evidence[0].at or first.at
-        place = (first.at, f"cluster-init makes each of them the first server ({cluster.why})")
+        place = (first.at, f"cluster-init makes each of them the first server ({cluster.reason})")
         message = "each replica of this server starts a cluster of its own"
         yield Problem(at, message, _HELP, confidence=first.confidence, related=(place,))
         return
@@ -85,8 +85,8 @@ def check(cluster: Cluster) -> Problems:
         if start is first or not side_by_side(start.node, first.node, start.when, first.when):
             continue
         what = "a cluster of its own" if start.says_so else "a cluster of its own on SQLite"
-        message = f"this server starts {what} instead of joining that of {called(first.node, start.at)}"
-        place = (first.at, f"this server starts the cluster ({cluster.why})")
+        message = f"this server starts {what} instead of joining that of {label(first.node, start.at)}"
+        place = (first.at, f"this server starts the cluster ({cluster.reason})")
         confidence = min(start.confidence, first.confidence)
         yield Problem(start.at, message, _HELP, confidence=confidence, related=(place,))
 

@@ -39,8 +39,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Ground, Input
-from k3s_policy.model.certainty import called
+from k3s_policy.model import EvidenceKind, Input
+from k3s_policy.model.certainty import label
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import Kept, joined, kept
 
@@ -62,20 +62,21 @@ def check(cluster: Cluster) -> Problems:
         return  # whichever of them is right, the servers do not agree
     first = firsts[0]
     confidence = _confidence(cluster, firsts)
-    place = (first.invocation.at, f"the first server has neither cluster-init nor datastore-endpoint ({cluster.why})")
+    place = (
+        first.invocation.at,
+        f"the first server has neither cluster-init nor datastore-endpoint ({cluster.reason})",
+    )
     if joiners:
         _, join = joiners[0]
-        message = f"this server cannot join {called(first, join.at)}, which runs the embedded SQLite"
+        message = f"this server cannot join {label(first, join.at)}, which runs the embedded SQLite"
         yield Problem(join.place, message, _HELP, confidence=confidence, related=(place,))
-    elif cluster.ground is Ground.REPLICAS:
+    elif cluster.ground is EvidenceKind.REPLICAS:
         at = cluster.evidence[0].at or first.invocation.at
         message = "each replica of this server starts a cluster of its own on SQLite"
         yield Problem(at, message, _HELP, confidence=confidence, related=(place,))
     elif second := next((node for node in firsts[1:] if _alike(node.invocation, first.invocation)), None):
         at = second.invocation.at
-        message = (
-            f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {called(first, at)}"
-        )
+        message = f"this server of {cluster.name} starts a cluster of its own on SQLite, and so does {label(first, at)}"
         yield Problem(at, message, _HELP, confidence=confidence, related=(place,))
 
 

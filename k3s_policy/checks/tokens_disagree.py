@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.credential import Nature, Secret, nature
 from k3s_policy.model import Agent, Server
-from k3s_policy.model.certainty import ANYWHERE, called, ceiling, certainty, must_agree
+from k3s_policy.model.certainty import ANYWHERE, certainty, highest_confidence, label, must_agree
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import Kept, joined, kept, settled
 
@@ -83,7 +83,7 @@ def check(cluster: Cluster) -> Problems:
 
 
 def _server_differs(cluster: Cluster, holder: _Holder, first: _Holder) -> Problem:
-    name = called(first.node, holder.setting.at)
+    name = label(first.node, holder.setting.at)
     agent_token = _holder(first.node, "agent-token")
     if agent_token is not None and agent_token.password == holder.password:
         message = f"K3s does not start: this is the agent-token of {name}, which lets no server join"
@@ -110,7 +110,7 @@ def _agents_differ(cluster: Cluster, servers: list[Node], first: _Holder) -> Ite
         if holder is None or holder.password in accepted or _is_made_by_command(holder.password):
             continue
         if must_agree(cluster, node, first.node):
-            message = f"{called(first.node, holder.setting.at)} has another token, and refuses this agent"
+            message = f"{label(first.node, holder.setting.at)} has another token, and refuses this agent"
             yield _problem(cluster, holder, first, message, confidence)
 
 
@@ -120,8 +120,8 @@ def _is_made_by_command(password: Secret) -> bool:
 
 
 def _problem(cluster: Cluster, holder: _Holder, first: _Holder, message: str, confidence: Confidence) -> Problem:
-    sure = min(confidence, ceiling(cluster, (holder.node, first.node), *ANYWHERE))
-    place = (first.setting.at, f"the token of this server is another ({cluster.why})")
+    sure = min(confidence, highest_confidence(cluster, (holder.node, first.node), *ANYWHERE))
+    place = (first.setting.at, f"the token of this server is another ({cluster.reason})")
     return Problem(holder.setting.at, message, _HELP, confidence=sure, related=(place,))
 
 

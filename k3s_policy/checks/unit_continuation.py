@@ -84,7 +84,7 @@ def check(unit: Unit) -> Problems:
 
 def _is_continued(line: Line) -> bool:
     """Whether a line is a directive of which people make several lines."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     item = line.item
     if not isinstance(item, systemd.Directive) or item.section != "Service":
@@ -94,7 +94,7 @@ def _is_continued(line: Line) -> bool:
 
 def _swallowed(line: Line) -> Problems:
     """Report the backslash that joins a line with the directive or section header behind it."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     item = line.item
     if isinstance(item, str):
@@ -127,7 +127,7 @@ def _wants_value(part: Text) -> bool:
 
 def _lost(line: Line, above: Line | None) -> Text | None:
     """Return the first word of a line that is one of the command or variables above, and that systemd ignores."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     if (
         above is None

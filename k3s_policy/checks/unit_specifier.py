@@ -83,7 +83,7 @@ _INSTALLED = "k3s.service"
 
 def _words(directive: Directive) -> Iterator[Text]:
     """Yield the words of a directive in which systemd resolves specifiers."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     key = str(directive.key) if directive.section == "Service" else ""
     if key == "EnvironmentFile":
@@ -95,7 +95,7 @@ def _words(directive: Directive) -> Iterator[Text]:
 
 def _spoilt(word: Text, unit_name: str) -> list[Specifier]:
     """Return what begins no specifier or was not meant to, that first which systemd stumbles over."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     filled_in = {place for match in _HOME_MADE.finditer(str(word)) for place in range(*match.span())}
     found = [
@@ -114,7 +114,7 @@ def _encodes(one: Specifier, word: Text) -> bool:
 def _problem(
     spoilt: Sequence[Specifier], consequence: str, severity: Severity, confidence: Confidence = Confidence.HIGH
 ) -> Problem:
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     first, *others = spoilt
     message = f"`%` begins no specifier here: {consequence}"
@@ -127,7 +127,7 @@ def _problem(
 
 def _of_command(directive: Directive, unit: Unit) -> tuple[str, Severity] | None:
     """Say what systemd does about a `%` that begins no specifier in a command, and how bad that is."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     key = str(directive.key)
     if key not in systemd.EXEC_KEYS:

@@ -86,7 +86,7 @@ def check(subject: Unit | Invocation) -> Problems:
 
 def _of_value(value: Text, unit: Unit) -> Problems:
     """Judge a value of ExecStart= by itself."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     commands = [
         command
@@ -210,11 +210,11 @@ class _Environment(NamedTuple):
 def _of_values(invocation: Invocation) -> Problems:
     """Judge the variables of a command by what they hold, as far as that was seen."""
     started = invocation.started
-    if started is None or not started.written:
+    if started is None or not started.source_words:
         return
     environment = _Environment(started.environment, invocation.lacks(Input.ENVIRONMENT) is None)
     option = ""
-    for word in started.written:
+    for word in started.source_words:
         characters = str(word)
         braced = _BRACED.fullmatch(characters) if word.known else None
         if characters.startswith("$") and not characters.startswith(("${", "$$")):
@@ -252,7 +252,7 @@ def _one_word(word: Text, name: str, environment: _Environment) -> Problems:
 
 
 def _whole_word(word: Text, environment: _Environment) -> Problems:
-    from k3s_policy.formats import systemd  # noqa: PLC0415  a scan that meets no unit does without
+    from k3s_policy.formats import systemd  # a scan that meets no unit does without
 
     name = str(word[1:])
     if word.known and environment.lacks(name):

@@ -176,7 +176,7 @@ def _meant(name: str) -> str | None:
 
 def _is_near(name: str, component: str) -> bool:
     """Whether one letter or two make one name of the other."""
-    from difflib import SequenceMatcher  # noqa: PLC0415  only for names that are wrong
+    from difflib import SequenceMatcher  # only for names that are wrong
 
     return SequenceMatcher(None, name.replace("-", ""), component.replace("-", "")).ratio() > _NEAR
 

@@ -54,7 +54,7 @@ def check(subject: Invocation | FileMode) -> Problems:
             yield _problem(subject.mode, f"mode {subject.mode}", subject.form)
         return
     for setting in subject.all("write-kubeconfig-mode"):
-        written = str(setting.usual or "")
+        written = str(setting.value_or_default or "")
         mode = int(written, 8) if re.fullmatch(r"[0-7]{1,11}", written) else 0
         if mode & 0o007 and subject.last("write-kubeconfig-mode", setting.when) is setting:
             given = "mode" if setting.known else "the default mode"

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def check(invocation: Invocation) -> Problems:
     """Report scalars that YAML makes something else of, where K3s uses them."""
     for setting in invocation.settings:
-        flag, written = setting.flag, setting.written
+        flag, written = setting.flag, setting.source_text
         if written is None or setting.tag is not None or not (setting.known and written.known):
             continue
         if flag.removed is not None or not misread(flag, str(written), str(setting.value)):

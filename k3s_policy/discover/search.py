@@ -76,7 +76,7 @@ class Search:
         if not tree:
             self._walk(folder, within_tree=False)
             return
-        from k3s_policy.discover import git  # noqa: PLC0415 - a scan of single files starts nothing; see there
+        from k3s_policy.discover import git  # a scan of single files starts nothing; see there
 
         # The variables that git hands to a hook are about the repository it runs in, and no other.
         index = os.environ.get("GIT_INDEX_FILE") if work_tree(self._start) == tree else None

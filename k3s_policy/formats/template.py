@@ -25,14 +25,14 @@ __all__ = [
     "TERRAFORM",
     "Masked",
     "default_of",
-    "filled",
-    "fills_in",
     "forks_between",
+    "is_substituted",
     "is_template",
     "marked",
     "masked",
     "opaque",
     "restored",
+    "substituted",
     "syntax_of",
     "without_suffix",
 ]
@@ -98,7 +98,7 @@ _MARKS = ("{{", "${", "{%", "$(", "<%")
 _FORK = pattern(r"\{%|<%|%\{|\{\{-?\s*(?:if|else|end|range|with)\b")
 
 
-def fills_in(value: str) -> bool:
+def is_substituted(value: str) -> bool:
     """Whether something else fills in a value, or a part of it: a template, a variable, a command."""
     return any(mark in value for mark in _MARKS)
 
@@ -129,7 +129,7 @@ def default_of(text: Text) -> Text | None:
         position = match.end()
     pieces.append(_verbatim(source, position, span.end))
     found = Text(pieces)
-    return found if len(pieces) > 1 and not fills_in(str(found)) else None
+    return found if len(pieces) > 1 and not is_substituted(str(found)) else None
 
 
 def _verbatim(source: Source, start: int, end: int) -> Run:
@@ -176,7 +176,7 @@ def forks_between(one: Text, other: Text) -> bool:
     return first.source is last.source and _FORK.search(first.source.content, first.end, last.start) is not None
 
 
-def filled(text: Text, syntax: re.Pattern[str]) -> Text:
+def substituted(text: Text, syntax: re.Pattern[str]) -> Text:
     """Return a template's text with its statements taken out and its expressions marked as not known.
 
     Of two arms in one line nothing is known: nobody could say which of their characters count.
@@ -194,7 +194,7 @@ class Masked(NamedTuple):
     """A template as a format of lines reads it."""
 
     text: Text
-    open: tuple[Text, ...]
+    open_places: tuple[Text, ...]
     """Its statements, and what stands alone in its line: any line may come in there, or be left out."""
 
 
@@ -219,7 +219,7 @@ def masked(text: Text, syntax: re.Pattern[str]) -> Masked:
         statement = match.lastgroup == "statement" and not content.startswith(_COMMENT, start)
         if statement or (alone and match.lastgroup == "expression"):
             open_places.append(text[start:end])
-    return Masked(filled(Text((*pieces, *text[position:].runs)), syntax), tuple(open_places))
+    return Masked(substituted(Text((*pieces, *text[position:].runs)), syntax), tuple(open_places))
 
 
 _COMMENT = ("{#", "<%#")

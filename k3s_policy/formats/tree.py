@@ -10,17 +10,45 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.text import layout
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
 
     from k3s_policy.text import Text
 
-__all__ = ["Document", "Entry", "Mapping", "Node", "Scalar", "Sequence", "YamlError", "arrives", "read_yaml", "refusal"]
+    class _Mark(Protocol):
+        """A place in the text."""
+
+        index: int
+
+    class _Event(Protocol):
+        """What both parsers deliver: an alias and an end have nothing but their marks, and the former its anchor."""
+
+        start_mark: _Mark
+        end_mark: _Mark
+        anchor: str
+        tag: object
+        value: str
+        style: str | None
+
+
+__all__ = [
+    "Document",
+    "Entry",
+    "Mapping",
+    "Scalar",
+    "Sequence",
+    "YamlError",
+    "YamlNode",
+    "arrives",
+    "read_yaml",
+    "refusal",
+]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -43,7 +71,7 @@ class Scalar:
 class Sequence:
     """A list, in block or flow style."""
 
-    items: tuple[Node, ...]
+    items: tuple[YamlNode, ...]
     written: Text
     tag: str | None = None
 
@@ -56,9 +84,9 @@ class Mapping:
     written: Text
     tag: str | None = None
 
-    def get(self, *names: str) -> Node | None:
+    def get(self, *names: str) -> YamlNode | None:
         """Return the value behind a path of keys; of a key that stands twice the last, as K3s reads it."""
-        node: Node = self
+        node: YamlNode = self
         for name in names:
             found = node.last(name) if isinstance(node, Mapping) else None
             if found is None:
@@ -66,7 +94,7 @@ class Mapping:
             node = found
         return node
 
-    def last(self, name: str) -> Node | None:
+    def last(self, name: str) -> YamlNode | None:
         """Return the last value given to a key."""
         return next((value for key, value in reversed(self.entries) if str(key) == name), None)
 
@@ -75,7 +103,7 @@ class Mapping:
         node = self.get(*names)
         return node if isinstance(node, Scalar) else None
 
-    def items(self, *names: str) -> tuple[Node, ...]:
+    def items(self, *names: str) -> tuple[YamlNode, ...]:
         """Return the items of the list behind a path of keys; nothing where there is no list."""
         node = self.get(*names)
         return node.items if isinstance(node, Sequence) else ()
@@ -90,7 +118,7 @@ class Mapping:
         brought: list[list[Entry]] = []
         named: set[str] = set()
         seen: set[int] = set()
-        waiting: list[Node] = [self]
+        waiting: list[YamlNode] = [self]
         while waiting:
             mapping = waiting.pop()
             # What is met again brings nothing new, and aliases of aliases multiply.
@@ -110,14 +138,14 @@ def _merges(entry: Entry) -> bool:
     return str(entry.key) == "<<" and entry.key.plain
 
 
-Node: TypeAlias = Scalar | Sequence | Mapping
+YamlNode: TypeAlias = Scalar | Sequence | Mapping
 
 
 class Entry(NamedTuple):
     """A key and its value. A key that is no scalar is kept as an empty scalar at its place."""
 
     key: Scalar
-    value: Node
+    value: YamlNode
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +160,13 @@ class YamlError:
 class Document:
     """The documents of a stream up to the first error, and that error."""
 
-    roots: tuple[Node, ...]
+    roots: tuple[YamlNode, ...]
     error: YamlError | None = None
-    open: tuple[Text, ...] = ()
+    open_places: tuple[Text, ...] = ()
     """Places at which a template may add to it, or leave something out."""
 
     @property
-    def root(self) -> Node | None:
+    def root(self) -> YamlNode | None:
         """The first document, which is all that K3s reads of its configuration."""
         return self.roots[0] if self.roots else None
 
@@ -161,16 +189,17 @@ def read_yaml(text: Text) -> Document:
     return _Composer(text, _pure_events(content)).document()
 
 
-def _libyaml() -> Any:  # noqa: ANN401  the extension has no types
+def _libyaml() -> Callable[[str], Iterator[_Event]] | None:
+    """Return the parser of libyaml, None where the extension is missing."""
     try:
-        from _ruamel_yaml import CParser  # noqa: PLC0415  imported only when a file is YAML
+        from _ruamel_yaml import CParser  # imported only when a file is YAML
     except ImportError:
         try:
-            from ruamel.yaml.clib._ruamel_yaml import CParser  # noqa: PLC0415
+            from ruamel.yaml.clib._ruamel_yaml import CParser
         except ImportError:
             return None
 
-    def events(content: str) -> Iterator[Any]:
+    def events(content: str) -> Iterator[_Event]:
         parser = CParser(content)
         while parser.check_event():
             yield parser.get_event()
@@ -178,8 +207,8 @@ def _libyaml() -> Any:  # noqa: ANN401  the extension has no types
     return events
 
 
-def _pure_events(content: str) -> Iterator[Any]:
-    from ruamel.yaml import YAML  # noqa: PLC0415  only where libyaml refuses the text
+def _pure_events(content: str) -> Iterator[_Event]:
+    from ruamel.yaml import YAML  # only where libyaml refuses the text
 
     parser = YAML(typ="safe", pure=True)
     parser.version = (1, 1)
@@ -194,15 +223,15 @@ _PROPERTIES = pattern(r"(?:[&!]\S*(?:\s+|$))+")
 class _Composer:
     """Turns a stream of events into trees; one use, one stream."""
 
-    def __init__(self, text: Text, events: Iterator[Any]) -> None:
+    def __init__(self, text: Text, events: Iterator[_Event]) -> None:
         self._text = text
         self._events = events
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, YamlNode] = {}
 
     def document(self) -> Document:
-        from ruamel.yaml.error import YAMLError  # noqa: PLC0415  loaded with the parser
+        from ruamel.yaml.error import YAMLError  # loaded with the parser
 
-        roots: list[Node] = []
+        roots: list[YamlNode] = []
         try:
             for event in self._events:
                 if type(event).__name__ == "DocumentStartEvent":
@@ -223,7 +252,7 @@ class _Composer:
         reason = re.sub(r"\s*(['\"]).*\1", "", reason, flags=re.DOTALL).split("\n", 1)[0].strip().rstrip(",")
         return YamlError(reason or "not valid YAML", self._text[offset : offset + 1])
 
-    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401
+    def _node(self, event: _Event, depth: int) -> YamlNode:
         kind = type(event).__name__
         if depth > _MAXIMAL_DEPTH:
             raise ValueError("nested too deeply")
@@ -232,7 +261,7 @@ class _Composer:
                 raise _refused(event, "found undefined alias")
             # An alias points to where the value was written: its anchor.
             return self._anchors[event.anchor]
-        node: Node
+        node: YamlNode
         if kind == "ScalarEvent":
             node = _scalar(self._text, event)
         elif kind == "SequenceStartEvent":
@@ -243,13 +272,13 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _sequence(self, start: Any, depth: int) -> Sequence:  # noqa: ANN401
+    def _sequence(self, start: _Event, depth: int) -> Sequence:
         items = []
         while type(event := next(self._events)).__name__ != "SequenceEndEvent":
             items.append(self._node(event, depth + 1))
         return Sequence(tuple(items), self._written(start, event), _tag(start))
 
-    def _mapping(self, start: Any, depth: int) -> Mapping:  # noqa: ANN401
+    def _mapping(self, start: _Event, depth: int) -> Mapping:
         entries = []
         while type(event := next(self._events)).__name__ != "MappingEndEvent":
             key = self._node(event, depth + 1)
@@ -259,23 +288,23 @@ class _Composer:
             entries.append(Entry(key, value))
         return Mapping(tuple(entries), self._written(start, event), _tag(start))
 
-    def _written(self, start: Any, end: Any) -> Text:  # noqa: ANN401
+    def _written(self, start: _Event, end: _Event) -> Text:
         return self._text[start.start_mark.index : end.end_mark.index].rstrip()
 
 
-def _refused(event: Any, reason: str) -> Exception:  # noqa: ANN401
-    from ruamel.yaml.composer import ComposerError  # noqa: PLC0415
+def _refused(event: _Event, reason: str) -> Exception:
+    from ruamel.yaml.composer import ComposerError
 
     error: Exception = ComposerError(None, None, reason, event.start_mark)
     return error
 
 
-def _tag(event: Any) -> str | None:  # noqa: ANN401
+def _tag(event: _Event) -> str | None:
     tag = event.tag if hasattr(event, "tag") else None
     return str(tag) if tag else None
 
 
-def _scalar(text: Text, event: Any) -> Scalar:  # noqa: ANN401
+def _scalar(text: Text, event: _Event) -> Scalar:
     written = text[event.start_mark.index : event.end_mark.index]
     # The start mark of libyaml includes the anchor and the tag.
     properties = _PROPERTIES.match(str(written)) if event.anchor or event.tag else None
@@ -309,7 +338,7 @@ _LONGEST_NUMBER = 400
 _BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
 
 
-def arrives(node: Node) -> Text:
+def arrives(node: YamlNode) -> Text:
     """Return what K3s receives for a value of its configuration: the text it hands to its flag parser.
 
     Where YAML 1.1 turns a scalar into something else (`0644` into 420, `on` into true) the result is a
@@ -320,14 +349,14 @@ def arrives(node: Node) -> Text:
     if isinstance(node, Sequence) and not node.items:
         return node.written.stand_in("")
     if not isinstance(node, Scalar):
-        return node.written.stand_in(_garbage(node))
+        return node.written.stand_in(_go_printed(node))
     value = resolve(str(node.text), plain=node.plain, tag=node.tag)
     if value.strip() == str(node.text).strip():
         return node.text.strip()
     return node.written.stand_in(value.strip())
 
 
-def _garbage(node: Node) -> str:
+def _go_printed(node: YamlNode) -> str:
     """Return what Go prints of a list or mapping, unless aliases make it too large or too deep to be printed."""
     try:
         return _printed(node) if _size(node, {}) <= _LARGEST_PRINTED else "[]"
@@ -339,7 +368,7 @@ _LARGEST_PRINTED = 10_000
 """Nodes from which on a mapping is not printed: aliases of aliases multiply."""
 
 
-def _size(node: Node, known: dict[int, int]) -> int:
+def _size(node: YamlNode, known: dict[int, int]) -> int:
     """Return how many nodes a tree has, those behind aliases counted each time."""
     if isinstance(node, Scalar):
         return 1
@@ -349,7 +378,7 @@ def _size(node: Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def _printed(node: Node) -> str:
+def _printed(node: YamlNode) -> str:
     """Print a value as Go's `%v` does: `[{a b}]` for a mapping, whose nulls are `<nil>`."""
     if isinstance(node, Sequence):
         return f"[{' '.join(map(_printed, node.items))}]"
@@ -362,7 +391,7 @@ def _printed(node: Node) -> str:
 _TYPED_TAGS = frozenset({"bool", "float", "int", "null"})
 
 
-def refusal(root: Node) -> YamlError | None:
+def refusal(root: YamlNode) -> YamlError | None:
     """Return why the decoder of K3s refuses a tree that the parser accepts: the first tag that its scalar belies."""
     for scalar in _scalars(root):
         kind = _short_tag(scalar.tag)
@@ -373,7 +402,7 @@ def refusal(root: Node) -> YamlError | None:
     return None
 
 
-def _scalars(root: Node) -> Iterator[Scalar]:
+def _scalars(root: YamlNode) -> Iterator[Scalar]:
     """Yield the scalars of a tree, each once however many aliases lead to it, in the order of the file."""
     seen: set[int] = set()
     waiting = [root]
@@ -415,7 +444,7 @@ def _short_tag(tag: str | None) -> str:
 
 
 def _decoded(value: str) -> str | None:
-    from base64 import b64decode  # noqa: PLC0415  rare
+    from base64 import b64decode  # rare
 
     try:
         return b64decode(re.sub(r"[\r\n]", "", value), validate=True).decode("utf-8", "surrogateescape")
@@ -442,7 +471,7 @@ def _number(value: str) -> str | None:
 
 def _go_float(digits: str) -> str | None:
     """Print a float as Go's `%v`: the shortest digits, with an exponent below -4 and from 6 digits on."""
-    from decimal import Decimal  # noqa: PLC0415  rare
+    from decimal import Decimal  # rare
 
     number = float(digits)
     if number in (float("inf"), float("-inf")):

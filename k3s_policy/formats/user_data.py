@@ -18,7 +18,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.text import Span, Text
 
 __all__ = ["HostFile", "commands", "decoded", "files", "gathered", "mode_of", "script_of", "unseen", "without_copies"]
@@ -43,7 +43,7 @@ class HostFile(NamedTuple):
     appends: bool = False
 
 
-def files(node: Node | None, tool: str) -> Iterator[HostFile]:
+def files(node: YamlNode | None, tool: str) -> Iterator[HostFile]:
     """Yield the files of `write_files`; `tool` is who writes them, and whose default a mode is."""
     for item in node.items if isinstance(node, Sequence) else ():
         path = item.scalar("path") if isinstance(item, Mapping) else None
@@ -91,7 +91,7 @@ def script_of(root: Mapping, name: str) -> Text | None:
     return join(found, "\n") if found else None
 
 
-def commands(node: Node | None) -> Iterator[Text]:
+def commands(node: YamlNode | None) -> Iterator[Text]:
     """Yield each command as a line of shell: a text as it is, a list with its words kept apart.
 
     What aliases repeat is read once.

@@ -14,10 +14,10 @@ from k3s_policy.model.finding import CheckFailedError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-__all__ = ["Head", "Present", "present", "read"]
+__all__ = ["Head", "Subjects", "read", "subjects_of"]
 
 
-class Present(NamedTuple):
+class Subjects(NamedTuple):
     """What there is to judge, as far as it decides which checks are asked."""
 
     kinds: frozenset[str]
@@ -35,14 +35,14 @@ class Head(NamedTuple):
     fields: tuple[str, ...] = ()
     """The fields of an Invocation of which one has to be filled, where it is given none of the flags."""
 
-    def may_speak(self, there: Present) -> bool:
+    def applies(self, there: Subjects) -> bool:
         """Whether the check can have something to say about what there is."""
         judged = there.kinds.intersection(self.kinds)
         if judged - _INVOCATIONS or not (self.flags or self.fields):
             return bool(judged)
         return bool(judged) and (any(_is_given(flag, there.flags) for flag in self.flags) or self._is_filled(there))
 
-    def _is_filled(self, there: Present) -> bool:
+    def _is_filled(self, there: Subjects) -> bool:
         return any(getattr(invocation, field) for field in self.fields for invocation in there.invocations)
 
 
@@ -53,11 +53,11 @@ def _is_given(flag: str, given: Collection[str]) -> bool:
     return any(name.startswith(flag[:-1]) for name in given) if flag.endswith("*") else flag in given
 
 
-def present(subjects: Iterable[object]) -> Present:
+def subjects_of(subjects: Iterable[object]) -> Subjects:
     """Return what some subjects are."""
     every = tuple(subjects)
     invocations = tuple(subject for subject in every if isinstance(subject, Invocation))
-    return Present(
+    return Subjects(
         frozenset(kind.__name__ for subject_type in set(map(type, every)) for kind in subject_type.__mro__),
         invocations,
         frozenset(setting.flag.name for invocation in invocations for setting in invocation.settings),

@@ -44,14 +44,14 @@ def redact(
         return (), {}
     hidden = Hidden(subjects)
     shown = {source for finding in findings for source in _sources_of(finding)}
-    secrets = {source: hidden.looking(source) for source in shown}
+    secrets = {source: hidden.suspected(source) for source in shown}
     for span in _encoded(findings):
         secrets[span.source] = (*secrets[span.source], span)
     values = {source: _telling(texts) for source, texts in hidden.credentials.items()}
     for source, spans in secrets.items():
         # What only looks like a credential is hidden in frames, and so it is in words.
-        looking = (source.content[span.start : span.end] for span in spans)
-        telling = {text for text in looking if len(text) >= _TELLING and not credential.is_well_known(text)}
+        suspected = (source.content[span.start : span.end] for span in spans)
+        telling = {text for text in suspected if len(text) >= _TELLING and not credential.is_well_known(text)}
         values[source] = values.get(source, frozenset()) | telling
     begun = {source: _by_beginning(of_source) for source, of_source in values.items() if source in shown}
     told = [_told_without(begun.get(finding.span.source, {}), finding) for finding in findings]
@@ -65,7 +65,7 @@ class Hidden:
         """Take the credentials of everything that was read."""
         self.credentials = _credentials(subjects)
         self._known: dict[Source, tuple[Span, ...]] = {}
-        self._looking: dict[Source, tuple[Span, ...]] = {}
+        self._suspected: dict[Source, tuple[Span, ...]] = {}
 
     def known(self, source: Source) -> tuple[Span, ...]:
         """Return where a file's credentials stand, and where else it repeats one."""
@@ -73,11 +73,11 @@ class Hidden:
             self._known[source] = tuple(_spans_in(source, self.credentials))
         return self._known[source]
 
-    def looking(self, source: Source) -> tuple[Span, ...]:
+    def suspected(self, source: Source) -> tuple[Span, ...]:
         """Return the same with what only looks like a credential."""
-        if source not in self._looking:
-            self._looking[source] = credential.secret_spans(source, self.known(source))
-        return self._looking[source]
+        if source not in self._suspected:
+            self._suspected[source] = credential.secret_spans(source, self.known(source))
+        return self._suspected[source]
 
 
 def _sources_of(finding: Finding) -> Iterator[Source]:
@@ -113,7 +113,7 @@ def _is_encoded(written: str) -> bool:
     """Whether characters are base64 of a text, or of what gzip made of one."""
     if _BASE64.fullmatch("".join(written.split())) is None:
         return False
-    from k3s_policy.formats.encoded import from_base64, is_compressed  # noqa: PLC0415  few findings are in such lines
+    from k3s_policy.formats.encoded import from_base64, is_compressed  # few findings are in such lines
 
     try:
         data = from_base64(written.encode())
@@ -218,7 +218,7 @@ def _told_without(credentials: Mapping[str, Sequence[str]], finding: Finding) ->
 
 def _fingerprinted(findings: Sequence[Finding], secrets: dict[Source, tuple[Span, ...]]) -> Iterator[Finding]:
     """Give each finding a fingerprint of its rule, file and masked line, counted where these are equal."""
-    from hashlib import sha256  # noqa: PLC0415  only where something was found
+    from hashlib import sha256  # only where something was found
 
     lines: dict[Source, list[str]] = {}
     digests: dict[tuple[str, Source, int], str] = {}

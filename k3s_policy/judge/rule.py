@@ -154,8 +154,8 @@ def load_for(wanted: Iterable[str], subjects: Iterable[object]) -> list[Rule]:
     A rule about clusters is not imported where there is none, nor one about a flag that nobody sets. Raises
     CheckFailedError where a check does not say as it has to whom it judges.
     """
-    there = head.present(subjects)
-    return [load(name) for name in wanted if head.read(name, _files()[name]).may_speak(there)]
+    there = head.subjects_of(subjects)
+    return [load(name) for name in wanted if head.read(name, _files()[name]).applies(there)]
 
 
 @cache
@@ -222,7 +222,7 @@ def _judged(function: Callable[[Any], Problems]) -> Iterator[type]:
     annotation = next(iter(function.__annotations__.values()))
     for kind in map(str.strip, str(annotation).split("|")):
         if kind == "Datastore":
-            from k3s_policy.model.datastore import Datastore  # noqa: PLC0415  loaded where there is one
+            from k3s_policy.model.datastore import Datastore  # loaded where there is one
 
             yield Datastore
         else:

@@ -245,7 +245,7 @@ def secret_spans(source: Source, found: Iterable[Span]) -> tuple[Span, ...]:
     `found` are the places the readers know; to them comes whatever only looks like a credential, because a
     line that is shown may hold more than the setting it is shown for. A bare reference (`${TOKEN}`) stays.
     """
-    from k3s_policy.text import Span  # noqa: PLC0415  for annotations the module does not need it
+    from k3s_policy.text import Span  # for annotations the module does not need it
 
     known = sorted((span.start, span.end) for span in found if span.start < span.end)
     places = [*known, *_looks_secret(source.content, known)]

@@ -67,7 +67,7 @@ def _secret_values(text: Text) -> list[Text]:
     found = list(_SECRET_PARAMETER.finditer(str(text)))
     if not found:
         return []
-    from k3s_policy.k3s.endpoint import mysql, postgres  # noqa: PLC0415  rare, and slow to import
+    from k3s_policy.k3s.endpoint import mysql, postgres  # rare, and slow to import
 
     known = mysql.PARAMETERS | postgres.PARAMETERS | {"user"}
     _, *others = str(text)[found[0].start("value") :].split("&")

@@ -112,7 +112,7 @@ def _tells(lines: bytes, wanted: frozenset[bytes]) -> bool:
 
 def _decoded(data: bytes) -> Iterator[bytes]:
     """Yield what stretches of base64 stand for, decompressed where they are."""
-    from k3s_policy.formats.encoded import from_base64, unpacked  # noqa: PLC0415  few files are searched for it
+    from k3s_policy.formats.encoded import from_base64, unpacked  # few files are searched for it
 
     for match in _base64().finditer(data):
         try:

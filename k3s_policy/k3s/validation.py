@@ -85,7 +85,7 @@ def _is_address(text: str) -> bool:
         return True
     if ":" not in text or "%" in text:
         return False
-    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415  few configurations have one
+    from ipaddress import AddressValueError, IPv6Address  # few configurations have one
 
     try:
         IPv6Address(text)

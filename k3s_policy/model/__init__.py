@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.formats.template import default_of, fills_in
+from k3s_policy.formats.template import default_of, is_substituted
 from k3s_policy.text.branch import ALWAYS, When, exclusive
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ __all__ = [
     "DatabaseImage",
     "Download",
     "Evidence",
+    "EvidenceKind",
     "FileMode",
     "Form",
-    "Ground",
     "Group",
     "Input",
     "Invocation",
@@ -118,7 +118,7 @@ class Setting:
     when: When = ALWAYS
     tag: str | None = None
     """The YAML tag of the value, for instance `!vault`."""
-    written: Text | None = None
+    source_text: Text | None = None
     """The scalar as it stands in the file, where YAML makes other characters of it: `0644` of 420."""
     item: bool = False
     """Whether it is one item of a list in a config file."""
@@ -133,10 +133,10 @@ class Setting:
         value = str(self.value)
         if not self.value.known or value.startswith(CIPHERS) or (self.tag or "").startswith(_TAGS):
             return False
-        return not fills_in(value)
+        return not is_substituted(value)
 
     @property
-    def usual(self) -> Text | None:
+    def value_or_default(self) -> Text | None:
         """The value where it is known, else what a template or parameter takes where nobody gives one."""
         return self.value if self.known else default_of(self.value)
 
@@ -176,7 +176,7 @@ class Started:
     """The first word that is no flag and all behind it, which K3s never reads."""
     lost: tuple[Setting, ...] = ()
     """What the stray words would set if K3s read them."""
-    written: tuple[Text, ...] = ()
+    source_words: tuple[Text, ...] = ()
     """The words of a unit's command before systemd puts variables into them; empty where it does not."""
     environment: Mapping[str, Text] = field(default_factory=dict)
     """What is put in place of the variables, by their names."""
@@ -188,7 +188,7 @@ class Unseen(NamedTuple):
     """Something that K3s reads and the scan did not: conclusions from absence must ask for it."""
 
     kind: Input
-    why: str
+    reason: str
     at: Text | None = None
 
 
@@ -221,7 +221,7 @@ class Invocation:
     unreadable: tuple[BrokenFile, ...] = ()
     """Config files that K3s cannot read, so that it does not start."""
 
-    because: str = ""
+    role_reason: str = ""
     """Why it has its role, in a few words."""
     when: When = ALWAYS
     """The branches of a script it is started in."""
@@ -284,7 +284,7 @@ class Group:
 
     name: str
     """The same for all its members, and for nobody else: the path, with the place where the file has several."""
-    why: str
+    reason: str
     """In words that fit into parentheses: `the servers of one k3d cluster`."""
     at: Text
     """Where it is said."""
@@ -304,7 +304,7 @@ class Node:
     """How many of it a workload runs, where that is more than one."""
     group: Group | None = None
     """Which nodes one file says it belongs to."""
-    whole: Node | None = None
+    alternative_of: Node | None = None
     """The node that this is one alternative of: a script starts the first server in one branch, others in another."""
 
     @property
@@ -313,7 +313,7 @@ class Node:
         return self.invocation.files[0] if self.invocation.files else self.invocation.at.span.source.path
 
 
-class Ground(Enum):
+class EvidenceKind(Enum):
     """On what grounds nodes are taken for one cluster, the firmest last."""
 
     SCRIPTS = "scripts"
@@ -333,8 +333,8 @@ class Ground(Enum):
 class Evidence(NamedTuple):
     """Why nodes belong to one cluster."""
 
-    ground: Ground
-    why: str
+    ground: EvidenceKind
+    reason: str
     """In words that fit into parentheses: `joined through 10.0.0.1`."""
     at: Text | None = None
     """Where it is written."""
@@ -355,22 +355,22 @@ class Cluster:
     @property
     def declared(self) -> bool:
         """Whether `.k3s-policy.yaml` says so."""
-        return self.ground is Ground.DECLARED
+        return self.ground is EvidenceKind.DECLARED
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> EvidenceKind:
         """The firmest of its grounds."""
         return self.evidence[0].ground
 
     @property
     def firm(self) -> bool:
         """Whether nothing but this cluster can be meant."""
-        return self.ground is not Ground.SCRIPTS and all(evidence.firm for evidence in self.evidence)
+        return self.ground is not EvidenceKind.SCRIPTS and all(evidence.firm for evidence in self.evidence)
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """The evidence in words."""
-        return "; ".join(dict.fromkeys(evidence.why for evidence in self.evidence))
+        return "; ".join(dict.fromkeys(evidence.reason for evidence in self.evidence))
 
     @property
     def nodes(self) -> Iterator[Node]:
@@ -389,7 +389,7 @@ class Credential:
     value: Text
     form: Form
     tag: str | None = None
-    whole: bool = True
+    is_whole: bool = True
     """Whether it is all that `what` names, not the password in a URL."""
 
 

@@ -17,7 +17,6 @@ from k3s_policy.model.fragment import (
     EnvironmentFile,
     HostName,
     HostVariables,
-    LooseOptions,
     NotJudged,
     OtherCommand,
     Override,
@@ -26,6 +25,7 @@ from k3s_policy.model.fragment import (
     Start,
     Unit,
     UnreadFile,
+    UnusedOptions,
 )
 from k3s_policy.text.branch import both
 
@@ -60,7 +60,7 @@ def _said(outer: Start, inner: Start | None) -> Start:
         inner,
         unseen=tuple(dict.fromkeys((*inner.unseen, *outer.unseen))),
         host=inner.host or outer.host,
-        alone=inner.alone or outer.alone,
+        isolated=inner.isolated or outer.isolated,
         version=inner.version or outer.version,
         addresses=inner.addresses or outer.addresses,
         workload=inner.workload or outer.workload,
@@ -86,7 +86,7 @@ def stamped(fragment: Fragment, file: File) -> Fragment | None:
             fragment = replace(fragment, variables=variables)
         case Registries() if file.partial:
             # Where a piece begins in the middle, its keys are not those of the top.
-            fragment = replace(fragment, open=True, unknown=())
+            fragment = replace(fragment, is_open=True, unknown=())
         case Unit() if file.partial or file.said is not None:
             unseen = file.said.unseen if file.said is not None else ()
             fragment = replace(fragment, template=fragment.template or file.partial, unseen=unseen)
@@ -103,14 +103,14 @@ def _in_branch(start: Start, when: When) -> Start:
 
 def _started(start: Start, said: Start | None) -> Start:
     """Add to a start what its carrier says; one that is isolated already has a carrier of its own."""
-    if said is None or start.alone:
+    if said is None or start.isolated:
         return start
     start = replace(start, unseen=(*start.unseen, *said.unseen))
     if said.host not in (None, start.host):
         return start
     return replace(
         start,
-        alone=said.alone,
+        isolated=said.isolated,
         version=start.version or said.version,
         addresses=start.addresses or said.addresses,
         workload=start.workload or said.workload,
@@ -126,7 +126,7 @@ def _config(config: ConfigFile, file: File) -> ConfigFile:
             one._replace(when=both(file.when, one.when), may_go_on=file.may_go_on) for one in config.entries
         )
         config = replace(config, entries=entries, when=both(file.when, config.when))
-    return replace(config, open=(file.text,), error=None, partial=True) if file.partial else config
+    return replace(config, open_places=(file.text,), error=None, partial=True) if file.partial else config
 
 
 def unused(collected: Iterable[Collected], found: Iterable[Fragment]) -> Iterator[Fragment]:
@@ -160,7 +160,7 @@ def _texts(fragment: Fragment) -> Iterator[Text]:
             yield fragment.at
             yield from (argument.text for argument in fragment.arguments)
             yield from (variable.value for variable in fragment.variables)
-        case OtherCommand() | LooseOptions():
+        case OtherCommand() | UnusedOptions():
             yield from (argument.text for argument in fragment.arguments)
         case ConfigFile():
             yield fragment.text

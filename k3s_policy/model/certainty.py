@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import INPUT_OF, Ground, Input
+from k3s_policy.model import INPUT_OF, EvidenceKind, Input
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import Kept, is_scripted, joined, kept
 from k3s_policy.text.branch import possible
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 
-__all__ = ["ANYWHERE", "called", "ceiling", "certainty", "must_agree", "side_by_side", "some_may_be_one_host"]
+__all__ = ["ANYWHERE", "certainty", "highest_confidence", "label", "must_agree", "side_by_side", "some_may_be_one_host"]
 
 ANYWHERE = tuple(INPUT_OF.values())
 """All inputs in which a setting can stand, for flags that have a variable."""
@@ -35,7 +35,7 @@ def certainty(cluster: Cluster, invocation: Invocation, *kinds: Input) -> Confid
     return Confidence.MEDIUM if mild and cluster.declared else None
 
 
-def ceiling(cluster: Cluster, nodes: Iterable[Node], *kinds: Input) -> Confidence:
+def highest_confidence(cluster: Cluster, nodes: Iterable[Node], *kinds: Input) -> Confidence:
     """Return how sure a conclusion about some nodes of a cluster can be at most; for `kinds` see `certainty`."""
     lacks = any(node.invocation.lacks(kind) for node in nodes for kind in kinds)
     return Confidence.HIGH if cluster.firm and not lacks else Confidence.MEDIUM
@@ -48,7 +48,11 @@ def side_by_side(one: Node, other: Node, *beside: When) -> bool:
     what the other starts: such a script runs on both hosts. `beside` are the branches that what is compared stands in.
     """
     first, second = one.invocation, other.invocation
-    if first is second or (one.whole is not None and one.whole is other.whole) or _may_be_one_host(one, other):
+    if (
+        first is second
+        or (one.alternative_of is not None and one.alternative_of is other.alternative_of)
+        or _may_be_one_host(one, other)
+    ):
         return False
     names, others = _names(one), _names(other)
     if names & others:
@@ -67,7 +71,7 @@ def must_agree(cluster: Cluster, one: Node, first: Node) -> bool:
         return False
     if joined(one.invocation) is not None:
         return True
-    of_one = cluster.ground in (Ground.DECLARED, Ground.FILE, Ground.SHARED)
+    of_one = cluster.ground in (EvidenceKind.DECLARED, EvidenceKind.FILE, EvidenceKind.SHARED)
     return of_one and kept(one.invocation) is kept(first.invocation) is Kept.EXTERNAL
 
 
@@ -99,7 +103,7 @@ def some_may_be_one_host(nodes: Iterable[Node]) -> bool:
     return any(one is not other for one in configured[:2] for other in started[:2])
 
 
-def called(node: Node, at: Text) -> str:
+def label(node: Node, at: Text) -> str:
     """Say which node is meant: by its file, and by its line where what is reported stands in the same file.
 
     A host of an inventory is called as it is there, since its file is that of all.

@@ -46,7 +46,7 @@ class Skipped(NamedTuple):
     argument: str
     """What K3s made of the key, and names in its log: `--no-deploy`."""
     at: Text
-    why: str
+    reason: str
 
 
 def effective(invocation: Invocation) -> tuple[Effective, ...]:

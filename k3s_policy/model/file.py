@@ -127,7 +127,7 @@ class Seen:
         file = self.file
         named = not self.written and template.is_template(file.path)
         syntax = template.syntax_of(file.path, self.content) if named else None
-        return template.filled(file.text, syntax) if syntax else file.text
+        return template.substituted(file.text, syntax) if syntax else file.text
 
     @cached_property
     def host(self) -> str:
@@ -167,13 +167,13 @@ class Seen:
 
     @cached_property
     def _composition(self) -> tuple[Text, Document, tuple[Text, ...]]:
-        from k3s_policy.formats.tree import read_yaml  # noqa: PLC0415  loaded when YAML is met
+        from k3s_policy.formats.tree import read_yaml  # loaded when YAML is met
 
         text = self.file.text
         if self.written:
             text, hidden = _without_hidden_lines(text)
             document = read_yaml(text)
-            return text, replace(document, open=(*document.open, *hidden)) if hidden else document, hidden
+            return text, replace(document, open_places=(*document.open_places, *hidden)) if hidden else document, hidden
         named = template.is_template(self.file.path) or _JINJA.match(self.content) is not None
         plain = None if named else read_yaml(text)
         if plain is not None and plain.error is None:
@@ -182,7 +182,7 @@ class Seen:
         if syntax is None:
             return text, plain or read_yaml(text), ()
         masked = template.masked(text, syntax)
-        return masked.text, replace(read_yaml(masked.text), open=masked.open), ()
+        return masked.text, replace(read_yaml(masked.text), open_places=masked.open_places), ()
 
 
 _JINJA = pattern(r"\ufeff?##\s*template:\s*jinja")

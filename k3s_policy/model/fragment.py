@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Chart",
     "ConfigFile",
+    "Copy",
     "Database",
     "EnvironmentFile",
     "Fragment",
@@ -45,12 +46,10 @@ __all__ = [
     "HostVariables",
     "Inventory",
     "Judged",
-    "LooseOptions",
     "NotJudged",
     "OfRke2",
     "OtherCommand",
     "Override",
-    "Placed",
     "Registries",
     "S3Secret",
     "Service",
@@ -59,6 +58,7 @@ __all__ = [
     "Unfollowed",
     "Unit",
     "UnreadFile",
+    "UnusedOptions",
     "Upgrade",
     "Workload",
 ]
@@ -74,7 +74,7 @@ class ConfigFile:
     """Where it lies: its path in the repository, or the path on the host that a script writes it to."""
     host: str | None = None
     """What places it on one host with a Start, where the path does not: the script that writes both."""
-    open: tuple[Text, ...] = ()
+    open_places: tuple[Text, ...] = ()
     """Places at which more settings may come in that were not seen."""
     when: When = ALWAYS
     error: BrokenFile | None = None
@@ -177,7 +177,7 @@ class HostName:
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class Copy:
     """A command that puts a file of the repository in its place on a host."""
 
     source: Text
@@ -247,7 +247,7 @@ class Start:
     """What chooses the release, where it installs K3s or runs it in a container."""
     unseen: tuple[Unseen, ...] = ()
     host: str | None = None
-    alone: bool = False
+    isolated: bool = False
     """Whether it cannot share its host with a config file of the repository: a container, a remote host."""
     addresses: tuple[Text, ...] = ()
     """What the command calls its host: `k3sup install --ip`, `ssh root@10.0.0.1`."""
@@ -256,9 +256,9 @@ class Start:
     when: When = ALWAYS
     words: tuple[Text, ...] = ()
     """What runs, the program first; empty where nothing was seen that starts K3s."""
-    because: str = ""
+    role_reason: str = ""
     """Why it has its role, where no word of the command says it."""
-    written: tuple[Text, ...] = ()
+    source_words: tuple[Text, ...] = ()
     """The words of a unit's command before systemd puts variables into them; empty where it does not."""
     refused: bool = False
     """Whether systemd refuses the command for a `%` that begins no specifier, so that this is what was meant."""
@@ -297,7 +297,7 @@ class Unfollowed(NamedTuple):
 
     place: str
     """The path of the repository's file, with the line."""
-    why: str
+    reason: str
 
 
 class Override(NamedTuple):
@@ -307,7 +307,7 @@ class Override(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class LooseOptions:
+class UnusedOptions:
     """K3s options collected in a variable that no command seen here uses; others of its words are not judged."""
 
     at: Text
@@ -353,7 +353,7 @@ class Registries:
     """Keys that K3s drops."""
     repeated: tuple[Repeated, ...] = ()
     """Keys that stand twice in one mapping."""
-    open: bool = False
+    is_open: bool = False
     """Whether more may come in that was not seen: lines that a variable or a template makes."""
 
     def config(self, host: str) -> Config | None:
@@ -409,7 +409,7 @@ Fragment: TypeAlias = (
     | EnvironmentFile
     | Start
     | OtherCommand
-    | LooseOptions
+    | UnusedOptions
     | TaskList
     | Unfollowed
     | Override
@@ -427,7 +427,7 @@ Fragment: TypeAlias = (
     | Service
     | Database
     | HostName
-    | Placed
+    | Copy
     | Registries
     | HeldCredential
     | Inventory

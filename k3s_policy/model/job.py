@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Mapping, Scalar
 from k3s_policy.model import Form
 from k3s_policy.model.lower import Variable
-from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.k3s import program
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Group, Input, Unseen
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Text
 
-__all__ = ["ClusterPlan", "Given", "Node", "nodes"]
+__all__ = ["ClusterPlan", "Given", "K3dNode", "nodes"]
 
 _DEFAULT_NAME = "k3s-default"
 _MOST = 9
@@ -72,7 +72,7 @@ class ClusterPlan:
         return self.servers if self.servers is not None else self.at
 
 
-class Node(NamedTuple):
+class K3dNode(NamedTuple):
     """A container that runs K3s."""
 
     role: str
@@ -85,12 +85,12 @@ class Node(NamedTuple):
         return _meets(filters, self.role, self.number)
 
 
-def nodes(plan: ClusterPlan) -> Iterator[Node]:
+def nodes(plan: ClusterPlan) -> Iterator[K3dNode]:
     """Yield the nodes of a cluster, the first server first; one where their number is not known."""
     for role, text, usual in (("server", plan.servers, 1), ("agent", plan.agents, 0)):
         for number in range(min(_count(text, usual) or (1 if role == "server" else 0), _MOST)):
             host = f"{plan.path}#{plan.at.span.start}-{role}-{number}"
-            yield Node(role, number, host, _start(plan, role, number, host))
+            yield K3dNode(role, number, host, _start(plan, role, number, host))
 
 
 def _count(text: Text | None, usual: int) -> int:
@@ -100,7 +100,7 @@ def _count(text: Text | None, usual: int) -> int:
 
 
 def _is_filled_in(text: Text) -> bool:
-    return not text.known or fills_in(str(text))
+    return not text.known or is_substituted(str(text))
 
 
 def _start(plan: ClusterPlan, role: str, number: int, host: str) -> Start:
@@ -111,14 +111,14 @@ def _start(plan: ClusterPlan, role: str, number: int, host: str) -> Start:
     return Start(
         at=at,
         role=role,
-        because=f"k3d is asked for {role}s",
+        role_reason=f"k3d is asked for {role}s",
         arguments=tuple(words),
         form=Form.K3D,
         variables=tuple(_variables(plan, role, number)),
         version=version,
         unseen=(*plan.unseen, *hidden, *_uncounted(plan)),
         host=host,
-        alone=True,
+        isolated=True,
         addresses=tuple(_addresses(plan, role, number)),
         when=plan.when,
         words=(*program_and_role, *(word.text for word in words)),

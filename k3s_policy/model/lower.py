@@ -19,7 +19,7 @@ from k3s_policy.text.branch import ALWAYS, When, both
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.k3s.flags import Flag, Flags
     from k3s_policy.text import Text
 
@@ -57,7 +57,7 @@ class ConfigEntry(NamedTuple):
     """One key of a config file with its value; `appends` says that the key was written with a `+`."""
 
     key: Text
-    value: Node
+    value: YamlNode
     appends: bool
     when: When = ALWAYS
     may_go_on: bool = False
@@ -70,7 +70,7 @@ class Lowered:
 
     settings: list[Setting] = field(default_factory=list)
     unrecognised: list[Unrecognised] = field(default_factory=list)
-    open: list[Text] = field(default_factory=list)
+    open_places: list[Text] = field(default_factory=list)
     """Words whose content is not known: any argument may hide there."""
     stray: list[Text] = field(default_factory=list)
     """The first word that is no flag, and all behind it, which K3s never reads."""
@@ -88,7 +88,7 @@ def from_arguments(words: Iterable[Argument], role: str | None, flags: Flags, fo
         word = queue.pop(0)
         value = str(word.text)
         if _is_open(word.text):
-            lowered.open.append(word.text)
+            lowered.open_places.append(word.text)
             continue
         if len(value) < 2 or value[0] != "-":
             lowered.stray = [word.text, *(later.text for later in queue)]
@@ -149,7 +149,7 @@ def _next_values(word: Argument, queue: list[Argument]) -> list[Argument]:
     What the same word is in other branches is taken too: `--flannel-backend "$BACKEND"`, where a script gives the
     variable one value or another.
     """
-    from k3s_policy.text.branch import exclusive  # noqa: PLC0415  only scripts have branches
+    from k3s_policy.text.branch import exclusive  # only scripts have branches
 
     taken: list[Argument] = []
     position = 0
@@ -209,11 +209,11 @@ def from_config(files: Iterable[Iterable[ConfigEntry]], role: str | None, flags:
     return lowered
 
 
-def _is_null(value: Node) -> bool:
+def _is_null(value: YamlNode) -> bool:
     return isinstance(value, Scalar) and value.plain and not str(arrives(value))
 
 
-def _setting(flag: Flag, entry: ConfigEntry, item: Node) -> Setting:
+def _setting(flag: Flag, entry: ConfigEntry, item: YamlNode) -> Setting:
     # `{{ token }}` without quotes is a mapping to YAML, and a template that has not been filled in to everybody else.
     template = isinstance(item, Mapping) and item.written.startswith("{{")
     value = item.written.unknown() if template else arrives(item)
@@ -225,7 +225,7 @@ def _setting(flag: Flag, entry: ConfigEntry, item: Node) -> Setting:
         form=Form.CONFIG,
         when=entry.when,
         tag=item.tag,
-        written=item.text if isinstance(item, Scalar) and str(value) != str(item.text).strip() else None,
+        source_text=item.text if isinstance(item, Scalar) and str(value) != str(item.text).strip() else None,
         item=item is not entry.value,
         printed=not isinstance(item, Scalar),
         may_go_on=entry.may_go_on,
@@ -262,7 +262,7 @@ _SHORT_KEYS = frozenset("cdilostv")
 """Single letters that K3s writes with one dash, so that they reach the flag's alias."""
 
 
-def _items(value: Node) -> Iterator[Node]:
+def _items(value: YamlNode) -> Iterator[YamlNode]:
     """Yield the values K3s makes arguments of: of a list within the list only the first item counts."""
     if isinstance(value, Sequence):
         for item in value.items:

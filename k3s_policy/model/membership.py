@@ -61,8 +61,8 @@ def kept(invocation: Invocation) -> Kept:
 
 
 def _kept_outside(invocation: Invocation) -> Kept:
-    from k3s_policy.k3s.endpoint import Backend  # noqa: PLC0415  likewise
-    from k3s_policy.model.datastore import datastores  # noqa: PLC0415  few hosts have an endpoint
+    from k3s_policy.k3s.endpoint import Backend  # likewise
+    from k3s_policy.model.datastore import datastores  # few hosts have an endpoint
 
     kinds = {one.backend for one in datastores(invocation)}
     if kinds == {Backend.SQLITE}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.k3s import program
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Input, Release, Unseen
@@ -22,7 +22,7 @@ def release_of(image: Text) -> Release | None:
     """Return what chooses the release in an image of K3s; None where a template fills it in."""
     name = str(image)
     match = program.image(name)
-    if match is None or not image.known or fills_in(name):
+    if match is None or not image.known or is_substituted(name):
         return None
     if match["tag"] is None:
         return Release(image, "" if "@" in name else "an image without a tag is the latest one")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.formats.shell import split_words
-from k3s_policy.formats.template import JINJA, filled, fills_in, masked
+from k3s_policy.formats.template import JINJA, is_substituted, masked, substituted
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, read_yaml
 from k3s_policy.k3s import credential, roles
 from k3s_policy.k3s.flags import flags
@@ -18,14 +18,14 @@ from k3s_policy.k3s.recognise import TELLING_OPTION, is_config, is_rke2
 from k3s_policy.k3s.roles import Meaning, Use
 from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
-from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HostVariables, LooseOptions, Start
+from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HostVariables, Start, UnusedOptions
 from k3s_policy.model.lower import Argument, Variable, config_entries
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.k3s.version import Version
     from k3s_policy.model.file import Found
     from k3s_policy.text import Text
@@ -71,7 +71,7 @@ class _Around(NamedTuple):
 
 def release(entries: Iterable[Entry]) -> Version | None:
     """Return the release that variables pin, the last of them."""
-    from k3s_policy.k3s.version import Version  # noqa: PLC0415  for annotations the module does not need it
+    from k3s_policy.k3s.version import Version  # for annotations the module does not need it
 
     found = [value for key, value in entries if str(key) in roles.VERSIONS and isinstance(value, Scalar)]
     return Version.parse(str(found[-1])) if found else None
@@ -86,7 +86,7 @@ def _lowered(entry: Entry, known: Meaning | None, around: _Around, depth: int) -
         case Meaning(Use.ARGUMENTS) if not isinstance(value, Mapping):
             words = tuple(arguments(value))
             if any(word.text.startswith("-") for word in words):
-                yield LooseOptions(key.text, words, version=pinned)
+                yield UnusedOptions(key.text, words, version=pinned)
         case Meaning(Use.CREDENTIAL) if isinstance(value, Scalar):
             yield from _credential(key, value)
         case Meaning(Use.REGISTRIES) if isinstance(value, Scalar):
@@ -115,7 +115,7 @@ def _unknown(entry: Entry, around: _Around, depth: int) -> Iterator[Found]:
     elif isinstance(value, Sequence):
         words = tuple(arguments(value))
         if _is_telling(words):
-            yield LooseOptions(key.text, words, version=pinned)
+            yield UnusedOptions(key.text, words, version=pinned)
             return
         for item in value.items:
             if isinstance(item, Mapping):
@@ -140,7 +140,7 @@ def _text(key: Scalar, value: Scalar, path: str, pinned: Version | None) -> Iter
     elif "--" in content:
         words = tuple(arguments(value))
         if _is_telling(words):
-            yield LooseOptions(key.text, words, version=pinned)
+            yield UnusedOptions(key.text, words, version=pinned)
 
 
 def _installs(line: str) -> bool:
@@ -169,7 +169,12 @@ def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | N
     host = host_at(key.text)
     if role is None and pinned is None:
         yield ConfigFile(
-            text=file.text, entries=file.entries, path=CONFIG, host=host, open=(*file.open, key.text), error=file.error
+            text=file.text,
+            entries=file.entries,
+            path=CONFIG,
+            host=host,
+            open_places=(*file.open_places, key.text),
+            error=file.error,
         )
         return
     unseen = (
@@ -178,11 +183,15 @@ def _config(key: Scalar, file: ConfigFile, role: str | None, pinned: Version | N
         Unseen(Input.CONFIG, "the role may add settings", key.text),
     )
     because = f"{key} is the config of {role}s" if role else ""
-    yield Start(key.text, role, (), Form.CONFIG, version=pinned, unseen=unseen, host=host, alone=True, because=because)
-    yield ConfigFile(text=file.text, entries=file.entries, path=CONFIG, host=host, open=file.open, error=file.error)
+    yield Start(
+        key.text, role, (), Form.CONFIG, version=pinned, unseen=unseen, host=host, isolated=True, role_reason=because
+    )
+    yield ConfigFile(
+        text=file.text, entries=file.entries, path=CONFIG, host=host, open_places=file.open_places, error=file.error
+    )
 
 
-def configuration(value: Node, path: str, *, claimed: bool = False) -> ConfigFile | None:
+def configuration(value: YamlNode, path: str, *, claimed: bool = False) -> ConfigFile | None:
     """Return the config that a variable holds, a mapping or a text; None where it is none.
 
     `claimed` says that its name is that of a config, so that one known flag is enough.
@@ -196,7 +205,7 @@ def configuration(value: Node, path: str, *, claimed: bool = False) -> ConfigFil
     text = value.text
     open_places: tuple[Text, ...] = ()
     document = read_yaml(text)
-    if document.root is None and fills_in(str(value)):
+    if document.root is None and is_substituted(str(value)):
         text, open_places = masked(value.text, JINJA)
         document = read_yaml(text)
     if document.error is not None or not isinstance(document.root, Mapping):
@@ -209,7 +218,7 @@ def _file(
 ) -> ConfigFile | None:
     if is_rke2(text, root, path) or not (is_config(root, "") or (claimed and _is_config(root))):
         return None
-    return ConfigFile(text, tuple(config_entries(root)), CONFIG, open=open_places)
+    return ConfigFile(text, tuple(config_entries(root)), CONFIG, open_places=open_places)
 
 
 def _is_config(root: Mapping) -> bool:
@@ -220,7 +229,7 @@ def _is_config(root: Mapping) -> bool:
     return len(known) * 2 > len(names)
 
 
-def arguments(value: Node) -> Iterator[Argument]:
+def arguments(value: YamlNode) -> Iterator[Argument]:
     """Yield the options in a text, or in each text of a list."""
     for item in value.items if isinstance(value, Sequence) else (value,):
         if isinstance(item, Scalar):
@@ -229,10 +238,10 @@ def arguments(value: Node) -> Iterator[Argument]:
 
 def without_templates(text: Text) -> Text:
     """Return a text in which what Jinja fills in is marked as not known."""
-    return filled(text, JINJA) if fills_in(str(text)) else text
+    return substituted(text, JINJA) if is_substituted(str(text)) else text
 
 
-def environment(value: Node | None, form: Form = Form.ANSIBLE) -> Iterator[Variable]:
+def environment(value: YamlNode | None, form: Form = Form.ANSIBLE) -> Iterator[Variable]:
     """Yield environment variables, written as a mapping or as a list of `NAME=value`."""
     if isinstance(value, Mapping):
         for key, given in value.merged().entries:
@@ -246,7 +255,7 @@ def environment(value: Node | None, form: Form = Form.ANSIBLE) -> Iterator[Varia
                     yield Variable(name, without_templates(given_text), form)
 
 
-def _environment_file(value: Node, path: str) -> Iterator[Found]:
+def _environment_file(value: YamlNode, path: str) -> Iterator[Found]:
     variables = tuple(one for one in environment(value) if str(one.name).startswith("K3S_"))
     if variables:
         yield EnvironmentFile(value.written, variables, path, host_at(value.written))

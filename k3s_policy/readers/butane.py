@@ -14,8 +14,8 @@ from k3s_policy.formats.tree import Mapping
 from k3s_policy.formats.user_data import HostFile, decoded, mode_of, unseen
 from k3s_policy.k3s.places import UNIT_FOLDER, configures
 from k3s_policy.model import FileMode
-from k3s_policy.model.described import files_of, said_of
-from k3s_policy.model.fragment import Placed
+from k3s_policy.model.fragment import Copy
+from k3s_policy.model.host_files import files_of, said_of
 from k3s_policy.text import Text
 from k3s_policy.text.pattern import pattern
 
@@ -91,7 +91,7 @@ def _read(root: Mapping, host: str, source: str, said: Start | None) -> Iterator
             units += _unit(unit, name.text)
             local = unit.scalar("contents_local")
             if local is not None and "k3s" in str(name):
-                yield Placed(local.text, f"{UNIT_FOLDER}{name}", host, source)
+                yield Copy(local.text, f"{UNIT_FOLDER}{name}", host, source)
     yield from files_of(units, host, said)
 
 
@@ -111,7 +111,7 @@ def _placed(file: Mapping, host: str, path: str) -> Iterator[Fragment]:
     """Yield that a file of the repository gets its place and its mode."""
     target, local = file.scalar("path"), file.scalar("contents", "local")
     if target is not None and local is not None and configures(str(target)):
-        yield Placed(local.text, str(target), host, path)
+        yield Copy(local.text, str(target), host, path)
         yield replace(_mode(file, target.text), host=host)
 
 

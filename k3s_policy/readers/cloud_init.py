@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Sequence
 from k3s_policy.formats.user_data import files, script_of
-from k3s_policy.model.described import files_of, said_of, script_file
+from k3s_policy.model.host_files import files_of, said_of, script_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found, Seen
 
 __all__ = ["claims", "read"]
@@ -40,7 +40,7 @@ def read(seen: Seen) -> Iterator[Found]:
                 yield script_file(late, seen.described_host, said, written)
 
 
-def _user_data(root: Node | None) -> Iterator[Mapping]:
+def _user_data(root: YamlNode | None) -> Iterator[Mapping]:
     """Yield the mappings in which keys of user-data stand: the file itself, or those below `autoinstall`."""
     if not isinstance(root, Mapping):
         return

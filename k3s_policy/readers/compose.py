@@ -18,7 +18,7 @@ from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.model import INPUT_OF, Form, Input, Unseen
 from k3s_policy.model.committed import credentials
 from k3s_policy.model.file import File, host_at
-from k3s_policy.model.fragment import OtherCommand, Placed, Start, Workload
+from k3s_policy.model.fragment import Copy, OtherCommand, Start, Workload
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.mount import mounted
 from k3s_policy.text.pattern import pattern
@@ -26,7 +26,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
@@ -77,7 +77,7 @@ def _service(name: Scalar, service: Mapping, root: Mapping, seen: Seen) -> Itera
         variables=tuple(_variables(service)),
         unseen=(*(mount for mount in mounts if isinstance(mount, Unseen)), *_unseen(service, seen.path)),
         host=host,
-        alone=True,
+        isolated=True,
         addresses=tuple(_addresses(name, service)),
         workload=_workload(name, service),
         environment_files=tuple(_environment_files(service)),
@@ -86,13 +86,13 @@ def _service(name: Scalar, service: Mapping, root: Mapping, seen: Seen) -> Itera
     )
     yield from _started(said, list(_words(service.last("entrypoint"))), list(_words(service.last("command"))))
     for mount in mounts:
-        if isinstance(mount, Placed):
+        if isinstance(mount, Copy):
             yield replace(mount, only_if_started=True)
         elif isinstance(mount, File):
             yield mount
 
 
-def _configs(service: Mapping, root: Mapping, host: str, path: str) -> Iterator[File | Placed | Unseen]:
+def _configs(service: Mapping, root: Mapping, host: str, path: str) -> Iterator[File | Copy | Unseen]:
     """Yield the files of `configs:`: what is written in the compose file, is kept beside it, or comes from elsewhere.
 
     One whose target is not said is at the top of the container (https://docs.docker.com/reference/compose-file/configs/).
@@ -107,7 +107,7 @@ def _configs(service: Mapping, root: Mapping, host: str, path: str) -> Iterator[
         if content is not None:
             yield File(text=interpolated(content.text), path=place, host=host)
         elif source is not None:
-            yield Placed(interpolated(source.text), place, host, path)
+            yield Copy(interpolated(source.text), place, host, path)
         else:
             yield Unseen(Input.CONFIG, "`configs` may hold a config file")
 
@@ -137,7 +137,7 @@ def _run(said: Start, program_: Text, words: list[Text], *, is_default: bool = F
         said,
         at=role or said.at,
         role=str(role) if role else "agent" if is_default and "rancher/k3s" in str(said.image) else None,
-        because="" if role else "the image starts an agent where no command says otherwise",
+        role_reason="" if role else "the image starts an agent where no command says otherwise",
         arguments=tuple(Argument(word) for word in words if word is not role),
         words=(program_, *words),
     )
@@ -161,7 +161,7 @@ def _script(said: Start, content: Text) -> File:
     )
 
 
-def _words(node: Node | None) -> Iterator[Text]:
+def _words(node: YamlNode | None) -> Iterator[Text]:
     """Yield the words of a command: a list as it is, a text split as a shell would."""
     if isinstance(node, Sequence):
         yield from (interpolated(item.text) for item in node.items if isinstance(item, Scalar))

@@ -67,7 +67,12 @@ def _config(seen: Seen, mapping: Mapping | None) -> Iterator[Found]:
     may_be_any = tuple(entry.key for entry in entries if not entry.key.known)
     error = None if seen.written and not seen.file.text.known else _refused(text, mapping)
     yield ConfigFile(
-        text=text, entries=named, path=path, host=seen.file.host, open=(*seen.document.open, *may_be_any), error=error
+        text=text,
+        entries=named,
+        path=path,
+        host=seen.file.host,
+        open_places=(*seen.document.open_places, *may_be_any),
+        error=error,
     )
 
 
@@ -78,7 +83,7 @@ def _flat(seen: Seen, written: Text) -> Iterator[Found]:
         yield NotJudged(seen.source)
     flat = BrokenFile(written, "the top level must be a mapping of flags to values", "K3s")
     text = seen.composed
-    yield ConfigFile(text, (), seen.path, seen.file.host, open=(text[:0],), error=None if template else flat)
+    yield ConfigFile(text, (), seen.path, seen.file.host, open_places=(text[:0],), error=None if template else flat)
 
 
 def _refused(text: Text, mapping: Mapping | None) -> BrokenFile | None:
@@ -105,7 +110,7 @@ def _unparsable(seen: Seen, *, claimed: bool) -> Iterator[Found]:
     elif document.error is not None:
         error = BrokenFile(document.error.at, document.error.reason, "K3s")
     # What it would set is not known, which whoever concludes from absence has to ask.
-    yield ConfigFile(text, (), seen.path, seen.file.host, open=(text[:0],), error=error)
+    yield ConfigFile(text, (), seen.path, seen.file.host, open_places=(text[:0],), error=error)
 
 
 def _unread(document: Document, path: str) -> Iterator[Found]:

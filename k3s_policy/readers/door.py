@@ -19,6 +19,7 @@ from k3s_policy.model.carrier import stamped, unused, within
 from k3s_policy.model.committed import full_tokens
 from k3s_policy.model.file import Collected, File, Provenance, Seen
 from k3s_policy.model.fragment import (
+    Copy,
     Database,
     HostName,
     HostVariables,
@@ -26,7 +27,6 @@ from k3s_policy.model.fragment import (
     NotJudged,
     OfRke2,
     Override,
-    Placed,
     Service,
     TaskList,
     Unfollowed,
@@ -228,7 +228,7 @@ def read(file: File) -> Iterator[Fragment]:
     opening = _Opening()
     yield from opening.run(iter((file,)))
     if file.provenance is not Provenance.WRITTEN and opening.counted and "#" in str(file.text):
-        from k3s_policy.model import comments  # noqa: PLC0415  only files of K3s's need them
+        from k3s_policy.model import comments  # only files of K3s's need them
 
         yield from comments.read(file.text)
 
@@ -340,7 +340,7 @@ def counts(fragment: Fragment) -> bool:
         return "k3s" in fragment.at.span.source.content.lower()
     if isinstance(fragment, HostVariables):
         return any("k3s" in str(entry.key).lower() for entry in fragment.entries)
-    if isinstance(fragment, Placed):
+    if isinstance(fragment, Copy):
         return fragment.folder or of_path(fragment.path) is not None
     if isinstance(fragment, FileMode):
         return "rancher" in str(fragment.path) or of_path(str(fragment.path)) is not None

@@ -31,7 +31,7 @@ def claims(seen: Seen) -> bool:
 
 def read(seen: Seen) -> Iterator[Found]:
     """Read an environment file as systemd does; a file that is not systemd's, as a shell or compose does."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  most scans meet no such file
+    from k3s_policy.formats import systemd  # most scans meet no such file
 
     text, path, host = seen.file.text, seen.path, seen.file.host
     file = systemd.environment_file(text)
@@ -54,7 +54,7 @@ def _variables(file: SystemdFile) -> Iterator[Variable]:
 
 def _exported(line: Text) -> Iterator[Variable]:
     """Yield what a line assigns that begins with `export`, or with a byte-order mark."""
-    from k3s_policy.formats import systemd  # noqa: PLC0415  likewise
+    from k3s_policy.formats import systemd  # likewise
 
     if match := _EXPORT.match(str(line)):
         yield from _variables(systemd.environment_file(line[match.end() :]))

@@ -93,14 +93,14 @@ def _start(root: Mapping, release: Text, number: int, at: Text, group: Group) ->
     return Start(
         at=at,
         role="server",
-        because="hetzner-k3s makes its masters servers",
+        role_reason="hetzner-k3s makes its masters servers",
         arguments=tuple(map(Argument, words)),
         form=Form.CONFIG,
         variables=tuple(_variables(root, at, external=external, joins=number > 0)),
         version=version,
         unseen=() if version is not None else (Unseen(Input.VERSION, "the release is not written out", release),),
         host=f"{group.name}-{number}",
-        alone=True,
+        isolated=True,
         words=(at.stand_in(INSTALLED_PROGRAM), at.stand_in("server"), *words),
         group=group,
     )

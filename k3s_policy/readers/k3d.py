@@ -15,8 +15,8 @@ from k3s_policy.formats.tree import Mapping, Scalar
 from k3s_policy.k3s.places import CONFIG, DATA, REGISTRIES
 from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File
-from k3s_policy.model.fragment import Placed
-from k3s_policy.model.k3d import ClusterPlan, Given, Node, nodes
+from k3s_policy.model.fragment import Copy
+from k3s_policy.model.k3d import ClusterPlan, Given, K3dNode, nodes
 from k3s_policy.model.lower import Variable
 from k3s_policy.model.mount import mounted
 
@@ -66,13 +66,13 @@ def _cluster(root: Mapping, kind: Scalar, document: Document, path: str) -> Iter
         labels=tuple(_given(root, "label", "options", "k3s", "nodeLabels")),
         variables=tuple(_given(root, "envVar", "env")),
         token=_token(root),
-        unseen=tuple(Unseen(Input.ARGUMENTS, "a template may add settings", text) for text in document.open),
+        unseen=tuple(Unseen(Input.ARGUMENTS, "a template may add settings", text) for text in document.open_places),
     )
     every = list(nodes(plan))
     volumes = list(_given(root, "volume", "volumes"))
     for node in every:
         mounts = list(_mounts(node, volumes, path))
-        yield from (mount for mount in mounts if isinstance(mount, Placed))
+        yield from (mount for mount in mounts if isinstance(mount, Copy))
         yield from _files(node, root, path)
         hidden = (mount for mount in mounts if isinstance(mount, Unseen))
         yield replace(node.start, unseen=(*node.start.unseen, *hidden))
@@ -113,7 +113,7 @@ def _filters(item: Mapping) -> tuple[str, ...]:
     return tuple(str(one) for one in item.items("nodeFilters") if isinstance(one, Scalar) and one.text)
 
 
-def _mounts(node: Node, volumes: Iterable[Given], path: str) -> Iterator[Placed | Unseen]:
+def _mounts(node: K3dNode, volumes: Iterable[Given], path: str) -> Iterator[Copy | Unseen]:
     """Yield what is mounted where a node has its configuration."""
     for volume in volumes:
         source, colon, rest = volume.text.partition(":")
@@ -123,7 +123,7 @@ def _mounts(node: Node, volumes: Iterable[Given], path: str) -> Iterator[Placed 
                 yield mount
 
 
-def _files(node: Node, root: Mapping, path: str) -> Iterator[Found]:
+def _files(node: K3dNode, root: Mapping, path: str) -> Iterator[Found]:
     """Read the files that are written into a node: what stands in the config itself, or a path beside it."""
     for item in root.items("files"):
         if not isinstance(item, Mapping) or not node.meets(_filters(item) or ("all",)):
@@ -136,7 +136,7 @@ def _files(node: Node, root: Mapping, path: str) -> Iterator[Found]:
         if _is_content(source):
             yield File(text=interpolated(source.text), path=target, host=node.host)
         elif target.startswith(CONFIG):
-            yield Placed(interpolated(source.text), target, node.host, path)
+            yield Copy(interpolated(source.text), target, node.host, path)
 
 
 def _registries(root: Mapping, host: str) -> Iterator[Found]:

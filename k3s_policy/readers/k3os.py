@@ -15,15 +15,15 @@ from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, arrives
 from k3s_policy.formats.user_data import commands, files
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form
-from k3s_policy.model.described import files_of, said_of, script_file
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.host_files import files_of, said_of, script_file
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.text import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
@@ -97,7 +97,7 @@ def _start(block: Text, settings: Mapping, host: str) -> Start:
         version=_LAST_RELEASE,
         host=host,
         words=(at.stand_in(_PROGRAM), at.stand_in(role), *(one.text for one in arguments)) if role else (),
-        because="" if said is not None else f"k3OS makes it one where server_url is {'set' if url else 'not set'}",
+        role_reason="" if said is not None else f"k3OS makes it one where server_url is {'set' if url else 'not set'}",
     )
 
 
@@ -127,11 +127,11 @@ def _entry(mapping: Mapping, name: str) -> Entry | None:
     return next((one for one in reversed(mapping.entries) if str(one.key) == name and _is_set(one.value)), None)
 
 
-def _is_set(value: Node) -> bool:
+def _is_set(value: YamlNode) -> bool:
     return isinstance(value, Scalar) and bool(arrives(value))
 
 
-def _items(node: Node | None) -> list[Scalar]:
+def _items(node: YamlNode | None) -> list[Scalar]:
     """Return the items of a list; a single value is a list of one."""
     items = node.items if isinstance(node, Sequence) else (node,)
     return [item for item in items if isinstance(item, Scalar)]

@@ -14,8 +14,8 @@ from k3s_policy.formats.shell import split_words
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.formats.user_data import HostFile, commands, decoded, files, mode_of, script_of
 from k3s_policy.model import Credential, Form, Input, Unseen
-from k3s_policy.model.described import files_of, said_of, script_file
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.host_files import files_of, said_of, script_file
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.text import join
 
@@ -115,7 +115,7 @@ def _start(key: Text, role: str, block: Mapping, root: Mapping, host: str, unsee
     return Start(
         at=key,
         role=role,
-        because=f"Kairos starts it as the role of `{key}`",
+        role_reason=f"Kairos starts it as the role of `{key}`",
         arguments=tuple(Argument(word) for word in words),
         form=Form.UNIT,
         variables=tuple(

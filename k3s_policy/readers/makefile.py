@@ -19,8 +19,8 @@ from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.lower import Variable
 from k3s_policy.text import Text, join
-from k3s_policy.text.filling import Values, replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import Values, replaced
 
 if TYPE_CHECKING:
     import re

@@ -23,7 +23,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
@@ -63,7 +63,7 @@ def _gitlab(root: Mapping) -> Iterator[Found]:
         yield from _script(list(_lines(merged.last("after_script"))), own, host_at(name.text))
 
 
-def _values(node: Node | None) -> Iterator[Variable]:
+def _values(node: YamlNode | None) -> Iterator[Variable]:
     """Yield variables of GitLab, whose value may stand beside a description."""
     for key, value in node.merged().entries if isinstance(node, Mapping) else ():
         written = value.scalar("value") if isinstance(value, Mapping) else value
@@ -84,7 +84,7 @@ def _steps(root: Mapping) -> Iterator[Found]:
                 yield from _script(lines, own, host_at(step.written))
 
 
-def _lines(node: Node | None) -> Iterator[Text]:
+def _lines(node: YamlNode | None) -> Iterator[Text]:
     """Yield the lines of a script: one text, or a list that may hold further lists.
 
     Those that `!reference [job, script]` takes from another job are not known

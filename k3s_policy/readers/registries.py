@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s.embedded import secret_parts
 from k3s_policy.k3s.places import ReadAs, belongs_to_rke2, of_path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from k3s_policy.formats.tree import Entry, Node
+    from k3s_policy.formats.tree import Entry, YamlNode
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
@@ -80,8 +80,8 @@ def _registries(seen: Seen, root: Mapping) -> Iterator[Found]:
     registries, refused = decoded(text, root, path, seen.file.host)
     if of_path(path) is ReadAs.REGISTRIES and path.endswith(".yml") and root.entries:
         yield UnreadFile(root.entries[0].key.text, path)
-    if seen.document.open or "{%" in str(text):
-        registries = replace(registries, open=True)
+    if seen.document.open_places or "{%" in str(text):
+        registries = replace(registries, is_open=True)
     if seen.written and not seen.file.text.known:
         # What a loop writes comes once for each turn, with the name of the variable in the place of its value.
         unknown = () if seen.hidden else registries.unknown
@@ -99,7 +99,7 @@ def _unparsable(seen: Seen) -> Iterator[Found]:
 
 
 def _is_template(text: Text) -> bool:
-    return not text.known or fills_in(str(text))
+    return not text.known or is_substituted(str(text))
 
 
 # --- what tells the format apart ----------------------------------------------------------------------
@@ -138,24 +138,24 @@ def _is_telling_section(entry: Entry) -> bool:
 
 def _is_name(key: Scalar) -> bool:
     """Whether a key looks like the name of a registry: a host, or what something else fills in."""
-    return fills_in(str(key)) or _HOST.fullmatch(str(key)) is not None
+    return is_substituted(str(key)) or _HOST.fullmatch(str(key)) is not None
 
 
 def _holds_only(mapping: Mapping, keys: AbstractSet[str]) -> bool:
     return all(str(key) in keys for key, _ in mapping.entries)
 
 
-def _is_empty(node: Node) -> bool:
+def _is_empty(node: YamlNode) -> bool:
     return isinstance(node, Scalar) and not str(node)
 
 
 # --- credentials --------------------------------------------------------------------------------------
 
 
-def _credentials(roots: tuple[Node, ...]) -> Iterator[Credential]:
+def _credentials(roots: tuple[YamlNode, ...]) -> Iterator[Credential]:
     """Yield what logs in at a registry, wherever it stands: what K3s drops is committed all the same."""
     seen: set[int] = set()
-    waiting: list[tuple[Scalar | None, Node]] = [(None, root) for root in reversed(roots)]
+    waiting: list[tuple[Scalar | None, YamlNode]] = [(None, root) for root in reversed(roots)]
     while waiting:
         key, node = waiting.pop()
         if id(node) in seen:
@@ -178,7 +178,12 @@ def _in_name(name: Scalar) -> Iterator[Credential]:
     if "@" in str(name):
         for secret in secret_parts(name.text):
             yield Credential(
-                what="the name of a registry", at=name.text, value=secret, form=Form.CONFIG, tag=name.tag, whole=False
+                what="the name of a registry",
+                at=name.text,
+                value=secret,
+                form=Form.CONFIG,
+                tag=name.tag,
+                is_whole=False,
             )
 
 
@@ -191,4 +196,6 @@ def _in_scalar(key: Scalar | None, node: Scalar) -> Iterator[Credential]:
         yield Credential(what=str(key), at=key.text, value=node.text, form=Form.CONFIG, tag=node.tag)
     elif "@" in str(node) and ("://" in str(node) or str(key) == "endpoint"):
         for secret in secret_parts(node.text):
-            yield Credential(what="endpoint", at=node.text, value=secret, form=Form.CONFIG, tag=node.tag, whole=False)
+            yield Credential(
+                what="endpoint", at=node.text, value=secret, form=Form.CONFIG, tag=node.tag, is_whole=False
+            )

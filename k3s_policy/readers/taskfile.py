@@ -18,13 +18,13 @@ from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.job import variables
 from k3s_policy.model.lower import Variable
-from k3s_policy.text.filling import Values, replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import Values, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.text import Text
 
@@ -70,7 +70,7 @@ def read(seen: Seen) -> Iterator[Found]:
             )
 
 
-def _unseen(*nodes: Node) -> Iterator[Unseen]:
+def _unseen(*nodes: YamlNode) -> Iterator[Unseen]:
     """Say that files of variables are loaded: they are mostly not committed."""
     for node in nodes:
         files = node.last("dotenv") if isinstance(node, Mapping) else None
@@ -102,10 +102,10 @@ def _with_values(text: Text, values: Values) -> Text:
 
 
 def _filled(text: Text) -> Text:
-    return template.filled(text, template.JINJA) if "{{" in str(text) else text
+    return template.substituted(text, template.JINJA) if "{{" in str(text) else text
 
 
-def _commands(node: Node) -> Iterator[Text]:
+def _commands(node: YamlNode) -> Iterator[Text]:
     """Yield commands: a task may be one, or a list, or hold `cmd` or `cmds`, of texts or mappings with a `cmd`."""
     if isinstance(node, Scalar):
         yield node.text

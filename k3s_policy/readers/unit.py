@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats import systemd, template
 from k3s_policy.k3s.places import ReadAs, of_path
 from k3s_policy.model import BrokenFile
-from k3s_policy.model.fragment import LooseOptions, Unit
+from k3s_policy.model.fragment import Unit, UnusedOptions
 from k3s_policy.model.lower import Argument
 from k3s_policy.text import Text
 
@@ -64,7 +64,7 @@ def read(seen: Seen) -> Iterator[Found]:
     syntax = template.syntax_of(path, seen.content)
     if syntax is not None and syntax.search(seen.content) is None:
         syntax = None  # called a template, with nothing to be filled in
-    file = systemd.read_unit(template.filled(text, syntax) if syntax else text)
+    file = systemd.read_unit(template.substituted(text, syntax) if syntax else text)
     if file.error is not None and syntax is None:
         yield BrokenFile(file.error.at, file.error.message, "systemd")
     drop_in = _DROP_IN.search(path)
@@ -83,11 +83,11 @@ def read(seen: Seen) -> Iterator[Found]:
         yield from _without_command(file)
 
 
-def _without_command(file: systemd.UnitFile) -> Iterator[LooseOptions]:
+def _without_command(file: systemd.UnitFile) -> Iterator[UnusedOptions]:
     """Yield lines of options that no backslash joins with the command above, so that systemd ignores them."""
     for line in file.lines:
         if isinstance(line.item, systemd.Directive | systemd.Flaw) and _OPTION.match(str(line.parts[0])):
             words = [word for part in line.parts for word in systemd.words(part.rstrip("\\"), systemd.Escapes.KEPT)]
             arguments = tuple(Argument(word) for word in words if isinstance(word, Text))
             if arguments:
-                yield LooseOptions(arguments[0].text, arguments)
+                yield UnusedOptions(arguments[0].text, arguments)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.beginning import is_cloud_config, is_description, is_message
 from k3s_policy.formats.user_data import decoded
+from k3s_policy.formats.user_data_kind import is_cloud_config, is_description, is_message
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.model.file import File, Provenance, host_at
 from k3s_policy.text.pattern import pattern

@@ -22,7 +22,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.model.lower import Variable
 
@@ -63,7 +63,7 @@ def read(seen: Seen) -> Iterator[Found]:
             yield from _job(job, given, host_at(name.text), shell, tuple(_unseen(root.last("env"), job)))
 
 
-def _unseen(shared: Node | None, job: Mapping) -> Iterator[Unseen]:
+def _unseen(shared: YamlNode | None, job: Mapping) -> Iterator[Unseen]:
     """Say where the variables of a job are not wholly written: earlier steps add to a file of them, and so do actions.
 
     Those of `actions/` are GitHub's own, and add none of K3s's.

@@ -138,7 +138,7 @@ def _glyph(character: str, column: int) -> tuple[str, int]:
 
 
 def _width(character: str) -> int:
-    import unicodedata  # noqa: PLC0415 - a large table that few files need
+    import unicodedata  # a large table that few files need
 
     if unicodedata.category(character) in {"Mn", "Me"}:
         return 0

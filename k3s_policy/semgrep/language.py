@@ -16,7 +16,7 @@ class Language(NamedTuple):
     opening: re.Pattern[str]
     """Begins a string: `prefix`, then `quote` or the `word` that ends a here-document."""
     comment: re.Pattern[str]
-    filling: str = ""
+    substitution: str = ""
     """What begins an expression in a string."""
     plain: str = ""
     """Quotes between which nothing is filled in."""
@@ -37,7 +37,7 @@ LANGUAGES = {
     "terraform": Language(
         pattern(r'(?P<quote>")|<<(?P<indent>-?)(?P<word>\w+)[^\n]*\n'),
         pattern(r"#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL),
-        filling="${",
+        substitution="${",
     ),
     "python": Language(
         pattern(r"(?P<prefix>[rRbBfFuU]{0,2})(?P<quote>\"\"\"|'''|\"|')"), _HASH, adjacent=True, keeps_backslash=True
@@ -45,11 +45,11 @@ LANGUAGES = {
     "go": Language(
         pattern(r"(?P<quote>[\"'`])"), _SLASHES, raw="`", verbs=pattern(r"%[-+# 0]*(?:\[\d+\])?[\d.]*[svdqtwx]")
     ),
-    "javascript": Language(pattern(r"(?P<quote>[\"'`])"), _SLASHES, filling="${", plain="'\""),
+    "javascript": Language(pattern(r"(?P<quote>[\"'`])"), _SLASHES, substitution="${", plain="'\""),
     "ruby": Language(
         pattern(r"(?P<quote>[\"'`])|<<(?P<indent>[~-]?)(?P<mark>[\"']?)(?P<word>[A-Z]\w*)(?P=mark)[^\n]*\n"),
         _HASH,
-        filling="#{",
+        substitution="#{",
         plain="'",
         adjacent=True,
     ),

@@ -15,7 +15,7 @@ from k3s_policy.k3s.program import is_k3s
 from k3s_policy.k3s.recognise import TELLING_OPTION
 from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
-from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, LooseOptions, Start
+from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, Start, UnusedOptions
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import door
 from k3s_policy.semgrep.language import language_of
@@ -68,11 +68,11 @@ def _hedged(fragment: Fragment) -> Fragment:
     if isinstance(fragment, Start):
         kinds = {Input.ARGUMENTS: "arguments", Input.ENVIRONMENT: "variables", Input.CONFIG: "a config file"}
         unseen = (Unseen(kind, f"the program may add {what}", fragment.at) for kind, what in kinds.items())
-        return replace(fragment, unseen=(*fragment.unseen, *unseen), alone=True)
-    if isinstance(fragment, LooseOptions):
+        return replace(fragment, unseen=(*fragment.unseen, *unseen), isolated=True)
+    if isinstance(fragment, UnusedOptions):
         return replace(fragment, unseen=(Unseen(Input.ARGUMENTS, "the program may add arguments", fragment.at),))
     if isinstance(fragment, ConfigFile):
-        return replace(fragment, open=(*fragment.open, fragment.text[:0]))
+        return replace(fragment, open_places=(*fragment.open_places, fragment.text[:0]))
     return fragment
 
 
@@ -181,7 +181,7 @@ def _options(match: Match, language: Language, done: _Read) -> Iterator[Fragment
         telling = [word.text for word in words if TELLING_OPTION.match(str(word.text))]
         texts = [value.text for value in group if value.literal]
         if telling and done.anew(*texts):
-            yield LooseOptions(telling[0], tuple(words))
+            yield UnusedOptions(telling[0], tuple(words))
 
 
 def _config(match: Match, language: Language, done: _Read) -> Iterator[Fragment]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats import template
 from k3s_policy.semgrep.language import LANGUAGES
 from k3s_policy.text import Run, Text, join
-from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +38,12 @@ def string_at(source: Source, opening: re.Match[str], language: Language) -> Str
     prefix = (opening["prefix"] if "prefix" in opening.re.groupindex else "").lower()
     quote = opening["quote"]
     raw = quote in language.raw or "r" in prefix
-    filling = "" if quote in language.plain else language.filling
-    filling = "{" if "f" in prefix else filling
-    ending = _end_of(source.content, opening.end(), quote, filling, raw=raw)
+    substitution = "" if quote in language.plain else language.substitution
+    substitution = "{" if "f" in prefix else substitution
+    ending = _end_of(source.content, opening.end(), quote, substitution, raw=raw)
     if ending is None:
         return None
-    text = _filled(source, opening.end(), ending, filling, language)
+    text = _filled(source, opening.end(), ending, substitution, language)
     if language is LANGUAGES["ruby"] and quote == "'":
         text = _unescaped(text, _QUOTE_ESCAPE, keeps=True)
     elif not raw:
@@ -56,24 +56,24 @@ def _here_document(source: Source, opening: re.Match[str], language: Language) -
     if ending is None:
         return None
     raw = "mark" in opening.re.groupindex and opening["mark"] == "'"
-    text = _filled(source, opening.end(), ending.start(), "" if raw else language.filling, language)
+    text = _filled(source, opening.end(), ending.start(), "" if raw else language.substitution, language)
     if language is LANGUAGES["ruby"] and not raw:
         text = _unescaped(text, _ESCAPE, keeps=False)
     outdents = opening["indent"] == "~" if language is LANGUAGES["ruby"] else bool(opening["indent"])
     return String(_outdented(text) if outdents else text, ending.end())
 
 
-def _filled(source: Source, start: int, end: int, filling: str, language: Language) -> Text:
+def _filled(source: Source, start: int, end: int, substitution: str, language: Language) -> Text:
     """Return what stands between two offsets with its expressions marked as not known."""
     runs = list(source.text[start:start].runs)
     position = start
-    for first, last in _expressions(source.content, start, end, filling):
+    for first, last in _expressions(source.content, start, end, substitution):
         runs += source.text[position:first].runs
         if last > first + 1:
             runs.append(Run(source, first, last, "x" * (last - first), known=False))
         position = last
     text = Text((*runs, *source.text[position:end].runs))
-    return template.filled(text, template.TERRAFORM) if language is LANGUAGES["terraform"] else text
+    return template.substituted(text, template.TERRAFORM) if language is LANGUAGES["terraform"] else text
 
 
 _ESCAPE = pattern(
@@ -89,7 +89,7 @@ _DEEPEST = 50
 
 
 def _end_of(  # noqa: PLR0913
-    content: str, position: int, quote: str, filling: str, *, raw: bool, depth: int = 0
+    content: str, position: int, quote: str, substitution: str, *, raw: bool, depth: int = 0
 ) -> int | None:
     """Return the offset of the quote that ends a string."""
     while position < len(content):
@@ -98,26 +98,26 @@ def _end_of(  # noqa: PLR0913
         if content[position] == "\\" and not (raw and quote == "`"):
             position += 2
             continue
-        last = _expression_at(content, position, filling, depth)
+        last = _expression_at(content, position, substitution, depth)
         if last == _UNCLOSED:
             return None
         position = last or position + 1
     return None
 
 
-def _expression_at(content: str, position: int, filling: str, depth: int = 0) -> int:
+def _expression_at(content: str, position: int, substitution: str, depth: int = 0) -> int:
     """Return the end of an expression or statement that begins here, 0 where none does.
 
     A doubled sign begins none, and is passed over like one.
     """
-    if filling == "{":
+    if substitution == "{":
         if content.startswith(("{{", "}}"), position):
             return position + 2
         return _closing_brace(content, position + 1, depth) if content[position] == "{" else 0
-    if filling == "${" and content.startswith(("$${", "%%{"), position):
+    if substitution == "${" and content.startswith(("$${", "%%{"), position):
         return position + 3
-    begins = content.startswith((filling, "%{") if filling == "${" else filling, position)
-    return _closing_brace(content, position + 2, depth) if filling and begins else 0
+    begins = content.startswith((substitution, "%{") if substitution == "${" else substitution, position)
+    return _closing_brace(content, position + 2, depth) if substitution and begins else 0
 
 
 def _closing_brace(content: str, position: int, depth: int) -> int:
@@ -143,19 +143,19 @@ def _closing_brace(content: str, position: int, depth: int) -> int:
     return _UNCLOSED
 
 
-def _expressions(content: str, start: int, end: int, filling: str) -> Iterator[tuple[int, int]]:
+def _expressions(content: str, start: int, end: int, substitution: str) -> Iterator[tuple[int, int]]:
     """Yield where expressions stand; of a doubled brace of Python, where the one stands that is too many."""
     position = start
-    while filling and position < end:
-        last = _expression_at(content, position, filling)
+    while substitution and position < end:
+        last = _expression_at(content, position, substitution)
         if last == _UNCLOSED:
             return
         if not last:
             position += 2 if content[position] == "\\" else 1
             continue
-        if filling == "{" and content.startswith(("{{", "}}"), position):
+        if substitution == "{" and content.startswith(("{{", "}}"), position):
             yield position, position + 1
-        elif content.startswith(filling, position):
+        elif content.startswith(substitution, position):
             yield position, min(last, end)
         position = last
 

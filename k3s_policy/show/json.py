@@ -34,16 +34,16 @@ def _node(node: NodeView) -> dict[str, Any]:
         "name": node.name,
         "root": node.root,
         "role": node.role,
-        "because": node.because,
+        "because": node.role_reason,
         "k3s_version": node.k3s_version,
         "files": list(node.files),
         "unseen": list(dict.fromkeys(one.kind for one in node.unseen)),
-        "unseen_details": [{"kind": one.kind, "why": one.why, **_optional(one.place)} for one in node.unseen],
+        "unseen_details": [{"kind": one.kind, "why": one.reason, **_optional(one.place)} for one in node.unseen],
         "argv": list(node.argv),
         "settings": {setting.flag: _setting(setting) for setting in node.settings},
         "positional": list(node.positional),
         "ignored": [one.argument for one in node.ignored],
-        "ignored_details": [{"argument": one.argument, "why": one.why, **_place(one.place)} for one in node.ignored],
+        "ignored_details": [{"argument": one.argument, "why": one.reason, **_place(one.place)} for one in node.ignored],
         "fatal": None if node.fatal is None else _fatal(node.fatal),
         "datastore": None if node.state is None else _state(node.state),
     }
@@ -71,9 +71,9 @@ def _cluster(cluster: ClusterView) -> dict[str, Any]:
     return {
         "name": cluster.name,
         "declared": cluster.declared,
-        "evidence": "; ".join(dict.fromkeys(one.why for one in cluster.evidence)),
+        "evidence": "; ".join(dict.fromkeys(one.reason for one in cluster.evidence)),
         "evidence_details": [
-            {"ground": one.ground, "why": one.why, **_optional(one.place)} for one in cluster.evidence
+            {"ground": one.ground, "why": one.reason, **_optional(one.place)} for one in cluster.evidence
         ],
         "servers": list(cluster.servers),
         "agents": list(cluster.agents),

@@ -64,7 +64,7 @@ class Ignored(NamedTuple):
     """Something K3s passes over, and why."""
 
     argument: str
-    why: str
+    reason: str
     place: Place
 
 
@@ -72,7 +72,7 @@ class NotSeen(NamedTuple):
     """Something K3s reads and the scan did not."""
 
     kind: str
-    why: str
+    reason: str
     place: Place | None
 
 
@@ -88,7 +88,7 @@ class Proof(NamedTuple):
     """Why nodes belong to one cluster, and where that is written."""
 
     ground: str
-    why: str
+    reason: str
     place: Place | None
 
 
@@ -99,7 +99,7 @@ class NodeView:
     name: str
     root: str
     role: str | None
-    because: str
+    role_reason: str
     k3s_version: str | None
     files: tuple[str, ...]
     unseen: tuple[NotSeen, ...]
@@ -154,11 +154,11 @@ def _names(nodes: Sequence[Node]) -> dict[int, str]:
 
 def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
     def named(nodes: Iterable[Node]) -> tuple[str, ...]:
-        shown = (names.get(id(node.whole or node)) for node in nodes)
+        shown = (names.get(id(node.alternative_of or node)) for node in nodes)
         return tuple(dict.fromkeys(name for name in shown if name))
 
     evidence = tuple(
-        Proof(one.ground.value, one.why, _place(one.at) if one.at is not None else None) for one in cluster.evidence
+        Proof(one.ground.value, one.reason, _place(one.at) if one.at is not None else None) for one in cluster.evidence
     )
     servers, agents = named(cluster.servers), named(cluster.agents)
     return ClusterView(
@@ -179,15 +179,15 @@ def _node(node: Node, name: str, mask: _Mask) -> NodeView:
         name=name,
         root=node.root,
         role=invocation.role or None,
-        because=invocation.because,
+        role_reason=invocation.role_reason,
         k3s_version=str(invocation.version) if invocation.version else None,
         files=invocation.files,
         unseen=tuple(_not_seen(one) for one in invocation.unseen),
         argv=tuple(_word(word, owners, mask) for word in started.words) if started else (),
         settings=tuple(_setting(one, mask) for one in effective(invocation)),
-        positional=tuple(mask.shown(word, looking=True) for word in started.stray) if started else (),
+        positional=tuple(mask.shown(word, suspected=True) for word in started.stray) if started else (),
         ignored=tuple(
-            Ignored(mask.told(one.argument, invocation), one.why, _place(one.at)) for one in skipped(invocation)
+            Ignored(mask.told(one.argument, invocation), one.reason, _place(one.at)) for one in skipped(invocation)
         ),
         fatal=_fatal(invocation, mask),
         state=state_of(invocation),
@@ -208,7 +208,7 @@ def _really_started(invocation: Invocation) -> Invocation:
 
 
 def _not_seen(unseen: Unseen) -> NotSeen:
-    why = _USER_INFORMATION.sub(f"://{MASK}@", unseen.why)
+    why = _USER_INFORMATION.sub(f"://{MASK}@", unseen.reason)
     return NotSeen(unseen.kind.value, why, _place(unseen.at) if unseen.at is not None else None)
 
 
@@ -217,7 +217,7 @@ _USER_INFORMATION = pattern(r"://[^/\s]*@")
 
 def _setting(one: Effective, mask: _Mask) -> SettingView:
     shown = tuple(
-        mask.shown(setting.value, _secrets(setting), looking=_may_hold_one(setting)) for setting in one.settings
+        mask.shown(setting.value, _secrets(setting), suspected=_may_hold_one(setting)) for setting in one.settings
     )
     masked = any(value != _as_written(setting.value) for value, setting in zip(shown, one.settings, strict=True))
     as_text = one.value == str(one.settings[0].value)
@@ -258,7 +258,7 @@ def _word(word: Text, owners: _Owners, mask: _Mask) -> str:
     """Return a word of a command; one that belongs to a flag of K3s holds what the flag holds."""
     own = owners.get((word.span.source, word.span.start), [])
     secrets = [secret for setting in own for secret in _secrets(setting)]
-    return mask.shown(word, secrets, looking=not own or any(map(_may_hold_one, own)))
+    return mask.shown(word, secrets, suspected=not own or any(map(_may_hold_one, own)))
 
 
 def _place_of(setting: Setting) -> Place:
@@ -292,13 +292,13 @@ class _Mask:
     def __init__(self, hidden: Hidden) -> None:
         self._hidden = hidden
 
-    def shown(self, text: Text, secrets: Iterable[Text] = (), *, looking: bool = False) -> str:
+    def shown(self, text: Text, secrets: Iterable[Text] = (), *, suspected: bool = False) -> str:
         """Return a text as it is written, a credential in it as `MASK`.
 
-        `secrets` are known to be some; with `looking`, what only looks like one is hidden too.
+        `secrets` are known to be some; with `suspected`, what only looks like one is hidden too.
         """
         told = [span for secret in secrets for span in secret.spans]
-        spans = self._hidden.looking if looking else self._hidden.known
+        spans = self._hidden.suspected if suspected else self._hidden.known
         grouped = groupby(_letters(text, told, spans), key=itemgetter(0))
         return "".join(MASK if secret else "".join(letter for _, letter in group) for secret, group in grouped)
 

@@ -27,7 +27,7 @@ def _node(node: NodeView, shown: Callable[[str], str], newest: str) -> str:
 
 
 def _heading(node: NodeView, shown: Callable[[str], str]) -> str:
-    because = f" ({node.because})" if node.because else ""
+    because = f" ({node.role_reason})" if node.role_reason else ""
     return f"{node.role or 'server or agent'} {shown(node.name)}{because}"
 
 
@@ -38,13 +38,15 @@ def _lines(node: NodeView, shown: Callable[[str], str], newest: str) -> Iterator
     yield from _listed("files", map(shown, node.files))
     if node.argv:
         yield f"started   {shlex.join(node.argv)}"
-    yield from _listed("not seen", (_with_place(one.why, one.place, shown) for one in node.unseen))
+    yield from _listed("not seen", (_with_place(one.reason, one.place, shown) for one in node.unseen))
     if node.state is not None and node.role:
         yield f"datastore {node.state}"
     yield from _settings(node.settings, shown)
     if node.positional:
         yield f"not read  {shlex.join(node.positional)}"
-    yield from _listed("ignored", (_with_place(f"{one.argument}: {one.why}", one.place, shown) for one in node.ignored))
+    yield from _listed(
+        "ignored", (_with_place(f"{one.argument}: {one.reason}", one.place, shown) for one in node.ignored)
+    )
     if node.fatal:
         yield f"fatal     {_with_place(node.fatal.message, node.fatal.place, shown)}"
 

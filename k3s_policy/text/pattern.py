@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-__all__ = ["Later", "pattern"]
+__all__ = ["LazyPattern", "pattern"]
 
 
-class Later:
+class LazyPattern:
     """Stands for a compiled pattern, and has its methods."""
 
     def __init__(self, text: str, flags: int) -> None:
@@ -26,4 +26,4 @@ class Later:
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     """Return what `re.compile` returns, but for the time it takes."""
-    return cast("re.Pattern[str]", Later(text, flags))
+    return cast("re.Pattern[str]", LazyPattern(text, flags))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.assemble.cluster.linked import linked
 from k3s_policy.assemble.cluster.sharing import sharing
-from k3s_policy.assemble.cluster.started import described, replicated, scripted
+from k3s_policy.assemble.cluster.started import from_scripts, replicated, scripted
 from k3s_policy.assemble.declared import declared
 from k3s_policy.model.membership import joined
 from k3s_policy.text.branch import exclusive
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["clusters"]
 
 _Source: TypeAlias = "Callable[[Sequence[Node], Options], Iterable[Cluster]]"
-_SOURCES: tuple[_Source, ...] = (declared, described, linked, sharing, replicated, scripted)
+_SOURCES: tuple[_Source, ...] = (declared, from_scripts, linked, sharing, replicated, scripted)
 """Where clusters come from, the firmest evidence first."""
 
 
@@ -56,4 +56,4 @@ def _alternatives(node: Node) -> Iterator[Node]:
     elsewhere = tuple(setting for setting in settings if not arm <= set(setting.when))
     there = tuple(setting for setting in settings if not exclusive(setting.when, join.when))
     for kept in (elsewhere, there):
-        yield replace(node, invocation=replace(node.invocation, settings=kept), whole=node)
+        yield replace(node, invocation=replace(node.invocation, settings=kept), alternative_of=node)

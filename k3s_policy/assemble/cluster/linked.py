@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.assemble.cluster.members import cluster_of
 from k3s_policy.assemble.cluster.names import is_unique, names_of, shown, url_host
-from k3s_policy.assemble.place import environment_words, folder_of
-from k3s_policy.model import Evidence, Ground
+from k3s_policy.assemble.host_paths import environment_words, folder_of
+from k3s_policy.model import Evidence, EvidenceKind
 from k3s_policy.model.membership import joined
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _evidence(host: str, nodes: Sequence[Node], member: int, firsts: Sequence[in
     if path := next(filter(None, map(_hosts_file, addresses)), None):
         why += f", whose name {path} tells"
     firm = is_unique(host) or any(_lie_together(nodes[member], nodes[number]) for number in firsts)
-    return Evidence(Ground.JOINED, why, join.at if join is not None else None, firm)
+    return Evidence(EvidenceKind.JOINED, why, join.at if join is not None else None, firm)
 
 
 def _lie_together(one: Node, other: Node) -> bool:

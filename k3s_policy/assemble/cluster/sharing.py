@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.assemble.cluster.names import is_unique
-from k3s_policy.assemble.place import environment_words
-from k3s_policy.model import Agent, Cluster, Evidence, Ground
+from k3s_policy.assemble.host_paths import environment_words
+from k3s_policy.model import Agent, Cluster, Evidence, EvidenceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,13 +40,13 @@ def sharing(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
             first = next(iter(members.values()))[1]
             firm = all(is_unique(host) for host, _ in addresses)
             why = f"they share the {backend} datastore of {where}"
-            yield Cluster(servers[0].name, servers, (), (Evidence(Ground.SHARED, why, first.at, firm),))
+            yield Cluster(servers[0].name, servers, (), (Evidence(EvidenceKind.SHARED, why, first.at, firm),))
 
 
 def _only_datastore(node: Node) -> Datastore | None:
     if not node.invocation.all("datastore-endpoint"):
         return None
-    from k3s_policy.model.datastore import datastores  # noqa: PLC0415  few hosts have an endpoint
+    from k3s_policy.model.datastore import datastores  # few hosts have an endpoint
 
     found = list(datastores(node.invocation))
     return found[0] if len(found) == 1 else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.assemble.cluster.members import cluster_of
 from k3s_policy.assemble.cluster.names import may_mean
 from k3s_policy.k3s.credential import Nature, Secret, nature
-from k3s_policy.model import Cluster, Evidence, Ground, Server
+from k3s_policy.model import Cluster, Evidence, EvidenceKind, Server
 from k3s_policy.model.membership import is_scripted, joined, token_sources
 from k3s_policy.text.branch import exclusive
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from k3s_policy.assemble.options import Options
     from k3s_policy.model import Node
 
-__all__ = ["described", "replicated", "scripted"]
+__all__ = ["from_scripts", "replicated", "scripted"]
 
 
-def described(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
+def from_scripts(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
     """Yield the clusters that single files describe: a k3d config, an inventory."""
     groups: dict[str, list[Node]] = {}
     for node in nodes:
@@ -29,7 +29,7 @@ def described(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
     for members in groups.values():
         group = members[0].group
         if len(members) > 1 and group is not None:
-            yield cluster_of(members, (Evidence(Ground.FILE, group.why, group.at),))
+            yield cluster_of(members, (Evidence(EvidenceKind.FILE, group.reason, group.at),))
 
 
 def replicated(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
@@ -37,7 +37,7 @@ def replicated(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
     for node in nodes:
         if node.copies is not None and isinstance(node.invocation, Server) and joined(node.invocation) is None:
             why = f"one workload runs {node.copies} replicas"
-            yield Cluster(node.name, (node, node), (), (Evidence(Ground.REPLICAS, why, node.copies),))
+            yield Cluster(node.name, (node, node), (), (Evidence(EvidenceKind.REPLICAS, why, node.copies),))
 
 
 def scripted(nodes: Sequence[Node], _: Options) -> Iterator[Cluster]:
@@ -84,7 +84,7 @@ def _is_one(nodes: Sequence[Node]) -> bool:
     if len(firsts) != 1 or len(joins) != 1:
         return False
     (join,) = joins.values()
-    apart = exclusive(firsts[0].invocation.when, join.when) and firsts[0].whole is None
+    apart = exclusive(firsts[0].invocation.when, join.when) and firsts[0].alternative_of is None
     return may_mean(join.value, firsts[0]) and not (apart and not _is_for_others(firsts[0]))
 
 
@@ -96,4 +96,4 @@ def _is_for_others(first: Node) -> bool:
 
 def _scripts(nodes: Sequence[Node], why: str) -> Evidence:
     joins = (join for node in nodes if (join := joined(node.invocation)) is not None)
-    return Evidence(Ground.SCRIPTS, why, next(joins).at)
+    return Evidence(EvidenceKind.SCRIPTS, why, next(joins).at)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from k3s_policy.model.fragment import Fragment
 
-__all__ = ["described"]
+__all__ = ["inventory_starts"]
 
 
-def described(fragments: Sequence[Fragment]) -> list[Fragment]:
+def inventory_starts(fragments: Sequence[Fragment]) -> list[Fragment]:
     """Put inventories and files of variables in terms of what they start."""
     inventories = [fragment for fragment in fragments if isinstance(fragment, Inventory)]
     given = [fragment for fragment in fragments if isinstance(fragment, HostVariables)]

@@ -13,7 +13,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Scalar
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Host:
         text = self.text(name)
         if text is None:
             return default if name not in self.variables else None
-        return None if fills_in(str(text)) else str(text)
+        return None if is_substituted(str(text)) else str(text)
 
 
 def is_on(value: str | None) -> bool | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Scalar
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from k3s_policy.model.fragment import ConfigFile, Fragment
     from k3s_policy.text import Text
 
-__all__ = ["PORT", "Node", "Variables", "joining_url", "keeps_outside", "used"]
+__all__ = ["PORT", "InventoryNode", "Variables", "joining_url", "keeps_outside", "used"]
 
 _DATASTORE = pattern(r"datastore-endpoint|K3S_DATASTORE_ENDPOINT")
 
@@ -49,7 +49,7 @@ class Variables:
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class InventoryNode:
     """A host as a role sets it up."""
 
     host: Host
@@ -65,12 +65,12 @@ class Node:
         given = host.variables.get(self.variables.arguments)
         release = host.text(self.variables.version)
         version = Version.parse(str(release)) if release is not None else None
-        hidden = release is not None and version is None and fills_in(str(release))
+        hidden = release is not None and version is None and is_substituted(str(release))
         address = host.text("ansible_host")
         yield Start(
             at=host.name,
             role=self.role,
-            because=f"the inventory has it among the {self.role}s",
+            role_reason=f"the inventory has it among the {self.role}s",
             arguments=(
                 *(Argument(word) for word in self.added),
                 *(word for word in (arguments(given.value) if given else ()) if str(word.text) != self.role),
@@ -80,8 +80,8 @@ class Node:
             version=version,
             unseen=(Unseen(Input.VERSION, "the release is a variable", release),) if hidden else (),
             host=name,
-            alone=True,
-            addresses=tuple(one for one in (host.name, address) if one is not None and not fills_in(str(one))),
+            isolated=True,
+            addresses=tuple(one for one in (host.name, address) if one is not None and not is_substituted(str(one))),
             group=self.group,
         )
         for number, file in enumerate(self._files()):
@@ -115,7 +115,7 @@ class Node:
             yield Variable(at.stand_in("K3S_TOKEN"), at.supplied("fetched"), Form.ANSIBLE)
 
 
-def used(nodes: Sequence[Node]) -> set[int]:
+def used(nodes: Sequence[InventoryNode]) -> set[int]:
     """Return the identities of the values that nodes are made of."""
     return {
         id(node.host.variables[name].value)
@@ -127,7 +127,7 @@ def used(nodes: Sequence[Node]) -> set[int]:
 
 def joining_url(at: Text, address: Text | None, first: Host, port: str | None = PORT) -> Text:
     """Return the `--server` that a role adds at a host; where the address is not written out, the first host stands."""
-    if address is None or fills_in(str(address)) or not str(address) or port is None:
+    if address is None or is_substituted(str(address)) or not str(address) or port is None:
         return at.stand_in("--server=") + first.name.stand_in(f"https://{first.name}:{PORT}", known=False)
     name = f"[{address}]" if ":" in str(address) else str(address)
     return at.stand_in(f"--server=https://{name}:{port}")

@@ -6,11 +6,11 @@ clusters.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.assemble.inventory.host import is_on
-from k3s_policy.assemble.inventory.node import PORT, Node, Variables, joining_url, keeps_outside
-from k3s_policy.formats.template import fills_in
+from k3s_policy.assemble.inventory.node import PORT, InventoryNode, Variables, joining_url, keeps_outside
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Mapping
 from k3s_policy.model import Group
 
@@ -26,9 +26,13 @@ __all__ = ["nodes"]
 _WHY = "hosts of one inventory"
 
 
-def nodes(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
+_Role: TypeAlias = "Callable[[Inventory, Sequence[Host]], list[InventoryNode]]"
+"""What makes nodes of the hosts of an inventory; none where the inventory is for another role."""
+
+
+def nodes(inventory: Inventory, hosts: Sequence[Host]) -> list[InventoryNode]:
     """Return what the role that an inventory is for makes of its hosts; nothing where none is told."""
-    roles: tuple[Callable[[Inventory, Sequence[Host]], list[Node]], ...] = (_k3s_ansible, _techno_tim, _pyratlabs)
+    roles: tuple[_Role, ...] = (_k3s_ansible, _techno_tim, _pyratlabs)
     return next((found for role in roles if (found := role(inventory, hosts))), [])
 
 
@@ -51,7 +55,7 @@ _AGENT = Variables(
 )
 
 
-def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
+def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[InventoryNode]:
     """Roles k3s_server and k3s_agent, tasks/main.yml.
 
     Of several servers the first one gets `cluster-init`, the others `server`, unless `use_external_database`; all get
@@ -72,10 +76,10 @@ def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         added = [] if endpoint is None else [endpoint.stand_in("--tls-san"), endpoint]
         if several:
             added.append(_first_or_joining(host, first, endpoint, host.literal("api_port", PORT)))
-        found.append(Node(host=host, role="server", group=group, variables=_SERVER, added=tuple(added)))
+        found.append(InventoryNode(host=host, role="server", group=group, variables=_SERVER, added=tuple(added)))
     for host in agents:
         url = joining_url(host.name, host.text("api_endpoint"), first, host.literal("api_port", PORT))
-        found.append(Node(host=host, role="agent", group=group, variables=_AGENT, added=(url,)))
+        found.append(InventoryNode(host=host, role="agent", group=group, variables=_AGENT, added=(url,)))
     return found
 
 
@@ -106,7 +110,7 @@ _MASTER = Variables("k3s_version", "k3s_token", "extra_server_args")
 _WORKER = Variables("k3s_version", "k3s_token", "extra_agent_args")
 
 
-def _techno_tim(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
+def _techno_tim(inventory: Inventory, hosts: Sequence[Host]) -> list[InventoryNode]:
     """Role k3s_server, defaults/main.yml, server_init_args, and role k3s_agent, templates/k3s.service.j2.
 
     Of several masters the first one gets `--cluster-init`, the others `--server`, and all `--token`.
@@ -124,10 +128,10 @@ def _techno_tim(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
     found = []
     for host in servers:
         added = (_first_or_joining(host, first, address),) if several else ()
-        found.append(Node(host=host, role="server", group=group, variables=_MASTER, added=added))
+        found.append(InventoryNode(host=host, role="server", group=group, variables=_MASTER, added=added))
     for host in agents:
         url = joining_url(host.name, host.text("apiserver_endpoint"), first)
-        found.append(Node(host=host, role="agent", group=group, variables=_WORKER, added=(url,)))
+        found.append(InventoryNode(host=host, role="agent", group=group, variables=_WORKER, added=(url,)))
     return found
 
 
@@ -141,7 +145,7 @@ _CONTROL_NODE = Variables(*_OF_BOTH, ("k3s_server", "k3s_agent"), ("k3s_service_
 _OTHER_NODE = Variables(*_OF_BOTH, ("k3s_agent",), ("k3s_service_env_vars",))
 
 
-def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
+def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[InventoryNode]:
     """Known as xanmanning.k3s: vars/main.yml, templates/config.yaml.j2 and templates/k3s.service.j2.
 
     Hosts with `k3s_control_node` are servers. With `k3s_etcd_datastore` the first of them, or the one with
@@ -162,11 +166,11 @@ def _pyratlabs(inventory: Inventory, hosts: Sequence[Host]) -> list[Node]:
         address = host.text("k3s_registration_address")
         if not _is_control_node(host):
             url = joining_url(host.name, address, first, port)
-            found.append(Node(host=host, role="agent", group=group, variables=_OTHER_NODE, added=(url,)))
+            found.append(InventoryNode(host=host, role="agent", group=group, variables=_OTHER_NODE, added=(url,)))
             continue
         joins = embedded and not _keeps_outside(host)
         added = (_first_or_joining(host, first, address, port),) if joins else ()
-        found.append(Node(host=host, role="server", group=group, variables=_CONTROL_NODE, added=added))
+        found.append(InventoryNode(host=host, role="server", group=group, variables=_CONTROL_NODE, added=added))
     return found
 
 
@@ -192,4 +196,4 @@ def _port(first: Host) -> str | None:
     port = given.value.scalar("https-listen-port") if given is not None and isinstance(given.value, Mapping) else None
     usual = PORT if port is None else str(port)
     found = first.literal("k3s_control_plane_port", usual)
-    return None if found is None or fills_in(found) else found
+    return None if found is None or is_substituted(found) else found

@@ -124,7 +124,7 @@ _OF_NETWORKS = (
 def _rows(invocation: Invocation) -> tuple[Callable[[Invocation], Iterator[Conflict]], ...]:
     if not invocation.all(*_OF_NETWORKS):
         return _ROWS
-    from k3s_policy.checks.conflicting_flags.networks import ROWS  # noqa: PLC0415  few invocations are given networks
+    from k3s_policy.checks.conflicting_flags.networks import ROWS  # few invocations are given networks
 
     return (*_ROWS, *ROWS)
 

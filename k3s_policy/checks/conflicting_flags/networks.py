@@ -194,7 +194,7 @@ def _ranges(invocation: Invocation, name: str) -> list[_Range] | None:
     settings = items_of(invocation, name)
     if not settings:
         return []
-    from ipaddress import ip_network  # noqa: PLC0415  most rows need none
+    from ipaddress import ip_network  # most rows need none
 
     found = []
     for setting in settings:
@@ -215,7 +215,7 @@ def _in_one_arm(*several: Iterable[_Range]) -> bool:
 
 def _default(name: str, other: _Range) -> Network:
     """Return what K3s takes for a flag that is not given, beside a network of one IP version."""
-    from ipaddress import ip_network  # noqa: PLC0415  most rows need none
+    from ipaddress import ip_network  # most rows need none
 
     return ip_network(_DEFAULTS[name][other.value.version])
 

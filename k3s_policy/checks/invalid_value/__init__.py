@@ -66,7 +66,7 @@ def check(invocation: Invocation) -> Problems:
     yield from intervals(invocation)
     yield from mode(invocation)
     if invocation.all(*_FOR_COMPONENTS):
-        from k3s_policy.checks.invalid_value.components import of_components  # noqa: PLC0415  few give them any
+        from k3s_policy.checks.invalid_value.components import of_components  # few give them any
 
         yield from of_components(invocation)
 

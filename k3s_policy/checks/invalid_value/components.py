@@ -97,7 +97,7 @@ def _kubelet(invocation: Invocation, setting: Setting, *, last: bool) -> Iterato
 
 def _reads_drop_ins(invocation: Invocation) -> bool:
     """Whether K3s itself reads taints and `config` and writes them to files for the kubelet: since v1.33.0."""
-    from k3s_policy.k3s.version import Version  # noqa: PLC0415  few invocations need it
+    from k3s_policy.k3s.version import Version  # few invocations need it
 
     if invocation.version is None:
         return not invocation.lacks(Input.VERSION)
@@ -155,7 +155,7 @@ def _helm(invocation: Invocation) -> Problems:
 
 
 def _is_json(text: str, kind: type) -> bool:
-    import json  # noqa: PLC0415  hardly anybody gives the Helm controller arguments
+    import json  # hardly anybody gives the Helm controller arguments
 
     if not text.strip():
         return True

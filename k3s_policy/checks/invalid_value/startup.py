@@ -113,7 +113,7 @@ def intervals(invocation: Invocation) -> Problems:
 
 def _checks_timeout(invocation: Invocation) -> bool:
     """Whether the release has the reconcile interval: the check of both came with it."""
-    from k3s_policy.k3s.flags import flags  # noqa: PLC0415  rare
+    from k3s_policy.k3s.flags import flags  # rare
 
     return flags().as_of(invocation.version).get("etcd-snapshot-reconcile-interval") is not None
 

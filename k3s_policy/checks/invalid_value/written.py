@@ -38,7 +38,7 @@ def is_written(setting: Setting) -> bool:
     """Whether somebody wrote the value as the text that K3s gets; what YAML changes is a matter of its own."""
     if setting.at is setting.value or is_last_word(setting) or setting.printed or _is_left_open(setting):
         return False
-    written = setting.written
+    written = setting.source_text
     return written is None or not misread(setting.flag, str(written).strip(), str(setting.value))
 
 
@@ -96,8 +96,8 @@ def _shown(setting: Setting) -> Text:
     value, span = setting.value, setting.value.span
     if value:
         return value
-    if setting.written:
-        return setting.written
+    if setting.source_text:
+        return setting.source_text
     around = span.source.text[max(0, span.start - 1) : span.end + 1]
     return around if str(around) in ("''", '""') else value
 
@@ -105,7 +105,11 @@ def _shown(setting: Setting) -> Text:
 def named(setting: Setting) -> str:
     """Name a value in a message, with the scalar that YAML has made it of."""
     shown = f"`{setting.value}`" if setting.value else "empty"
-    return shown if setting.written is None or not setting.written else f"{shown} (written `{setting.written}`)"
+    return (
+        shown
+        if setting.source_text is None or not setting.source_text
+        else f"{shown} (written `{setting.source_text}`)"
+    )
 
 
 def is_plain(value: str) -> bool:

@@ -13,7 +13,7 @@ from k3s_policy.formats.shell.variables import Assignment, Binding, Part, Word
 from k3s_policy.formats.shell.words import Piece, concatenate, pieces, shape_of
 from k3s_policy.text import join
 from k3s_policy.text.branch import ALWAYS, When
-from k3s_policy.text.filling import replaced
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -25,8 +25,8 @@ LOOSE = frozenset({"word", "concatenation", "number", "command_name", "variable_
 @cache
 def _parser() -> Parser:
     # Imported late: most runs meet no script.
-    import tree_sitter  # noqa: PLC0415
-    import tree_sitter_bash  # noqa: PLC0415
+    import tree_sitter
+    import tree_sitter_bash
 
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 

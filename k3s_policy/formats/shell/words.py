@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.text import Run, Text
-from k3s_policy.text.filling import replaced
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -143,7 +143,7 @@ def _is_zone(written: str) -> bool:
     name = unescaped(written)
     if name in ("", "UTC", "Local"):
         return True
-    from zoneinfo import available_timezones  # noqa: PLC0415  rare, and slow to import
+    from zoneinfo import available_timezones  # rare, and slow to import
 
     zones = available_timezones()
     return name.removeprefix("posix/").removeprefix("right/") in zones or not zones

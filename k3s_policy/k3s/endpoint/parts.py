@@ -207,7 +207,7 @@ class Endpoint:
         user, password = str(self.user), str(self.password)
         if not self.decodes:
             return user, password
-        from urllib.parse import unquote  # noqa: PLC0415  rare, and slow to import
+        from urllib.parse import unquote  # rare, and slow to import
 
         by_name = {name: parameter.decoded for name in ("user", "password") if (parameter := self.parameter(name))}
         return by_name.get("user", unquote(user)), by_name.get("password", unquote(password))
@@ -281,6 +281,6 @@ def unescaped(written: str) -> str:
     """Return a parameter after query-unescaping: `%2D` is a hyphen, `+` a blank."""
     if "%" not in written and "+" not in written:
         return written
-    from urllib.parse import unquote_plus  # noqa: PLC0415  rare, and slow to import
+    from urllib.parse import unquote_plus  # rare, and slow to import
 
     return unquote_plus(written)

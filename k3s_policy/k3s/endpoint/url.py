@@ -103,7 +103,7 @@ def _refused_host(host: Text) -> Refusal | None:
 
 
 def _is_ipv6(written: str) -> bool:
-    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415  rare, and slow to import
+    from ipaddress import AddressValueError, IPv6Address  # rare, and slow to import
 
     address, percent, zone = written.replace("%25", "%", 1).partition("%")
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.text import Text
 
 __all__ = ["AUTH", "CONFIG", "FILE", "MIRROR", "TLS", "Config", "Given", "Mirror", "Repeated", "Unknown"]
@@ -76,7 +76,7 @@ class Unknown(NamedTuple):
     """A key that K3s drops."""
 
     key: Text
-    value: Node
+    value: YamlNode
     place: str
     """What it stands in: `mirrors` and `configs` are entries of these; empty at the top of the file."""
     within: Text | None = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
 
-from k3s_policy.formats.template import fills_in, marked, restored
+from k3s_policy.formats.template import is_substituted, marked, restored
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, resolve
 from k3s_policy.model import BrokenFile
 from k3s_policy.model.fragment import Registries
@@ -20,7 +20,7 @@ from k3s_policy.model.registries import AUTH, CONFIG, FILE, MIRROR, TLS, Config,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.text import Text
 
 __all__ = ["decoded"]
@@ -63,7 +63,7 @@ _NEEDED = {
 
 class _Entry(NamedTuple):
     key: Scalar
-    value: Node
+    value: YamlNode
     merged: bool
 
 
@@ -115,7 +115,7 @@ class _Decoder:
                 else:
                     self._fits(one, "registry")
 
-    def is_anchor(self, node: Node) -> bool:
+    def is_anchor(self, node: YamlNode) -> bool:
         """Whether a node, or a part of it, is used elsewhere through an alias."""
         waiting = [(node, False)]
         while waiting:
@@ -173,7 +173,9 @@ class _Decoder:
             else:
                 values[name] = Given(leaf.key.text, leaf.value.text)
 
-    def _fields(self, node: Node, keys: dict[str, str], place: _Place, before: dict[str, _Entry]) -> Iterator[_Entry]:
+    def _fields(
+        self, node: YamlNode, keys: dict[str, str], place: _Place, before: dict[str, _Entry]
+    ) -> Iterator[_Entry]:
         """Yield the entries that a type of Go has fields for, and keep the others as unknown."""
         for entry in self._counted(node):
             name = str(entry.key)
@@ -184,19 +186,19 @@ class _Decoder:
             self._used.add(id(entry.value))
             yield entry
 
-    def _members(self, node: Node, before: dict[str, _Entry]) -> Iterator[_Entry]:
+    def _members(self, node: YamlNode, before: dict[str, _Entry]) -> Iterator[_Entry]:
         """Yield the entries of a mapping whose keys are names."""
         for entry in self._counted(node):
             if not (entry.key.plain or entry.key.written):
                 # What is a list or a mapping itself; the tree keeps its place. `{{ name }}` without quotes is one.
-                if not fills_in(str(node.written)):
+                if not is_substituted(str(node.written)):
                     self.refused.append(BrokenFile(entry.key.written, "a name has to be text", "K3s"))
                 continue
             self._note(before, entry, grows=False)
             self._used.add(id(entry.value))
             yield entry
 
-    def _counted(self, node: Node) -> Iterator[_Entry]:
+    def _counted(self, node: YamlNode) -> Iterator[_Entry]:
         again = self._comes_again(node)
         for entry in _entries(node):
             if again or entry.merged:
@@ -205,7 +207,7 @@ class _Decoder:
                 self._left -= 1
             yield entry
 
-    def _comes_again(self, node: Node) -> bool:
+    def _comes_again(self, node: YamlNode) -> bool:
         known = id(node) in self._met
         self._met.add(id(node))
         return known
@@ -219,7 +221,7 @@ class _Decoder:
                 self.repeated.append(Repeated(entry.key.text, earlier.key.text, lost))
         before[str(entry.key)] = entry
 
-    def _is_text(self, node: Node, entry: _Entry, kind: str) -> TypeGuard[Scalar]:
+    def _is_text(self, node: YamlNode, entry: _Entry, kind: str) -> TypeGuard[Scalar]:
         return self._fits(entry._replace(value=node), kind) and isinstance(node, Scalar)
 
     def _fits(self, entry: _Entry, kind: str) -> bool:
@@ -227,7 +229,7 @@ class _Decoder:
         node = entry.value
         if _is_null(node) or _suits(node, kind):
             return True
-        if not fills_in(str(node.written)) and node.written.known:
+        if not is_substituted(str(node.written)) and node.written.known:
             reason = f"{_told(entry)} has to be {_NEEDED[kind]}"
             self.refused.append(BrokenFile(node.written, reason, "K3s"))
         return False
@@ -247,7 +249,7 @@ def _told(entry: _Entry) -> str:
     return f"`{name}`" if any(name in keys for keys in (FILE, MIRROR, CONFIG, AUTH, TLS)) else "the value of a registry"
 
 
-def _suits(node: Node, kind: str) -> bool:
+def _suits(node: YamlNode, kind: str) -> bool:
     if kind in ("text", "item", "rewritten"):
         return isinstance(node, Scalar)
     if kind == "list":
@@ -265,15 +267,15 @@ def _truth(node: Scalar) -> bool | None:
     return {"true": True, "false": False}.get(resolve(str(node), plain=node.plain, tag=node.tag))
 
 
-def _is_null(node: Node) -> bool:
+def _is_null(node: YamlNode) -> bool:
     return isinstance(node, Scalar) and node.plain and node.tag is None and str(node) in _NULLS
 
 
-def _written(node: Node) -> str:
+def _written(node: YamlNode) -> str:
     return str(node) if isinstance(node, Scalar) else "".join(str(node.written).split())
 
 
-def _entries(node: Node) -> Iterator[_Entry]:
+def _entries(node: YamlNode) -> Iterator[_Entry]:
     """Yield the entries of a mapping with those that `<<` brings in, at its place, as yaml.v2 sets them."""
     if isinstance(node, Mapping):
         yield from _merging(node, merged=False, seen={id(node)})
@@ -291,7 +293,7 @@ def _merging(mapping: Mapping, *, merged: bool, seen: set[int]) -> Iterator[_Ent
                 yield from _merging(home, merged=True, seen=seen)
 
 
-def _parts(node: Node) -> Iterator[Node]:
+def _parts(node: YamlNode) -> Iterator[YamlNode]:
     if isinstance(node, Sequence):
         yield from node.items
     elif isinstance(node, Mapping):

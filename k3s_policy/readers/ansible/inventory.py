@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.text import Text
 
 __all__ = ["claims", "is_inventory", "of_mapping", "read"]
@@ -44,7 +44,7 @@ _MOST_OF_ALL = 20_000
 # --- YAML -------------------------------------------------------------------------------------------------
 
 
-def is_inventory(root: Node | None) -> bool:
+def is_inventory(root: YamlNode | None) -> bool:
     """Whether a YAML file is an inventory: every key is a group, and a group has hosts or children."""
     if not isinstance(root, Mapping) or not root.entries:
         return False
@@ -53,7 +53,7 @@ def is_inventory(root: Node | None) -> bool:
     return len(parts) == len(groups) and all(one <= _PARTS for one in parts) and any(one - {"vars"} for one in parts)
 
 
-def _is_empty(value: Node) -> bool:
+def _is_empty(value: YamlNode) -> bool:
     return isinstance(value, Scalar) and value.plain and str(value) in ("", "~", "null")
 
 
@@ -78,7 +78,7 @@ class _Found:
         self._read: set[tuple[str, int]] = set()
         self._hosts_of: dict[int, tuple[Text, ...]] = {}
 
-    def collect(self, name: str, node: Node, depth: int) -> None:
+    def collect(self, name: str, node: YamlNode, depth: int) -> None:
         """Add a group, and those below it."""
         if not isinstance(node, Mapping) or depth > _DEEPEST:
             self.groups.append(HostGroup(name))
@@ -92,7 +92,7 @@ class _Found:
         for child, group in children:
             self.collect(str(child), group, depth + 1)
 
-    def _of_group(self, members: Node | None) -> tuple[Text, ...]:
+    def _of_group(self, members: YamlNode | None) -> tuple[Text, ...]:
         if id(members) not in self._hosts_of:
             expanded = [(one, entry.value) for entry in _entries(members) for one in _expanded(entry.key.text)]
             self._hosts_of[id(members)] = tuple(host for host, _ in expanded)
@@ -101,7 +101,7 @@ class _Found:
         return self._hosts_of[id(members)]
 
 
-def _entries(node: Node | None) -> tuple[Entry, ...]:
+def _entries(node: YamlNode | None) -> tuple[Entry, ...]:
     return node.merged().entries if isinstance(node, Mapping) else ()
 
 

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence
-from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Given
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
 
 __all__ = ["in_turn"]
 
@@ -25,7 +25,7 @@ _MOST = 100
 """Turns of a loop: more of them nobody writes by hand."""
 
 
-def in_turn(given: Given[str, Node], task: Mapping) -> Iterator[Given[str, Node]]:
+def in_turn(given: Given[str, YamlNode], task: Mapping) -> Iterator[Given[str, YamlNode]]:
     """Yield the parameters of a task for each turn of its loop, with the item filled in.
 
     They are yielded once, as they are, where there is no loop, or none of them names the item.
@@ -48,7 +48,7 @@ def in_turn(given: Given[str, Node], task: Mapping) -> Iterator[Given[str, Node]
     yield from turns
 
 
-def _size(value: Node) -> int:
+def _size(value: YamlNode) -> int:
     """Return how many characters and nodes a value has, counted no further than is of interest."""
     size = 0
     nodes = [value]
@@ -60,7 +60,7 @@ def _size(value: Node) -> int:
     return size
 
 
-def _filled(value: Node, item: Node, places: re.Pattern[str]) -> Node:
+def _filled(value: YamlNode, item: YamlNode, places: re.Pattern[str]) -> YamlNode:
     """Return a value with the item filled in; the same value where it does not name it."""
     if isinstance(value, Scalar):
         return _filled_scalar(value, item, places)
@@ -73,7 +73,7 @@ def _filled(value: Node, item: Node, places: re.Pattern[str]) -> Node:
     return value if same else Mapping(entries, value.written, value.tag)
 
 
-def _filled_scalar(value: Scalar, item: Node, places: re.Pattern[str]) -> Node:
+def _filled_scalar(value: Scalar, item: YamlNode, places: re.Pattern[str]) -> YamlNode:
     text = value.text
     named = [(match, _meant(item, match["key"] or match["word"])) for match in places.finditer(str(text))]
     alone = next((meant for match, meant in named if match[0] == str(text).strip()), None)
@@ -84,7 +84,7 @@ def _filled_scalar(value: Scalar, item: Node, places: re.Pattern[str]) -> Node:
     return Scalar(filled, filled, plain=False, tag=value.tag) if filled is not text else value
 
 
-def _meant(item: Node, key: str | None) -> Node | None:
+def _meant(item: YamlNode, key: str | None) -> YamlNode | None:
     if key is None:
         return item
     return item.merged().last(key) if isinstance(item, Mapping) else None

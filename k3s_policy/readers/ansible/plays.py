@@ -13,7 +13,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Entry, Node
+    from k3s_policy.formats.tree import Entry, YamlNode
     from k3s_policy.model.file import Found
     from k3s_policy.model.lower import Variable
     from k3s_policy.text.branch import When
@@ -132,11 +132,11 @@ def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task],
     )
 
 
-def _listed(node: Node | None) -> tuple[Node | None, ...]:
+def _listed(node: YamlNode | None) -> tuple[YamlNode | None, ...]:
     return node.items if isinstance(node, Sequence) else (node,)
 
 
-def _variables(node: Node | None, path: str) -> Iterator[Found]:
+def _variables(node: YamlNode | None, path: str) -> Iterator[Found]:
     if isinstance(node, Mapping):
         yield from _given(node.merged().entries, path)
 
@@ -152,7 +152,7 @@ def _given(entries: tuple[Entry, ...], path: str) -> Iterator[Found]:
 _TURNED = ((" != ", " == "), (" is not defined", " is defined"), (" is undefined", " is defined"))
 
 
-def _arms(node: Node | None, forks: dict[str, int]) -> Iterator[Branch]:
+def _arms(node: YamlNode | None, forks: dict[str, int]) -> Iterator[Branch]:
     """Yield the arms that conditions are: `when: x` and `when: not x` never hold together.
 
     A condition is named by its words and by where it was read first, so that those of two tasks are known as one.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.formats.shell import command_line
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, read_yaml
 from k3s_policy.formats.user_data import mode_of
 from k3s_policy.k3s.flags import flags
@@ -19,20 +19,20 @@ from k3s_policy.k3s.places import ReadAs, belongs_to_k3s
 from k3s_policy.k3s.recognise import is_config_path
 from k3s_policy.model import Credential, FileMode
 from k3s_policy.model.file import File, Mode, host_at
-from k3s_policy.model.fragment import HeldCredential, Placed, TaskList
+from k3s_policy.model.fragment import Copy, HeldCredential, TaskList
 from k3s_policy.model.role_variables import configuration, without_templates
 from k3s_policy.readers.ansible.loops import in_turn
 from k3s_policy.readers.ansible.words import as_json, parameters
 from k3s_policy.text import join
-from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Mapping as Given
     from collections.abc import Sequence as List
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found
     from k3s_policy.model.lower import Variable
     from k3s_policy.text import Text
@@ -63,14 +63,14 @@ class Called(NamedTuple):
     """The module that a task calls, without its collection."""
 
     name: str
-    value: Node
+    value: YamlNode
 
 
 class Task(NamedTuple):
     """A task, with what the plays and blocks around it give it."""
 
     module: str
-    value: Node
+    value: YamlNode
     node: Mapping
     environment: tuple[Variable, ...]
     when: When
@@ -147,7 +147,7 @@ def _credentials(given: Iterable[Variable]) -> Iterator[Credential]:
             yield Credential(what=name, at=variable.name, value=variable.value, form=variable.form, tag=variable.tag)
 
 
-def _given(task: Task) -> dict[str, Node]:
+def _given(task: Task) -> dict[str, YamlNode]:
     """Return the parameters of a task: those of its module, and of `args`, which they beat."""
     beside = task.node.last("args")
     return (parameters(beside) if beside is not None else {}) | parameters(task.value)
@@ -173,7 +173,7 @@ def _command(task: Task) -> Text | None:
     return command_line(words) if words else None
 
 
-def _fed(command: Text, given: Node | None) -> Text:
+def _fed(command: Text, given: YamlNode | None) -> Text:
     """Return a command with what it reads, as a here-document; of several commands nobody knows which reads it."""
     if not isinstance(given, Scalar) or _SEVERAL.search(str(command)) or _END in str(given):
         return command
@@ -209,7 +209,7 @@ def _file(task: Task, path: str, facts: dict[str, list[tuple[str, Text]]]) -> It
 
 
 def _one_file(
-    task: Task, given: Given[str, Node], path: str, facts: dict[str, list[tuple[str, Text]]]
+    task: Task, given: Given[str, YamlNode], path: str, facts: dict[str, list[tuple[str, Text]]]
 ) -> Iterator[tuple[str, Found]]:
     """Yield a file with its permissions: what is written into it, or which of the repository it is made of."""
     target = given.get("dest") or given.get("path") or given.get("name")
@@ -238,22 +238,22 @@ def _one_file(
         yield host, _placed(task, source.text, place, host, path)
 
 
-def _in_folder(place: Text, source: Node | None) -> Text:
+def _in_folder(place: Text, source: YamlNode | None) -> Text:
     """Return where a file ends up: in a folder under the name of its source."""
-    if not str(place).endswith("/") or not isinstance(source, Scalar) or fills_in(str(source)):
+    if not str(place).endswith("/") or not isinstance(source, Scalar) or is_substituted(str(source)):
         return place
     return place + source.text[str(source).rfind("/") + 1 :]
 
 
-def _is_kept(given: Given[str, Node]) -> bool:
+def _is_kept(given: Given[str, YamlNode]) -> bool:
     return str(given.get("state", "file")) not in ("directory", "absent", "link")
 
 
-def _is_on(node: Node | None) -> bool:
+def _is_on(node: YamlNode | None) -> bool:
     return isinstance(node, Scalar) and str(node).lower() in ("true", "yes", "on", "1")
 
 
-def _written(content: Node, place: str, host: str, when: When, *, partial: bool) -> Iterator[Found]:
+def _written(content: YamlNode, place: str, host: str, when: When, *, partial: bool) -> Iterator[Found]:
     """Yield what is written into a file; of a piece that begins in the middle of a config nothing is told."""
     if isinstance(content, Scalar):
         if (content.tag or "").startswith("!") or (partial and is_config_path(place) and not _is_whole(content.text)):
@@ -277,7 +277,7 @@ def _is_whole(text: Text) -> bool:
     return all(flags().get(str(key).rstrip("+")) and value.written for key, value in root.entries)
 
 
-def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Placed:
+def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Copy:
     """Return where a file of the repository is put: from the role's `templates` or `files`, or beside the playbook.
 
     As Ansible looks for it (https://docs.ansible.com/ansible/latest/playbook_guide/playbook_pathing.html).
@@ -288,7 +288,7 @@ def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Plac
     if not tasks:
         root, _, _ = f"/{path}".rpartition("/handlers/") if "/handlers/" in f"/{path}" else f"/{path}".rpartition("/")
     folders = (posixpath.join(root, kind).lstrip("/"), root.lstrip("/"))
-    return Placed(source, str(place), host, path, when=task.when, folders=folders)
+    return Copy(source, str(place), host, path, when=task.when, folders=folders)
 
 
 # --- credentials in what templates make -----------------------------------------------------------------------
@@ -307,7 +307,7 @@ def _facts(every: List[Task]) -> dict[str, list[tuple[str, Text]]]:
 
 
 def _held(
-    content: Node, place: str, host: str, when: When, facts: dict[str, list[tuple[str, Text]]]
+    content: YamlNode, place: str, host: str, when: When, facts: dict[str, list[tuple[str, Text]]]
 ) -> Iterator[HeldCredential]:
     """Yield the credentials that a file holds by a variable that was made in the same tasks."""
     if not isinstance(content, Scalar) or "{{" not in str(content) or not belongs_to_k3s(place):

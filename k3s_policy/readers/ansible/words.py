@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.model.role_variables import without_templates
 from k3s_policy.text import join
-from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.text import Text
 
 __all__ = ["as_json", "parameters"]
@@ -39,11 +39,11 @@ _MOST = 10_000
 # --- words ------------------------------------------------------------------------------------------------
 
 
-def parameters(value: Node) -> dict[str, Node]:
+def parameters(value: YamlNode) -> dict[str, YamlNode]:
     """Return the parameters of a module; none where Ansible cannot cut the words."""
     if isinstance(value, Mapping):
         return {str(key): one for key, one in value.merged().entries}
-    found: dict[str, Node] = {}
+    found: dict[str, YamlNode] = {}
     for word in _cut(value.text) if isinstance(value, Scalar) else ():
         if match := _PARAMETER.fullmatch(str(word)):
             given = _unquoted(_decoded(word.cut(match, "value")))
@@ -96,7 +96,7 @@ def _unquoted(text: Text) -> Text:
 # --- values -----------------------------------------------------------------------------------------------
 
 
-def as_json(value: Node) -> Text | None:
+def as_json(value: YamlNode) -> Text | None:
     """Return what is written into a file of a value that is no text: JSON. None where it is too large to be meant.
 
     A scalar that may be a number or a truth keeps how it is written, for whoever reads the file to tell.
@@ -112,7 +112,7 @@ def as_json(value: Node) -> Text | None:
 _DEEPEST = 100
 
 
-def _in_json(value: Node, depth: int) -> Iterator[Text]:
+def _in_json(value: YamlNode, depth: int) -> Iterator[Text]:
     if isinstance(value, Scalar):
         yield from _scalar(value)
         return

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
-from k3s_policy.formats.beginning import is_cloud_config
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
+from k3s_policy.formats.user_data_kind import is_cloud_config
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
@@ -25,10 +25,18 @@ from k3s_policy.text import Run, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found, Seen
     from k3s_policy.model.fragment import Fragment
+
+    class _ObjectReader(Protocol):
+        """A module for the objects of one group."""
+
+        def read_object(self, root: Mapping) -> Iterator[Found]:
+            """Yield what an object holds."""
+
 
 __all__ = ["claims", "read"]
 
@@ -77,7 +85,7 @@ def _object(root: Mapping, done: set[int]) -> Iterator[Found]:
     reader = _READERS.get(str(root.scalar("apiVersion") or "").partition("/")[0])
     if reader is not None:
         done.add(id(root))
-        module: Any = import_module(f"k3s_policy.readers.manifest.{reader}")
+        module = cast("_ObjectReader", import_module(f"k3s_policy.readers.manifest.{reader}"))
         yield from module.read_object(root)
     elif kind.endswith("List") and root.items("items"):
         done.add(id(root))
@@ -118,7 +126,7 @@ def _workloads(root: Mapping, done: set[int]) -> Iterator[Found]:
                 yield File(text=text, path="", read_as=ReadAs.USER_DATA)
 
 
-def _scalars(key: str, node: Node, depth: int, done: set[int]) -> Iterator[tuple[str, Scalar]]:
+def _scalars(key: str, node: YamlNode, depth: int, done: set[int]) -> Iterator[tuple[str, Scalar]]:
     """Yield every value below a node, with the nearest key above it."""
     if depth > _DEEPEST or id(node) in done:
         return
@@ -154,7 +162,7 @@ def _workload(root: Mapping) -> Workload | None:
 
 
 def _labels(root: Mapping, *path: str) -> frozenset[tuple[str, str]]:
-    node: Node | None = root
+    node: YamlNode | None = root
     for name in path:
         node = node.last(name) if isinstance(node, Mapping) else None
     if not isinstance(node, Mapping):
@@ -162,7 +170,7 @@ def _labels(root: Mapping, *path: str) -> frozenset[tuple[str, str]]:
     return frozenset((str(key), str(value)) for key, value in node.entries if isinstance(value, Scalar))
 
 
-def _containers(node: Node | None, depth: int, done: set[int]) -> Iterator[Fragment | File]:
+def _containers(node: YamlNode | None, depth: int, done: set[int]) -> Iterator[Fragment | File]:
     """Find containers wherever a workload keeps its pod template."""
     if node is None or depth > _DEEPEST or id(node) in done:
         return
@@ -218,7 +226,7 @@ def _starts(container: Mapping, image: Text, words: list[Text]) -> Iterator[Star
         version=Version.parse((match["tag"] if match else None) or ""),
         release=release_of(image),
         unseen=tuple(_unseen(container)),
-        alone=True,
+        isolated=True,
         words=tuple(map(_expanded, words)),
     )
 
@@ -319,9 +327,9 @@ _MAPPING = re.compile(r"(?m)^[a-z][a-z0-9-]*\+?:")
 
 
 def _decoded(value: Text) -> Text | None:
-    from base64 import b64decode  # noqa: PLC0415  few objects need it
+    from base64 import b64decode  # few objects need it
 
-    from k3s_policy.formats.encoded import unpacked  # noqa: PLC0415  likewise
+    from k3s_policy.formats.encoded import unpacked  # likewise
 
     try:
         decoded = unpacked(b64decode(str(value), validate=False)).decode()

@@ -59,7 +59,9 @@ def _chart(name: Scalar | None, spec: Mapping) -> Iterator[Found]:
     for key, value in spec.entries:
         if str(key) in ("repo", "chart") and isinstance(value, Scalar):
             for secret in credential.secrets(None, value.text):
-                yield Credential(what=str(key), at=key.text, value=secret, form=Form.CONFIG, tag=value.tag, whole=False)
+                yield Credential(
+                    what=str(key), at=key.text, value=secret, form=Form.CONFIG, tag=value.tag, is_whole=False
+                )
 
 
 def _text(spec: Mapping, name: str) -> Text | None:

@@ -23,7 +23,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.formats.tree import Node
+    from k3s_policy.formats.tree import YamlNode
     from k3s_policy.model.file import Found
     from k3s_policy.text import Text
 
@@ -94,13 +94,13 @@ def _start(at: Text, role: str, spec: Mapping, host: str, *, joins: bool = True)
     return Start(
         at=at,
         role=role,
-        because="its object says so",
+        role_reason="its object says so",
         arguments=() if joins else (Argument(at.stand_in("--cluster-init")),),
         form=Form.CONFIG,
         variables=tuple(_variables(at, joins=joins)),
         version=_release(spec),
         host=host,
-        alone=True,
+        isolated=True,
         words=(at.stand_in(INSTALLED_PROGRAM), at.stand_in(role)),
     )
 
@@ -140,7 +140,7 @@ def _config(spec: Mapping, parts: tuple[str, ...], host: str) -> Iterator[Config
         yield ConfigFile(spec.written, tuple(entries), CONFIG, host)
 
 
-def _content(item: Node) -> Text | None:
+def _content(item: YamlNode) -> Text | None:
     """Return what is in a file, None where that cannot be decoded, or a Secret has it."""
     content = item.scalar("content") if isinstance(item, Mapping) else None
     encoding = item.scalar("encoding") if isinstance(item, Mapping) else None

@@ -65,7 +65,7 @@ def _credentials(item: Mapping) -> Iterator[Credential]:
                 value=secret,
                 form=Form.CONTAINER,
                 tag=value.tag,
-                whole=not flag.embeds_credentials,
+                is_whole=not flag.embeds_credentials,
             )
 
 
@@ -85,7 +85,7 @@ def _cluster(spec: Mapping) -> Iterator[Found]:
                 entries=_entries(own),
                 path=CONFIG_OF_RANCHER,
                 host=host_at(own.written),
-                open=(own.written,),
+                open_places=(own.written,),
             )
     if not isinstance(config, Mapping):
         return
@@ -94,13 +94,13 @@ def _cluster(spec: Mapping) -> Iterator[Found]:
     yield Start(
         at=release.text,
         role="server",
-        because="Rancher sets up a cluster",
+        role_reason="Rancher sets up a cluster",
         arguments=(),
         form=Form.CONFIG,
         version=version,
         unseen=(Unseen(Input.ARGUMENTS, "Rancher adds settings of its own"),),
         host=host,
-        alone=True,
+        isolated=True,
     )
 
 

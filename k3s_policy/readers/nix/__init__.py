@@ -15,7 +15,7 @@ from k3s_policy.k3s.places import UNIT_FOLDER, configures
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
-from k3s_policy.model.fragment import Placed, Start
+from k3s_policy.model.fragment import Copy, Start
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers.nix.expression import (
     Binding,
@@ -149,7 +149,7 @@ def _file(path: str, kind: str, binding: Binding, when: When, host: str) -> Iter
     if kind == "text":
         yield File(text=template.opaque(value.text), path=path, host=host, when=when, may_go_on=True)
     elif kind == "source" and configures(path):
-        yield Placed(value.text, path, host, source_of(value.text), when=when)
+        yield Copy(value.text, path, host, source_of(value.text), when=when)
 
 
 def _flat(
@@ -242,7 +242,7 @@ def _start(settings: dict[str, list[tuple[Binding, When]]], variables: list[Vari
     return Start(
         at=at,
         role=role,
-        because=because,
+        role_reason=because,
         arguments=tuple(_arguments(settings)),
         form=Form.NIX,
         variables=tuple(variables),

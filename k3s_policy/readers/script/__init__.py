@@ -21,7 +21,7 @@ from k3s_policy.k3s.sieve import concerns_text
 from k3s_policy.model import Download, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import Start, Unfollowed
-from k3s_policy.readers.script import k3d, permissions, placed, printing, start, writing
+from k3s_policy.readers.script import copying, k3d, permissions, printing, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
     Call,
@@ -99,7 +99,7 @@ def _filled(seen: Seen) -> Text:
     text, path, content = seen.file.text, seen.file.path, seen.content
     named = _suffix(path) in _TEMPLATE_SUFFIXES or template.is_template(path)
     syntax = template.syntax_of(path, content) if named or _TEMPLATE.search(content) else None
-    return template.filled(text, syntax) if syntax else text
+    return template.substituted(text, syntax) if syntax else text
 
 
 class _Reading:
@@ -200,9 +200,9 @@ class _Reading:
     def _put_in_place(self, call: Call) -> None:
         """Take note of the files that a command puts in their places: what the script wrote itself is nowhere else."""
         fed = printing.installed_input(call)
-        copying = None if fed else placed.copying(call)
-        found = placed.placed(copying, call, self.host, self.path) if copying is not None else []
-        copies = copying.copies if copying is not None and copying.address is None else ()
+        command = None if fed else copying.copying(call)
+        found = copying.configuration_copies(command, call, self.host, self.path) if command is not None else []
+        copies = command.copies if command is not None and command.address is None else ()
         when, moves = both(self.when, call.command.when), call.name == "mv"
         written = {
             path for source, path in copies if self.files.copy(str(call.located(source)), path, when, moves=moves)
@@ -227,7 +227,7 @@ class _Reading:
     def _downloads(self) -> Iterator[Download]:
         """Yield what was fetched of K3s and has not been checked."""
         named = frozenset(chain.from_iterable(check.words for check, _ in self.checks))
-        listed = max((before for check, before in self.checks if check.open), default=0)
+        listed = max((before for check, before in self.checks if check.is_open), default=0)
         for number, one in enumerate(self.downloads):
             part = THE_INSTALLER if id(one.call.command) in self.installers else one.part
             if part is None or (one.targets and (number < listed or not named.isdisjoint(one.names))):
@@ -331,7 +331,7 @@ class _Reading:
         address = None
         if call.name == "ssh":
             words = without_options(call.words[1:], OPTIONS_WITH_VALUE["ssh"])
-            address = placed.address_of(words[0].text) if words else None
+            address = copying.address_of(words[0].text) if words else None
             rest: Sequence[Word] = words[1:]
         else:
             rest = _within_container(call) or _behind_separator(call.words[1:])
@@ -373,7 +373,7 @@ class _Reading:
             return
         host = self.host if here else host_at(text)
         if address is not None:
-            host = placed.remote_host(self.path, address)
+            host = copying.remote_host(self.path, address)
         nested = _Reading(host, source_of(text), tuple(variables), self.form, self.depth + 1)
         nested.standard_input = standard_input
         nested.others = self.others
@@ -400,7 +400,7 @@ def _is_login(call: Call) -> bool:
 def _with_unseen(found: Iterable[Found], unseen: tuple[Unseen, ...]) -> Iterator[Found]:
     """Say what is not seen to whatever is started on hosts of the script, by itself or by what it writes."""
     for one in found:
-        if unseen and isinstance(one, Start) and not one.alone:
+        if unseen and isinstance(one, Start) and not one.isolated:
             yield replace(one, unseen=(*one.unseen, *unseen))
         elif unseen and isinstance(one, File):
             said = one.said or Start(one.text[:0], None, (), Form.COMMAND)

@@ -9,7 +9,7 @@ from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s.recognise import TELLING_OPTION
 from k3s_policy.model import Credential, Form
 from k3s_policy.model.file import Collected
-from k3s_policy.model.fragment import LooseOptions
+from k3s_policy.model.fragment import UnusedOptions
 from k3s_policy.model.lower import Argument
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _entries(script: Script) -> Iterator[tuple[Text, Fragment]]:
             words = split_words(value) or []
             if any(TELLING_OPTION.match(str(word)) for word in words):
                 arguments = tuple(Argument(word, assignment.when) for word in words)
-                yield value, LooseOptions(assignment.name, arguments)
+                yield value, UnusedOptions(assignment.name, arguments)
 
 
 def _with_the_next(assignments: Sequence[Assignment]) -> Iterator[tuple[Assignment, Assignment | None]]:

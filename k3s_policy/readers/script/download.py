@@ -212,7 +212,7 @@ class Check:
 
     words: frozenset[str]
     """The names of files, without their folders, among its words and in what it is fed; of `k3s.asc` also `k3s`."""
-    open: bool
+    is_open: bool
     """Whether it may check others: those that a file lists, or that a variable names."""
 
 

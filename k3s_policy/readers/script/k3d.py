@@ -13,8 +13,8 @@ from k3s_policy.model import Input, Unseen
 from k3s_policy.model.file import File, source_of
 from k3s_policy.model.k3d import ClusterPlan, Given, nodes
 from k3s_policy.readers.script.printing import received
-from k3s_policy.text.filling import replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

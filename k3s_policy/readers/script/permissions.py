@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.model import Form
-    from k3s_policy.model.fragment import Placed
+    from k3s_policy.model.fragment import Copy
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
 
@@ -34,7 +34,7 @@ def changed(call: Call, host: str, form: Form) -> Iterator[FileMode]:
         yield from (FileMode(call.located(path), mode, host, call.command.when, form=form) for path in paths)
 
 
-def installed(call: Call, host: str, placed: Iterable[Placed]) -> Iterator[FileMode]:
+def installed(call: Call, host: str, placed: Iterable[Copy]) -> Iterator[FileMode]:
     """Yield the mode that `install` gives the files and folders it puts in place."""
     mode = _mode([word.text for word in call.words[1:]]) if call.name == "install" else None
     if mode is None or not mode.known:

@@ -10,7 +10,7 @@ from k3s_policy.formats.user_data import decoded
 from k3s_policy.readers.script.call import unwrapped
 from k3s_policy.text import Text, join
 from k3s_policy.text.branch import both, exclusive
-from k3s_policy.text.filling import replaced
+from k3s_policy.text.substitution import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

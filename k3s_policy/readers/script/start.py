@@ -66,7 +66,7 @@ def installer(
             role=role,
             arguments=tuple(_within(rest, call.command.when)),
             words=_installed_words(at, role, rest),
-            because=because,
+            role_reason=because,
             form=form or Form.INSTALLER,
             variables=tuple(_of_k3s(call.variables, form)),
             version=chosen.version,
@@ -275,7 +275,7 @@ def k3sup(call: Call) -> Iterator[Start]:
         version=version,
         release=_of_k3sup(call, values),
         unseen=unseen,
-        alone=True,
+        isolated=True,
         addresses=tuple(value.text for name, value in values if name in ("--ip", "--host")),
         when=call.command.when,
     )
@@ -329,7 +329,7 @@ def _planned(call: Call) -> Iterator[Start]:
             unseen=tuple(
                 Unseen(kind, "k3sup plan adds what joins the hosts") for kind in (Input.ARGUMENTS, Input.ENVIRONMENT)
             ),
-            alone=True,
+            isolated=True,
             when=call.command.when,
         )
 
@@ -400,6 +400,6 @@ def container(call: Call) -> Iterator[Start]:
         version=Version.parse((image["tag"] if image else None) or ""),
         release=release_of(image_name),
         unseen=(Unseen(Input.CONFIG, "a volume may hold a config file"), *_unseen_release(image_name)),
-        alone=True,
+        isolated=True,
         words=(image_name.stand_in("/bin/k3s"), *(word.text for word in words[place + 1 :])),
     )

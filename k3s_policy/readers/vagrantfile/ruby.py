@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats import template
 from k3s_policy.text import join
-from k3s_policy.text.filling import Values, replaced
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import Values, replaced
 
 if TYPE_CHECKING:
     import re

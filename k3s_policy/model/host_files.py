@@ -6,7 +6,7 @@ import re
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from k3s_policy.formats.template import fills_in
+from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.formats.user_data import gathered, without_copies
 from k3s_policy.k3s.places import ReadAs, may_lead_to_k3s
@@ -18,7 +18,7 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.formats.tree import Document, Node
+    from k3s_policy.formats.tree import Document, YamlNode
     from k3s_policy.formats.user_data import HostFile
     from k3s_policy.text import Text
 
@@ -34,7 +34,7 @@ def said_of(at: Text, document: Document, others: Iterable[tuple[str, Text]] = (
     be the config; `others` are more such reasons, with their places.
     """
     reasons = [*others]
-    opening = next((place for place in document.open if _EXPRESSION.match(str(place))), None)
+    opening = next((place for place in document.open_places if _EXPRESSION.match(str(place))), None)
     if opening is not None:
         reasons.append(("a template may add files and commands", opening))
     elif (path := _hidden_file(document.root)) is not None:
@@ -66,7 +66,7 @@ def _is_script(file: HostFile) -> bool:
     return file.content.startswith("#!") or str(file.path).endswith(".sh")
 
 
-def _hidden_file(root: Node | None) -> Text | None:
+def _hidden_file(root: YamlNode | None) -> Text | None:
     """Return the path of a file that may be K3s's config or environment, as a variable is in it; None without one."""
     seen: set[int] = set()
     waiting = [root]
@@ -97,7 +97,7 @@ def _holds(file: Mapping) -> bool:
 
 
 def _is_made(text: Text) -> bool:
-    return not text.known or fills_in(str(text))
+    return not text.known or is_substituted(str(text))
 
 
 def _may_be_of_k3s(path: Text) -> bool:

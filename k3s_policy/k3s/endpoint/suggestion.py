@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from k3s_policy.k3s.endpoint import Endpoint
     from k3s_policy.text import Text
 
-__all__ = ["FORMS", "MASKED", "meant", "mended"]
+__all__ = ["FORMS", "MASKED", "meant", "suggestion"]
 
 MASKED = "******"
 """What stands for a password, as in the reports."""
@@ -36,7 +36,7 @@ FORMS = {
 """The general form of each external datastore."""
 
 
-def mended(endpoint: Endpoint) -> str | None:
+def suggestion(endpoint: Endpoint) -> str | None:
     """Return how an endpoint should have been written; None where its parts cannot be told apart."""
     text = _bare(endpoint.text)
     backend, rest = _meant(text)
@@ -169,7 +169,7 @@ def _enclosed(host: Text) -> Text:
 
 
 def _is_ipv6(text: str) -> bool:
-    import ipaddress  # noqa: PLC0415  rare, and slow to import
+    import ipaddress  # rare, and slow to import
 
     try:
         ipaddress.IPv6Address(text)

@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.assemble.place import Purpose, Wanted, folder_of
+from k3s_policy.assemble.host_paths import Purpose, Wanted, folder_of
 from k3s_policy.formats.interpolate import filled_in
 from k3s_policy.model import INPUT_OF, Input, Unseen
 from k3s_policy.model.release import release_of, version_of
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from k3s_policy.model.lower import Variable
     from k3s_policy.text import Text
 
-__all__ = ["given"]
+__all__ = ["fill_compose"]
 
 _LOOKED_FOR = pattern(r"(?:^|/)(?:docker-)?compose(?P<suffix>\.ya?ml)$")
 
 
-def given(
+def fill_compose(
     start: Start, files: Mapping[str, EnvironmentFile], overrides: Collection[str], wanted: list[Wanted]
 ) -> Start:
     """Add the variables of the files that a start names, and fill in what it leaves open; what is missing is wanted.

@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.k3s.places import ReadAs, configures, holds_configuration, of_path
-from k3s_policy.model.fragment import Placed
+from k3s_policy.model.fragment import Copy
 from k3s_policy.readers.script.call import without_options
 from k3s_policy.text.pattern import pattern
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
 
-__all__ = ["Copying", "address_of", "copying", "placed", "remote_host"]
+__all__ = ["Copying", "address_of", "configuration_copies", "copying", "remote_host"]
 
 _OPTIONS_WITH_VALUE = {"cp": "tS", "mv": "tS", "ln": "tS", "install": "mogtS", "scp": "cDFiJloPS", "rsync": "eMf"}
 """Letters of the options that take the next word, by program."""
@@ -61,18 +61,18 @@ def copying(call: Call) -> Copying | None:
     )
 
 
-def placed(found: Copying, call: Call, host: str, script: str) -> list[Placed]:
+def configuration_copies(found: Copying, call: Call, host: str, script: str) -> list[Copy]:
     """Return each file or folder that a command puts where K3s or systemd reads it, on this host or another."""
     address = found.address
     where = host if address is None else remote_host(script, address)
     if found.target.known and _is_recursive(call) and holds_configuration(str(found.target)):
         folders = (_in_folder(found.target, file) for file in found.files)
         return [
-            Placed(source=one, path=at, host=where, script=script, address=address, when=call.command.when, folder=True)
+            Copy(source=one, path=at, host=where, script=script, address=address, when=call.command.when, folder=True)
             for one, at in folders
         ]
     return [
-        Placed(source=one, path=at, host=where, script=script, address=address, when=call.command.when)
+        Copy(source=one, path=at, host=where, script=script, address=address, when=call.command.when)
         for one, at in found.copies
         if configures(at) or of_path(at) is ReadAs.TOKEN
     ]

@@ -11,12 +11,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from k3s_policy.assemble.place import PlacedFiles, Purpose, Wanted, folder_of, same_file
+from k3s_policy.assemble.host_paths import CopiedFiles, Purpose, Wanted, folder_of, same_file
 from k3s_policy.formats.template import without_suffix
 from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs, configures, of_path, root_of
 from k3s_policy.model import Input, Unseen
 from k3s_policy.model.file import source_of
-from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, Placed, Registries, Unit
+from k3s_policy.model.fragment import ConfigFile, Copy, EnvironmentFile, Registries, Unit
 from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 from k3s_policy.model.fragment import Fragment
 
-__all__ = ["placing"]
+__all__ = ["put_in_place"]
 
 _File: TypeAlias = ConfigFile | Unit | EnvironmentFile | Registries
 _FILES = (ConfigFile, Unit, EnvironmentFile, Registries)
 
 
-def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
+def put_in_place(fragments: Sequence[Fragment]) -> CopiedFiles:
     """Put files in their place."""
     files = [fragment for fragment in fragments if isinstance(fragment, _FILES)]
-    commands = _that_count(fragment for fragment in fragments if isinstance(fragment, Placed))
+    commands = _that_count(fragment for fragment in fragments if isinstance(fragment, Copy))
     made: list[Fragment] = []
     moved: set[int] = set()
     unseen: list[tuple[str, Unseen]] = []
@@ -49,7 +49,7 @@ def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
         if not found and (kind := _kind(command)) is not None:
             why = f"{_told(command)} is not in the repository"
             unseen.append((command.host, Unseen(kind, why, command.source)))
-    return PlacedFiles(
+    return CopiedFiles(
         (*made, *(fragment for fragment in fragments if id(fragment) not in moved)),
         tuple(unseen),
         {command.host: command.address for command in commands if command.address is not None},
@@ -57,32 +57,32 @@ def placing(fragments: Sequence[Fragment]) -> PlacedFiles:
     )
 
 
-def _wanted(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
+def _wanted(command: Copy, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
     """Yield what a command names and was not found."""
     if command.folder:
         yield from _wanted_below(command, found)
     elif not found and (paths := tuple(_paths(command))):
-        yield Wanted(Purpose.PLACED, paths, command.path)
+        yield Wanted(Purpose.COPIED, paths, command.path)
 
 
-def _wanted_below(command: Placed, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
+def _wanted_below(command: Copy, found: Sequence[tuple[_File, str]]) -> Iterator[Wanted]:
     """Yield what K3s looks for below a folder that is put in place: the name alone does not make it K3s's elsewhere."""
     for path in (CONFIG, REGISTRIES):
         if path.startswith(f"{command.path.rstrip('/')}/") and all(place != path for _, place in found):
             below = path[len(command.path.rstrip("/")) + 1 :]
-            yield Wanted(Purpose.PLACED, tuple(posixpath.join(folder, below) for folder in _paths(command)), path)
+            yield Wanted(Purpose.COPIED, tuple(posixpath.join(folder, below) for folder in _paths(command)), path)
 
 
-def _that_count(commands: Iterable[Placed]) -> list[Placed]:
+def _that_count(commands: Iterable[Copy]) -> list[Copy]:
     """Leave out what a later command puts another file in the place of."""
-    kept: dict[tuple[str, str], list[Placed]] = {}
+    kept: dict[tuple[str, str], list[Copy]] = {}
     for command in commands:
         place = (command.host, command.path)
         kept[place] = [one for one in kept.get(place, ()) if exclusive(one.when, command.when)] + [command]
     return [command for of_place in kept.values() for command in of_place]
 
 
-def _kind(command: Placed) -> Input | None:
+def _kind(command: Copy) -> Input | None:
     """Return what a file holds of what K3s is started with, a unit its arguments; None where it holds nothing of it."""
     if command.folder:
         return Input.CONFIG
@@ -91,13 +91,13 @@ def _kind(command: Placed) -> Input | None:
     return kinds.get(place) if place is not None else None
 
 
-def _told(command: Placed) -> str:
+def _told(command: Copy) -> str:
     """Say what a command copies; what is no plain path may hold anything."""
     source = str(command.source)
     return source if re.fullmatch(r"[\w./${}*-]+", source) else "what this command copies"
 
 
-def _found(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
+def _found(command: Copy, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
     """Yield what a command names, with the path it gets: what it wrote before, else the likeliest of the repository."""
     if command.folder:
         yield from _in_folder(command, files)
@@ -115,7 +115,7 @@ def _found(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str
     yield from ((file, command.path) for file in written)
 
 
-def _in_folder(command: Placed, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
+def _in_folder(command: Copy, files: Sequence[_File]) -> Iterator[tuple[_File, str]]:
     for folder in _paths(command):
         inside = [file for file in files if file.host is None and _lies_at(file).startswith(f"{folder}/")]
         if inside:
@@ -128,7 +128,7 @@ def _lies_at(file: _File) -> str:
     return without_suffix(source_of(file.text))
 
 
-def _paths(command: Placed) -> Iterator[str]:
+def _paths(command: Copy) -> Iterator[str]:
     """Yield where a source may lie in the repository, likeliest first.
 
     A variable in front of the first `/` stands for the folder of the script, or the top of the repository.
@@ -147,7 +147,7 @@ def _paths(command: Placed) -> Iterator[str]:
         yield from dict.fromkeys((without_suffix(path), path))
 
 
-def _at(file: _File, path: str, command: Placed) -> Fragment:
+def _at(file: _File, path: str, command: Copy) -> Fragment:
     if isinstance(file, ConfigFile):
         entries = tuple(entry._replace(when=(*command.when, *entry.when)) for entry in file.entries)
         return replace(file, path=path, host=command.host, when=(*command.when, *file.when), entries=entries)

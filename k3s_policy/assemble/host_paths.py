@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigSet",
-    "PlacedFiles",
+    "CopiedFiles",
     "Purpose",
     "Wanted",
     "config_sets",
@@ -49,7 +49,7 @@ class Purpose(Enum):
     """K3s reads it as its config."""
     ENVIRONMENT = "environment"
     """systemd or compose reads it for variables."""
-    PLACED = "placed"
+    COPIED = "copied"
     """It is put where the host has another name for it: read as what it is there."""
     OVERRIDE = "override"
     """Compose adds it to another file; it is only asked whether it is there."""
@@ -65,7 +65,7 @@ class Wanted(NamedTuple):
     """Of a file that is placed, where the host has it."""
 
 
-class PlacedFiles(NamedTuple):
+class CopiedFiles(NamedTuple):
     """Fragments with every file where a script puts it, and what was learnt of the hosts by that."""
 
     fragments: tuple[Fragment, ...]
@@ -174,7 +174,7 @@ def first_named(names: Iterable[str], paths: Collection[str]) -> list[str]:
 
 def matches(path: str, pattern: str) -> bool:
     """Whether each part of a path fits the part of a pattern: a wildcard does not reach over a `/`."""
-    from fnmatch import fnmatchcase  # noqa: PLC0415  hardly a unit has such a path
+    from fnmatch import fnmatchcase  # hardly a unit has such a path
 
     parts, patterns = path.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
@@ -266,7 +266,7 @@ def _mains(units: Sequence[Unit]) -> Iterator[Unit]:
 
 def _added_to(name: str, drop_ins: Sequence[Unit]) -> list[Unit]:
     """Return the drop-ins that systemd adds to a unit, in the order it reads them."""
-    from k3s_policy.formats.systemd import drop_in_folders  # noqa: PLC0415  most scans meet no unit
+    from k3s_policy.formats.systemd import drop_in_folders  # most scans meet no unit
 
     *own, of_type = drop_in_folders(name)
     of_name = {folder: [unit for unit in drop_ins if f"{unit.name}.d" == folder] for folder in (*own, of_type)}
