@@ -6,29 +6,38 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forms
 import pytest
+from drawing import QUOTED, role_and_settings
+from hypothesis import given, settings
 from markdown_cases import cases
 
 from k3s_policy.assemble import Scope, assemble
-from k3s_policy.judge import head
+from k3s_policy.judge import head, judge
 from k3s_policy.judge.rule import CardsByName, load, load_for, names
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Form, Invocation, Origin, Release, Setting, Started, Unrecognised
 from k3s_policy.model.finding import CheckFailedError
 from k3s_policy.readers import door
+from k3s_policy.run import assembled
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from forms import Given
 
     from k3s_policy.judge.head import Head
     from k3s_policy.judge.rule import Rule
     from k3s_policy.k3s.flags import Flag
+    from k3s_policy.model.finding import Finding
+    from k3s_policy.model.fragment import Judged
 
 TESTS = Path(__file__).parent
 CHECKS = TESTS.parent / "k3s_policy" / "checks"
@@ -74,6 +83,17 @@ def _without(invocation: Invocation, about: Head) -> Invocation:
     kept = [one for one in invocation.settings if not any(_meets(flag, one.flag.name) for flag in about.flags)]
     emptied: dict[str, Any] = {name: _EMPTY[name] for name in about.fields}
     return replace(invocation, settings=tuple(kept), **emptied)
+
+
+@cache
+def _subjects(page: Path) -> tuple[tuple[str, Judged], ...]:
+    """Return what there is to judge in the cases of a page, with the titles of the cases."""
+    found: list[tuple[str, Judged]] = []
+    for case in cases(page):
+        fragments = [fragment for source in case.sources for fragment in door.read(door.of_source(source))]
+        subjects = assemble(fragments, Scope(case.options, case.version)).subjects
+        found.extend((case.title, subject) for subject in subjects)
+    return tuple(found)
 
 
 @pytest.mark.parametrize("name", names())
@@ -132,13 +152,37 @@ def test_a_rule_is_about_flags_and_fields_that_there_are(name: str) -> None:
 def test_a_rule_is_silent_without_what_it_is_about(page: Path) -> None:
     """Take from every invocation of every case the flags and fields that a rule names: it must not say a word."""
     rules = {name: load(name) for name in CONDITIONAL}
-    for case in cases(page):
-        fragments = [fragment for source in case.sources for fragment in door.read(door.of_source(source))]
-        for subject in assemble(fragments, Scope(case.options, case.version)).subjects:
-            for name, rule in rules.items():
-                if isinstance(subject, Invocation) and isinstance(subject, rule.judges):
-                    found = list(rule.check(_without(subject, HEADS[name])))
-                    assert not found, f"{name}: {case.title}: {found[0].message}, without {HEADS[name][1:]}"
+    for title, subject in _subjects(page):
+        for name, rule in rules.items():
+            if isinstance(subject, Invocation) and isinstance(subject, rule.judges):
+                found = list(rule.check(_without(subject, HEADS[name])))
+                assert not found, f"{name}: {title}: {found[0].message}, without {HEADS[name][1:]}"
+
+
+# --- what the rules that are not loaded would find ---------------------------------------------------------
+
+EVERY = [load(name) for name in names()]
+
+
+def _lost(subjects: Sequence[Judged]) -> list[Finding]:
+    """Return what rules find that are not loaded for some subjects."""
+    loaded = {rule.name for rule in load_for(names(), subjects)}
+    return judge(subjects, [rule for rule in EVERY if rule.name not in loaded])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_no_finding_of_a_case_is_lost(page: Path) -> None:
+    """Judge every subject by itself: what a rule forgets is not to be hidden by another subject's flags."""
+    for title, subject in _subjects(page):
+        assert not _lost([subject]), title
+
+
+@settings(max_examples=25, deadline=None)
+@given(role_and_settings(QUOTED))
+def test_no_finding_about_drawn_settings_is_lost(drawn: tuple[str, list[Given]]) -> None:
+    for form in (*forms.QUOTING, *forms.OPEN, *forms.JOBS):
+        files = form(*drawn)
+        assert not _lost(assembled(Source(path, content) for path, content in files.items()).subjects), files
 
 
 _CHECK = """
