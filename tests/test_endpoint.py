@@ -130,7 +130,7 @@ def _mysql_connection(endpoint: Endpoint) -> dict[str, object]:
     if str(endpoint.text) == "mysql://":
         user, network, address = "root", "unix", "/var/run/mysqld/mysqld.sock"
     elif not address:
-        address = "/tmp/mysql.sock" if network == "unix" else "127.0.0.1:3306"  # noqa: S108  the driver's own
+        address = "/tmp/mysql.sock" if network == "unix" else "127.0.0.1:3306"  # the driver's own
     elif network == "tcp":
         address = _with_port(address)
     plain = endpoint.parameter("allowCleartextPasswords")

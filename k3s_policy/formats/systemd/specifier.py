@@ -43,9 +43,9 @@ _FIXED_SPECIFIERS = {
     "G": "0",
     "L": "/var/log",
     "S": "/var/lib",
-    "T": "/tmp",  # noqa: S108 - a fact about systemd
+    "T": "/tmp",
     "U": "0",
-    "V": "/var/tmp",  # noqa: S108 - a fact about systemd
+    "V": "/var/tmp",
     "g": "root",
     "h": "/root",
     "t": "/run",
