@@ -106,8 +106,8 @@ class _Expected(NamedTuple):
         return [line for line in self.below if line.startswith(_RELATED)]
 
     def is_place_of(self, found: Found) -> bool:
-        """Whether this is expected where something was found, by the same rule and as grave."""
-        return self.head.startswith(found.head.place)
+        """Whether this is expected where something was found, by the same rule and as grave, with words or without."""
+        return f"{self.head} ".startswith(found.head.place)
 
     def fits(self, found: Found) -> bool:
         """Whether this is what was found, but for the words; who asserts no related place leaves them to be added."""

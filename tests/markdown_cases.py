@@ -9,7 +9,7 @@ Each heading of the second level starts a case: prose tells the fact about K3s, 
     ```
 
     ```findings
-    etc/rancher/k3s/config.yaml:1:1-30 medium mode 0644 gives the admin kubeconfig…
+    etc/rancher/k3s/config.yaml:1:1-29 medium mode 0644 gives the admin kubeconfig…
     ```
 
 A fence with `path=` is a file; the words `crlf`, `bom` and `unterminated` behind the path write it with carriage
@@ -17,7 +17,8 @@ returns, with a byte-order mark, and without its last line break. A fence `optio
 expected stands in a fence `findings` or `settings`.
 
 A line of `findings` is `path:line:column-end_column severity message`, or `line:column-end_line:end_column` where it
-goes over several lines. A severity is written `high/medium` where the confidence (the second word) is not high.
+goes over several lines. Columns count from 1, and the end is the first one behind: that of a value stands before its
+closing quote. A severity is written `high/medium` where the confidence (the second word) is not high.
 A line of another rule than the page's starts with its name in brackets, and has that rule judge the case too.
 `…` at the end of a message stands for the rest of it, and not for all of it.
 
@@ -28,6 +29,9 @@ never left out, and a help is never abbreviated.
     etc/rancher/k3s/config.yaml:1:9-25 high/medium K3s does not join: without a port this is 443…
         help add the port: :6443
         related hosts/one/etc/rancher/k3s/config.yaml:2:1 this host has the address…
+
+The files of a case are one repository: a script may be what starts a config file that lies there too, and then nothing
+is concluded from what either lacks. Two things that have nothing to do with each other are two cases.
 
 `UPDATE_CASES=1 pytest tests/test_checks.py` writes the messages and helps of what is found into the pages, and never
 where it is found, by which rule, or how grave it is: see `finding_lines.py`.

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from k3s_policy.judge.rule import names
+
 PROJECT = Path(__file__).parent.parent
 TOOLS = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 VERSION = TOOLS["project"]["version"]
@@ -51,6 +53,11 @@ def test_the_types_that_are_promised_are_there() -> None:
 
 
 # --- a release --------------------------------------------------------------------------------------------
+
+
+def test_the_changelog_names_every_rule() -> None:
+    content = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [name for name in names() if f"`{name}`" not in content] == []
 
 
 def test_the_readme_names_the_revision_of_the_version() -> None:
