@@ -48,7 +48,7 @@ def test_no_module_is_called_something_vague(path: Path) -> None:
 
 @pytest.mark.parametrize("path", _modules("reports"), ids=_name)
 def test_reports_see_only_the_report(path: Path) -> None:
-    allowed = ("model.finding.", "model.masking.", "text.", "k3s.data", "reports")
+    allowed = ("model.finding.", "model.masking.", "text.", "k3s.data", "reports", "address.")
     assert [name for name in _imports(path) if not name.startswith(allowed)] == []
 
 
