@@ -9,7 +9,7 @@ texts, and `arrives` says what K3s makes of one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.text import layout
@@ -83,6 +83,8 @@ class Mapping:
     entries: tuple[Entry, ...]
     written: Text
     tag: str | None = None
+    _merged: Mapping | None = field(default=None, init=False, repr=False)
+    """What `merged` has returned, which others that merge this one need not do again."""
 
     def get(self, *names: str) -> YamlNode | None:
         """Return the value behind a path of keys; of a key that stands twice the last, as K3s reads it."""
@@ -115,6 +117,11 @@ class Mapping:
         """
         if not any(map(_merges, self.entries)):
             return self
+        if self._merged is None:
+            object.__setattr__(self, "_merged", self._with_what_it_merges())
+        return self._merged or self
+
+    def _with_what_it_merges(self) -> Mapping:
         brought: list[list[Entry]] = []
         named: set[str] = set()
         seen: set[int] = set()
@@ -125,10 +132,11 @@ class Mapping:
             if not isinstance(mapping, Mapping) or id(mapping) in seen:
                 continue
             seen.add(id(mapping))
-            added = [entry for entry in mapping.entries if not _merges(entry) and str(entry.key) not in named]
+            entries = (mapping._merged or mapping).entries  # noqa: SLF001
+            added = [entry for entry in entries if not _merges(entry) and str(entry.key) not in named]
             named.update(str(entry.key) for entry in added)
             brought.append(added)
-            for _, value in reversed([entry for entry in mapping.entries if _merges(entry)]):
+            for _, value in reversed([entry for entry in entries if _merges(entry)]):
                 waiting.extend(reversed(value.items) if isinstance(value, Sequence) else (value,))
         return Mapping(tuple(entry for added in reversed(brought) for entry in added), self.written, self.tag)
 
