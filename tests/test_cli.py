@@ -74,6 +74,10 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(PROJECT), **variables}
 
 
+HANG = 1200
+"""Seconds after which a process is taken to hang; no machine is so loaded that one runs for as long."""
+
+
 def process(*arguments: str, folder: Path, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
     """Run the command line as a process of its own."""
     return subprocess.run(
@@ -83,7 +87,7 @@ def process(*arguments: str, folder: Path, stdin: bytes = b"", **variables: str)
         input=stdin,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=HANG,
     )
 
 
@@ -274,6 +278,8 @@ def test_a_report_that_cannot_be_written_is_2(tmp_path: Path, place: str) -> Non
         ("k3s-version: latest\n", ":1:14", "not a K3s version"),
         ("profile: paranoid\n", ":1:10", "there is no such profile: there are default, strict"),
         ("clusters:\n  edge: {servers: []}\n", ":2:3", "the cluster edge needs `servers`"),
+        ("clusters:\n  edge: {servers: '**/a/**/a/**/b'}\n", ":2:19", "a pattern may have two `**` before its end"),
+        ("clusters:\n  edge: {servers: x, agents: ['*a*a*a*b']}\n", ":2:30", "and three `*` between two slashes"),
         ("clusters: [\n", ":", ""),
         ("- a\n", ":1:1", "the top level must be a mapping"),
     ],
@@ -752,8 +758,8 @@ def on_a_terminal(*arguments: str, folder: Path, slow: bool = False, **variables
         for reader in readers:
             reader.start()
         for reader in readers:
-            reader.join(60)
-        code = running.wait(60)
+            reader.join(HANG)
+        code = running.wait(HANG)
     out, err = (shown[outer].decode() for outer, _ in terminals)
     return code, out, err
 

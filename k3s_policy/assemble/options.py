@@ -123,7 +123,20 @@ def _cluster(key: Scalar, value: YamlNode) -> ClusterOptions:
 
 
 def _patterns(node: YamlNode | None) -> tuple[str, ...]:
-    return _texts(node, "a pattern must be a text such as `hosts/server-*/`")
+    patterns = _texts(node, "a pattern must be a text such as `hosts/server-*/`")
+    if node is not None and not all(map(_is_matched_in_time, patterns)):
+        message = "a pattern may have two `**` before its end, and three `*` between two slashes"
+        raise OptionsError(message, node.written)
+    return patterns
+
+
+def _is_matched_in_time(pattern: str) -> bool:
+    """Whether no path is long enough to be matched for minutes: each wildcard multiplies the ways to try by its length.
+
+    Names have up to 255 characters and paths up to 4096; a `**` at the end takes whatever is left.
+    """
+    *folders, last = pattern.split("/")
+    return folders.count("**") <= 2 and all(part.count("*") <= 3 for part in (*folders, last))
 
 
 def _texts(node: YamlNode | None, wanted: str) -> tuple[str, ...]:
