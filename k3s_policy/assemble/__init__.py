@@ -121,7 +121,7 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *_of_files(every, sets, loose_sets),
             *(_as_read(one, read_by_units) for one in (*every, *of_units) if isinstance(one, _BY_ITSELF)),
         ],
-        notes=list(_notes(every, nodes, scope)),
+        notes=list(_notes((*every, *of_units), nodes, scope)),
         not_judged=sorted({fragment.path for fragment in every.of(NotJudged)}),
         wanted=wanted,
     )
@@ -153,9 +153,10 @@ def _of_files(every: _Fragments, sets: Sequence[ConfigSet], loose_sets: Sequence
     yield from (file.error for file in every.of(ConfigFile) if file.error is not None)
 
 
-def _notes(every: _Fragments, nodes: Sequence[Node], scope: Scope) -> Iterator[str]:
-    yield from _left_alone([one.place for one in every.of(OfRke2)])
-    yield from _not_followed(every.of(Unfollowed))
+def _notes(every: Iterable[Fragment], nodes: Sequence[Node], scope: Scope) -> Iterator[str]:
+    found = _Fragments(every)
+    yield from _left_alone([one.place for one in found.of(OfRke2)])
+    yield from _not_followed(found.of(Unfollowed))
     if scope.whole_repository:
         yield from declared.remarks(nodes, scope.options)
 
@@ -174,10 +175,11 @@ def _left_alone(places: Sequence[str]) -> Iterator[str]:
         yield f"left alone, being RKE2's: {', '.join(every[:_NAMED])}{more}"
 
 
-def _not_followed(found: Sequence[Unfollowed]) -> Iterator[str]:
+def _not_followed(found: Iterable[Unfollowed]) -> Iterator[str]:
     """Say which files within files were not opened."""
-    if found:
-        yield f"not judged to the end: {', '.join(dict.fromkeys(f'{one.place} ({one.reason})' for one in found))}"
+    places = dict.fromkeys(f"{one.place} ({one.reason})" for one in found)
+    if places:
+        yield f"not judged to the end: {', '.join(places)}"
 
 
 _NAMED = 3

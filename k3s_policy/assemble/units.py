@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.assemble import host_paths
 from k3s_policy.assemble.host_paths import Purpose, Wanted
@@ -15,10 +16,11 @@ from k3s_policy.k3s.program import is_k3s, is_shell
 from k3s_policy.model import BrokenFile, FileMode, Form, Input, Unseen
 from k3s_policy.model.committed import credentials
 from k3s_policy.model.file import File
-from k3s_policy.model.fragment import Start
+from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import door
 from k3s_policy.text.pattern import pattern
+from k3s_policy.text.substitution import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,15 +93,18 @@ def starts(units: Sequence[Unit], find: FindEnvironmentFiles) -> Iterator[Fragme
         yield from credentials(_left_out(service, meant))
     read = meant if refused else service
     variables = _variables(read, units, find)
+    allowance = Allowance()
     yield from credentials(variables.dropped)
-    yield from _around(read, variables)
+    yield from _around(read, variables, allowance)
     unseen = (
         *(Unseen(Input.ARGUMENTS, "a template may add arguments", unit.text[:0]) for unit in templates),
         *(one for unit in units for one in unit.unseen),
     )
     commands = read.commands.get("ExecStart", ())
     for command in commands:
-        yield from _started(command, variables, unseen, refused=refused)
+        yield from _started(command, variables, allowance, unseen, refused=refused)
+    if allowance.spent:
+        yield Unfollowed.at(first.text, TOO_MUCH)
     if not commands:
         unseen = (*unseen, *variables.unseen, Unseen(Input.ARGUMENTS, f"{first.path} has no ExecStart="))
         yield Start(
@@ -114,11 +119,11 @@ def _errors(service: systemd.Service, units: Sequence[Unit]) -> Iterator[BrokenF
             yield BrokenFile(error.at, error.message, "systemd")
 
 
-def _around(service: systemd.Service, variables: _Variables) -> Iterator[Fragment]:
+def _around(service: systemd.Service, variables: _Variables, allowance: Allowance) -> Iterator[Fragment]:
     """Read the commands that run before or after K3s."""
     for key, commands in service.commands.items():
         for command in commands if key != "ExecStart" else ():
-            yield from _beside(systemd.expand(command.argv, variables.values, keep_missing=True))
+            yield from _beside(systemd.expand(command.argv, variables.values, keep_missing=True, allowance=allowance))
 
 
 def _combined(units: Sequence[Unit], *, lenient: bool) -> systemd.Service:
@@ -135,7 +140,8 @@ def _left_out(service: systemd.Service, meant: systemd.Service) -> Iterator[Vari
             yield Variable(variable.name, variable.value, Form.UNIT_ENVIRONMENT)
 
 
-class _Variables(NamedTuple):
+@dataclass(frozen=True)
+class _Variables:
     """The environment of a service, as far as it was seen."""
 
     given: tuple[Variable, ...]
@@ -145,7 +151,7 @@ class _Variables(NamedTuple):
     settled: bool
     """Whether nothing is missing but files that the service starts without."""
 
-    @property
+    @cached_property
     def values(self) -> dict[str, Text]:
         """What commands expand."""
         return {str(variable.name): variable.value for variable in self.given}
@@ -182,16 +188,23 @@ def _from_elsewhere(units: Iterable[Unit]) -> Iterator[Unseen]:
 
 
 def _started(
-    command: systemd.ExecCommand, variables: _Variables, unseen: tuple[Unseen, ...], *, refused: bool
+    command: systemd.ExecCommand,
+    variables: _Variables,
+    allowance: Allowance,
+    unseen: tuple[Unseen, ...],
+    *,
+    refused: bool,
 ) -> Iterator[Fragment]:
     """Read a command of ExecStart=: K3s, or a shell that starts it."""
     values = variables.values
     expands = systemd.ExecFlag.NO_ENV_EXPAND not in command.flags
     # A variable that is nowhere set is judged as one that is not known, though systemd leaves it out.
-    words = systemd.expand(command.argv, values, keep_missing=True) if expands else list(command.argv)
+    words = list(command.argv)
+    if expands:
+        words = systemd.expand(command.argv, values, keep_missing=True, allowance=allowance)
     program = _program(words, command)
     if program is not None:
-        exact = systemd.expand(command.argv, values) if expands and variables.settled else words
+        exact = systemd.expand(command.argv, values) if expands and variables.settled and not allowance.spent else words
         written = command.argv if expands else ()
         for start in _start(tuple(words[program:]), variables.given, (*unseen, *variables.unseen)):
             yield replace(start, words=tuple(exact[program:]), source_words=written[program:], refused=refused)

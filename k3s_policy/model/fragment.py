@@ -299,6 +299,15 @@ class Unfollowed(NamedTuple):
     """The path of the repository's file, with the line."""
     reason: str
 
+    @classmethod
+    def at(cls, text: Text, reason: str) -> Unfollowed:
+        """Return one for a text of a file."""
+        return cls(f"{text.span.source.path}:{text.span.line}", reason)
+
+
+TOO_MUCH = "its variables come to more than a mebibyte"
+"""Why the variables of a file are not filled in any more."""
+
 
 class Override(NamedTuple):
     """A file that compose adds to the one beside it, unasked."""

@@ -315,8 +315,7 @@ class _Opening:
         """Say once that something was not opened."""
         if why and not self._unfollowed:
             self._unfollowed = True
-            span = file.text.span
-            yield Unfollowed(f"{span.source.path}:{span.line}", why)
+            yield Unfollowed.at(file.text, why)
 
     def _full_tokens(self, file: File) -> Iterator[Found]:
         for token in full_tokens(file.text):

@@ -14,7 +14,7 @@ from k3s_policy.k3s.program import SHELL, is_shell
 from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
-from k3s_policy.model.fragment import Start
+from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
 from k3s_policy.model.lower import Variable
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern
@@ -94,6 +94,8 @@ def read(seen: Seen) -> Iterator[Found]:
                 given=tuple(given),
                 said=said,
             )
+    if values.spent:
+        yield Unfollowed.at(text, TOO_MUCH)
 
 
 def _take(file: _Justfile, line: Text) -> None:

@@ -16,7 +16,7 @@ from k3s_policy.k3s.program import SHELL
 from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
-from k3s_policy.model.fragment import Start
+from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
 from k3s_policy.model.lower import Variable
 from k3s_policy.text import Text, join
 from k3s_policy.text.pattern import pattern
@@ -99,6 +99,8 @@ def read(seen: Seen) -> Iterator[Found]:
         for command in commands:
             wanted = [others[name] for name in dict.fromkeys(_WORD.findall(str(command))) if name in others]
             yield File(text=command, path="", read_as=ReadAs.SCRIPT, host=host, given=(*own, *wanted), said=said)
+    if values.spent:
+        yield Unfollowed.at(text, TOO_MUCH)
 
 
 def _is_of_k3s(variable: Variable) -> bool:

@@ -15,7 +15,7 @@ from k3s_policy.k3s.places import ReadAs
 from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
-from k3s_policy.model.fragment import Start
+from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
 from k3s_policy.model.job import variables
 from k3s_policy.model.lower import Variable
 from k3s_policy.text.pattern import pattern
@@ -68,6 +68,8 @@ def read(seen: Seen) -> Iterator[Found]:
                 given=own,
                 said=said,
             )
+    if values.spent:
+        yield Unfollowed.at(seen.text, TOO_MUCH)
 
 
 def _unseen(*nodes: YamlNode) -> Iterator[Unseen]:

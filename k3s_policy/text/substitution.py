@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.text import Run
 
-__all__ = ["Values", "replaced"]
+__all__ = ["Allowance", "Values", "replaced"]
 
 _LARGEST = 1 << 20
 """Characters: as many as the largest file that is read."""
@@ -27,20 +27,40 @@ def replaced(text: Text, parts: Iterable[tuple[int, int, Text]]) -> Text:
     return Text((*pieces, *text[position:].runs)) if position else text
 
 
-class Values:
-    """The values of the variables of one file.
+class Allowance:
+    """How much the values of variables may add to a file.
 
     A file of some kilobytes can name a long one thousands of times: when all that was taken is larger than any file
     that is read, no more is known.
     """
 
+    def __init__(self) -> None:
+        self._left = _LARGEST
+
+    def take(self, characters: int) -> bool:
+        """Take a value of some length, and return whether it may be filled in."""
+        self._left -= characters
+        return self._left >= 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether something was not filled in."""
+        return self._left < 0
+
+
+class Values:
+    """The values of the variables of one file, as long as they do not come to more than may be added."""
+
     def __init__(self, values: Mapping[str, Text]) -> None:
         self._values = values
-        self._left = _LARGEST
+        self._allowance = Allowance()
+
+    @property
+    def spent(self) -> bool:
+        """Whether something was not filled in, as there was too much of it."""
+        return self._allowance.spent
 
     def take(self, name: str) -> Text | None:
         """Return a value to fill in; None where there is none, or no more is known."""
         value = self._values.get(name)
-        if value is not None:
-            self._left -= len(value)
-        return value if self._left >= 0 else None
+        return value if value is not None and self._allowance.take(len(value)) else None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.formats.shell.words import BLANKS, Piece, concatenate, shape_of
 from k3s_policy.text.branch import ALWAYS, Branch, When, both, exclusive, possible
+from k3s_policy.text.substitution import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -96,6 +97,11 @@ class Binding:
         return bool(self.parts) and (not texts or any(run.known for text in texts for run in text.runs))
 
     @cached_property
+    def size(self) -> int:
+        """How many characters it has, those of all arms together."""
+        return sum(len(part.text) for part in self.parts)
+
+    @cached_property
     def separable(self) -> bool:
         """Whether no word of it depends on more than one part, so that each can carry its own arms."""
         if self.array or not self.forks:
@@ -147,23 +153,27 @@ def _begins_blank(text: Text) -> bool:
 class Variables:
     """What is known of variables at a point of a script.
 
-    `later` holds what the script binds after a function was defined and before it is called.
+    `later` holds what the script binds after a function was defined and before it is called. `allowance` says how much
+    the values that are filled in may come to.
     """
 
-    def __init__(self, later: Mapping[str, tuple[Binding, ...]] | None = None) -> None:
+    def __init__(
+        self, later: Mapping[str, tuple[Binding, ...]] | None = None, allowance: Allowance | None = None
+    ) -> None:
         self.bound: dict[str, tuple[Binding, ...]] = {}
         self.exported: set[str] = set()
         self.exports_all = False
         self.ended = False  # by exit or return
         self.folder = ""  # that commands work in; empty where nobody knows
         self.later = later or {}
+        self._allowance = allowance or Allowance()
         self.in_function = False
         self._environment: Environment | None = None
         self._locals: dict[str, tuple[Binding, ...] | None] = {}
 
     def copy(self) -> Variables:
         """Return the variables as a subshell gets them."""
-        other = Variables(self.later)
+        other = Variables(self.later, self._allowance)
         other.bound = dict(self.bound)
         other.exported = set(self.exported)
         other.exports_all = self.exports_all
@@ -274,7 +284,9 @@ class Variables:
         combinations = self._combinations(found, when, apart=apart)
         if len(combinations) > (MOST_BINDINGS if whole else MOST_COMBINATIONS):
             combinations = [({}, when)]
-        return [word for chosen, taken in combinations for word in _Fields(found, chosen, taken).words]
+        return [
+            word for chosen, taken in combinations for word in _Fields(found, self._allowed(found, chosen), taken).words
+        ]
 
     def _bindings(self, name: str, when: When) -> list[Binding]:
         return [binding for binding in self.lookup(name) if not exclusive(binding.when, when)]
@@ -312,7 +324,13 @@ class Variables:
             bindings = self._bindings(piece.name, when)
             if len(bindings) == 1 and not bindings[0].forks:
                 chosen[piece.name] = bindings[0]
-        return concatenate([part.text for piece in found for part in _parts(piece, chosen)])
+        allowed = self._allowed(found, chosen)
+        return concatenate([part.text for piece in found for part in _parts(piece, allowed)])
+
+    def _allowed(self, found: Sequence[Piece], chosen: Mapping[str, Binding]) -> Mapping[str, Binding]:
+        """Return the bindings to fill in; none at all where they come to too much."""
+        size = sum(chosen[piece.name].size for piece in found if piece.name in chosen)
+        return chosen if self._allowance.take(size) else {}
 
     def values(self, found: Sequence[Piece], when: When) -> list[Binding]:
         """Return what a variable holds once these pieces have been assigned to it."""
@@ -321,7 +339,8 @@ class Variables:
             return [Binding((), when)]
         values = []
         for chosen, taken in combinations:
-            parts = [part for piece in found for part in _parts(piece, chosen)]
+            allowed = self._allowed(found, chosen)
+            parts = [part for piece in found for part in _parts(piece, allowed)]
             forks = dict.fromkeys(fork for binding in chosen.values() for fork in binding.forks)
             values.append(Binding(tuple(parts), taken, forks=tuple(forks)).limited())
         return values

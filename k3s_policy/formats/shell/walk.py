@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from k3s_policy.formats.shell.evaluation import Evaluation, Place, Record, prints_elsewhere
 from k3s_policy.formats.shell.page import LOOSE, Page
 from k3s_policy.formats.shell.script import Command, Script
-from k3s_policy.formats.shell.variables import Binding, Variables
+from k3s_policy.formats.shell.variables import Variables
 from k3s_policy.text.branch import Branch, When, both
+from k3s_policy.text.substitution import Allowance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tree_sitter import Node
 
@@ -25,20 +26,27 @@ DEEPEST = 40
 """How deeply compound commands may nest; what lies deeper is reported as broken."""
 
 
-def read_script(text: Text, given: Iterable[tuple[str, Text, When]] = (), folder: str = "") -> Script:
+def read_script(
+    text: Text,
+    given: Iterable[tuple[str, Text, When]] = (),
+    folder: str = "",
+    allowance: Allowance | None = None,
+) -> Script:
     """Read a shell script. Never fails: what cannot be understood is passed over and told in `broken`.
 
     `given` are the variables it finds in its environment: name, value and arms. Of equal ones the last counts.
-    `folder` is the one that it begins in, empty where that is not known.
+    `folder` is the one that it begins in, empty where that is not known. `allowance` says how much the values of its
+    variables may come to, where others share it.
     """
     text = text[1:] if text.startswith(_BYTE_ORDER_MARK) else text
     pages: dict[int, Page] = {}
     given = tuple(given)
-    walk = _walked(text, pages, {}, given, folder)
+    allowance = allowance or Allowance()
+    walk = _walked(text, pages, Variables(allowance=allowance), given, folder)
     if walk.functions and walk.variables.bound:
         # A function is defined before it is called, and what it uses may be assigned in between.
         later = walk.variables.bound
-        walk = _walked(text, pages, later, given, folder)
+        walk = _walked(text, pages, Variables(later, allowance), given, folder)
     found = walk.record
     return Script(tuple(found.commands), tuple(found.assignments), tuple(found.broken))
 
@@ -68,9 +76,9 @@ _Arm: TypeAlias = "Callable[[Place, Variables], None]"
 class _Walk:
     """A walk through a script and the substitutions in it, and what it has found so far."""
 
-    def __init__(self, pages: dict[int, Page], later: Mapping[str, tuple[Binding, ...]]) -> None:
+    def __init__(self, pages: dict[int, Page], variables: Variables) -> None:
         self.pages = pages
-        self.variables = Variables(later)
+        self.variables = variables
         self.record = Record()
         self.functions = 0
 
@@ -89,11 +97,11 @@ class _Walk:
 def _walked(
     text: Text,
     pages: dict[int, Page],
-    later: Mapping[str, tuple[Binding, ...]],
+    variables: Variables,
     given: Iterable[tuple[str, Text, When]],
     folder: str,
 ) -> _Walk:
-    walk = _Walk(pages, later)
+    walk = _Walk(pages, variables)
     walk.variables.take(given)
     walk.variables.folder = folder
     walk.script(text, Place(), walk.variables)

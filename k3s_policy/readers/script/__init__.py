@@ -20,7 +20,7 @@ from k3s_policy.k3s.program import is_k3s, is_shell, shell_of
 from k3s_policy.k3s.sieve import concerns_text
 from k3s_policy.model import Download, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
-from k3s_policy.model.fragment import Start, Unfollowed
+from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
 from k3s_policy.readers.script import copying, k3d, permissions, printing, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,
@@ -41,6 +41,7 @@ from k3s_policy.readers.script.download import (
 )
 from k3s_policy.text import join
 from k3s_policy.text.branch import ALWAYS, both, exclusive
+from k3s_policy.text.substitution import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -139,10 +140,13 @@ class _Reading:
         """Whether it is not within a script of the same host."""
         self.folder = ""
         """Where it begins, as far as what runs it has said so."""
+        self.allowance = Allowance()
+        """How much variables may add to it and to the scripts within it."""
 
     def read(self, text: Text) -> Iterator[Found]:
         """Read a script from its first to its last command."""
-        script = read_script(text, ((str(one.name), one.value, one.when) for one in self.given), self.folder)
+        given = ((str(one.name), one.value, one.when) for one in self.given)
+        script = read_script(text, given, self.folder, self.allowance)
         self.bash = self.bash or shell_of(str(text)) == "bash"
         self.others |= {command.inside for command in script.commands if command.inside}
         for command in script.commands:
@@ -150,6 +154,8 @@ class _Reading:
             if call is not None:
                 self._take(call)
         yield from self._finished(script)
+        if self.allowance.spent and not self.depth:
+            yield Unfollowed.at(text, TOO_MUCH)
 
     def _take(self, call: Call) -> None:
         """Take note of what one command means for K3s."""
@@ -365,11 +371,7 @@ class _Reading:
         if not any(concerns_text(str(part)) for part in (text, *standard_input)):
             return
         if self.depth == _DEEPEST:
-            self.found.append(
-                Unfollowed(
-                    f"{text.span.source.path}:{text.span.line}", f"more than {_DEEPEST} levels of scripts in scripts"
-                )
-            )
+            self.found.append(Unfollowed.at(text, f"more than {_DEEPEST} levels of scripts in scripts"))
             return
         host = self.host if here else host_at(text)
         if address is not None:
@@ -378,6 +380,7 @@ class _Reading:
         nested.standard_input = standard_input
         nested.others = self.others
         nested.synthetic = self.synthetic
+        nested.allowance = self.allowance
         if here is not None:
             nested.bash = here.name == "bash" or (here.name == "eval" and self.bash)
             nested.folder = "" if _is_login(here) else here.command.folder

@@ -8,6 +8,7 @@ The plugin vagrant-k3s runs the install script with its `args` and `env`, and wr
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import command_line, split_words
@@ -15,7 +16,7 @@ from k3s_policy.k3s.places import CONFIG, INSTALLER_URL, ReadAs
 from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File
-from k3s_policy.model.fragment import Start
+from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
 from k3s_policy.model.lower import Variable
 from k3s_policy.readers.vagrantfile.ruby import literals
 from k3s_policy.text import Text, join
@@ -67,19 +68,20 @@ def read(seen: Seen) -> Iterator[Found]:
     """Read the scripts that stand in the file, and what the plugin is told."""
     text, path = seen.text, seen.source
     content = str(text)
-    found = literals(text)
-    uses: dict[str, list[int]] = {}
+    found, spent = literals(text)
+    uses: dict[str, dict[int, None]] = {}
     for match in _USED_INLINE.finditer(content):
-        uses.setdefault(match["name"], []).append(content.rfind("\n", 0, match.start()) + 1)
+        uses.setdefault(match["name"], {})[content.rfind("\n", 0, match.start()) + 1] = None
     arguments = _arguments_by_line(found)
     variables = _variables_by_line(text, found)
     gives = _GIVING.search(content) is not None
     for one in found:
         if _is_script(one, uses):
-            lines = uses.get(one.assigned, [one.line])
-            alone = len(set(lines)) == 1 and not _COUNTS.search(str(one.text))
-            command = _given(one.text, arguments.get(lines[0], ())) if alone else one.text
-            given = variables.get(lines[0], ()) if len(set(lines)) == 1 else ()
+            lines = uses.get(one.assigned, {one.line: None})
+            line = next(iter(lines)) if len(lines) == 1 else None
+            counts = _COUNTS.search(str(one.text)) is not None
+            command = one.text if line is None or counts else _given(one.text, arguments.get(line, ()))
+            given = () if line is None else variables.get(line, ())
             said = Start(command[:0], None, (), Form.COMMAND, unseen=_GIVES) if gives else None
             yield File(text=command, path="", read_as=ReadAs.SCRIPT, given=tuple(given), said=said)
         elif _PATH.search(one.before) and INSTALLER_URL.search(str(one.text)):
@@ -87,10 +89,13 @@ def read(seen: Seen) -> Iterator[Found]:
         elif (variable := _variable(text, one)) is not None:
             yield from credentials_of_k3s((variable,))
     blocks = list(_PLUGIN.finditer(content))
+    starts = [one.start for one in found]
     for number, block in enumerate(blocks):
         end = blocks[number + 1].start() if number + 1 < len(blocks) else len(content)
-        own = [one for one in found if block.end() <= one.start < end]
+        own = found[bisect_left(starts, block.end()) : bisect_left(starts, end)]
         yield from _plugin(own, block["name"], f"{path}#{block.start()}")
+    if spent:
+        yield Unfollowed.at(text, TOO_MUCH)
 
 
 def _arguments_by_line(found: Sequence[Literal]) -> dict[int, list[Literal]]:

@@ -70,15 +70,18 @@ class Literal:
         return match["name"] if match else ""
 
 
-def literals(text: Text) -> list[Literal]:
-    """Return the strings of a file, with the values of variables filled in that are assigned once."""
+def literals(text: Text) -> tuple[list[Literal], bool]:
+    """Return the strings of a file, with the values of variables filled in that are assigned once.
+
+    Beside them, whether the values came to too much, so that some were not filled in.
+    """
     found = list(_raw(text))
     values: dict[str, Text | None] = {}
     for one in found:
         if one.assigned:
             values[one.assigned] = None if one.assigned in values else _filled_in(one.text, Values({}), one)
     known = Values({name: value for name, value in values.items() if value is not None and value.known})
-    return [
+    filled = [
         Literal(
             text=_outdented(_filled_in(one.text, known, one), one),
             start=one.start,
@@ -89,6 +92,7 @@ def literals(text: Text) -> list[Literal]:
         )
         for one in found
     ]
+    return filled, known.spent
 
 
 def _raw(text: Text) -> Iterator[Literal]:
