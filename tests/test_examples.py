@@ -160,7 +160,7 @@ def scan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FORCE_COLOR"))}
     command = [str(program), "scan", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False, timeout=120
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False, timeout=1200
     )
 
 

@@ -19,11 +19,11 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 from urllib.parse import quote, unquote
 
+import growth
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -1256,19 +1256,6 @@ def test_a_reader_that_knows_where_a_value_ends_is_believed() -> None:
     assert masked("{token: abc, node-name: one}") == "{token: ***"
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "a" * 200_000,
-        "a-" * 100_000,
-        "://a:" * 40_000,
-        "curl " * 40_000,
-        "mysql " * 40_000,
-        "'\"" * 100_000,
-        "token: " * 30_000,
-    ],
-)
-def test_looking_for_credentials_takes_no_longer_on_long_lines(line: str) -> None:
-    started = perf_counter()
-    credential.secret_spans(Source("x", line), ())
-    assert perf_counter() - started < 3
+@pytest.mark.parametrize("piece", ["a", "a-", "://a:", "curl ", "mysql ", "'\"", "token: "])
+def test_looking_for_credentials_takes_as_long_as_the_line_is(piece: str) -> None:
+    growth.assert_linear(lambda number: credential.secret_spans(Source("x", piece * number), ()), 200_000 // len(piece))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
+import growth
 import pytest
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
@@ -98,10 +98,9 @@ def test_aliases_that_multiply_are_cut_off() -> None:
     endpoints = "".join(f"      - http://mirror-{number}.example.com\n" for number in range(2000))
     names = "".join(f"  registry-{number}.example.com: *shared\n" for number in range(2000))
     content = f"mirrors:\n  docker.io: &shared\n    endpoint:\n{endpoints}{names}"
-    start = perf_counter()
-    report = examine([Source(PATH, content)], Policy(("registry-endpoint-invalid", "registry-plaintext")))
+    with growth.processor_time(at_most=60):
+        report = examine([Source(PATH, content)], Policy(("registry-endpoint-invalid", "registry-plaintext")))
     assert len(report.findings) == 2000
-    assert perf_counter() - start < 30
 
 
 # --- the schema -----------------------------------------------------------------------------------------

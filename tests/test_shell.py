@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import time
 
+import growth
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -580,17 +580,15 @@ def test_no_nesting_is_too_deep(script: str) -> None:
 
 
 def test_reading_an_ordinary_script_takes_as_long_as_it_is_long() -> None:
-    def taken(statements: int) -> float:
-        script = "".join(
-            f'if [ "$A{n}" = b ]; then\n  X{n}="$X{n} --flag={n}"\nfi\ncurl -s "https://x/{n}" | tee "/etc/$X{n}"\n'
-            for n in range(statements)
+    def read_statements(number: int) -> None:
+        read(
+            "".join(
+                f'if [ "$A{n}" = b ]; then\n  X{n}="$X{n} --flag={n}"\nfi\ncurl "https://x/{n}" | tee "/etc/$X{n}"\n'
+                for n in range(number)
+            )
         )
-        started = time.process_time()
-        read(script)
-        return time.process_time() - started
 
-    # Four times as long where each statement takes the same, sixteen times where it looks at all before it.
-    assert min(taken(400) for _ in range(3)) < 9 * min(taken(100) for _ in range(3))
+    growth.assert_linear(read_statements, 100)
 
 
 # Splitting a string of arguments
