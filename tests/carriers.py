@@ -27,7 +27,7 @@ Carrier: TypeAlias = Callable[[str, str], Files | None]
 # --- forms --------------------------------------------------------------------------------------------------
 
 
-class Form(NamedTuple):
+class Carried(NamedTuple):
     """A file as it is on a host. Its content ends with a line break and holds no backslash."""
 
     path: str
@@ -186,24 +186,24 @@ users:
 """
 
 
-FORMS = {
-    "unit": Form("/etc/systemd/system/kube.service", _UNIT),
-    "unit_drop_in": Form("/etc/systemd/system/k3s.service.d/10-args.conf", _DROP_IN_OF_UNIT),
-    "environment": Form("/opt/k3s/k3s.env", _ENVIRONMENT),
-    "environment_by_place": Form("/etc/default/k3s", _ENVIRONMENT),
-    "config": Form("/etc/rancher/k3s/config.yaml", _CONFIG),
-    "config_drop_in": Form("/etc/rancher/k3s/config.yaml.d/50-x.yaml", _CONFIG),
-    "registries": Form("/etc/rancher/k3s/registries.yaml", _REGISTRIES),
-    "registries_by_content": Form("/opt/mirrors.yaml", _REGISTRIES),
-    "token": Form("/etc/rancher/k3s/token", f"{_TOKEN}\n"),
-    "full_token": Form("/etc/rancher/k3s/token", f"K10{'3f' * 32}::server:{'9c' * 16}\n"),
-    "compose": Form("/srv/compose.yaml", _COMPOSE),
-    "workload": Form("/var/lib/rancher/k3s/server/manifests/k3s.yaml", _WORKLOAD),
-    "helm_chart": Form("/var/lib/rancher/k3s/server/manifests/grafana.yaml", _HELM_CHART),
-    "helm_chart_config": Form("/var/lib/rancher/k3s/server/manifests/traefik.yaml", _HELM_CHART_CONFIG),
-    "script": Form("/usr/local/bin/install-kube.sh", _SCRIPT),
-    "service_script": Form("/etc/init.d/kube", _SERVICE_SCRIPT),
-    "kubeconfig": Form("/root/.kube/config", _kubeconfig()),
+CARRIED = {
+    "unit": Carried("/etc/systemd/system/kube.service", _UNIT),
+    "unit_drop_in": Carried("/etc/systemd/system/k3s.service.d/10-args.conf", _DROP_IN_OF_UNIT),
+    "environment": Carried("/opt/k3s/k3s.env", _ENVIRONMENT),
+    "environment_by_place": Carried("/etc/default/k3s", _ENVIRONMENT),
+    "config": Carried("/etc/rancher/k3s/config.yaml", _CONFIG),
+    "config_drop_in": Carried("/etc/rancher/k3s/config.yaml.d/50-x.yaml", _CONFIG),
+    "registries": Carried("/etc/rancher/k3s/registries.yaml", _REGISTRIES),
+    "registries_by_content": Carried("/opt/mirrors.yaml", _REGISTRIES),
+    "token": Carried("/etc/rancher/k3s/token", f"{_TOKEN}\n"),
+    "full_token": Carried("/etc/rancher/k3s/token", f"K10{'3f' * 32}::server:{'9c' * 16}\n"),
+    "compose": Carried("/srv/compose.yaml", _COMPOSE),
+    "workload": Carried("/var/lib/rancher/k3s/server/manifests/k3s.yaml", _WORKLOAD),
+    "helm_chart": Carried("/var/lib/rancher/k3s/server/manifests/grafana.yaml", _HELM_CHART),
+    "helm_chart_config": Carried("/var/lib/rancher/k3s/server/manifests/traefik.yaml", _HELM_CHART_CONFIG),
+    "script": Carried("/usr/local/bin/install-kube.sh", _SCRIPT),
+    "service_script": Carried("/etc/init.d/kube", _SERVICE_SCRIPT),
+    "kubeconfig": Carried("/root/.kube/config", _kubeconfig()),
 }
 
 

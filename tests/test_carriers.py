@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import carriers
 import forms
 import pytest
-from carriers import CARRIERS, FORMS, repository
+from carriers import CARRIED, CARRIERS, repository
 from drawing import QUOTED, role_and_settings
 from forms import Given
 from hypothesis import assume, example, given, settings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from carriers import Carrier, Files, Form
+    from carriers import Carried, Carrier, Files
 
 # Who may read a file is said by the carrier, and by nobody where the file lies in the repository.
 RULES = tuple(name for name in names() if name != "readable-credential-file")
@@ -45,7 +45,7 @@ HARMLESS = ("/etc/motd", "Welcome\n")
 
 PAIRS = [
     pytest.param(form, carrier, id=f"{form_name}-{carrier_name}")
-    for form_name, form in FORMS.items()
+    for form_name, form in CARRIED.items()
     for carrier_name, carrier in CARRIERS.items()
     if carrier(*form) is not None
 ]
@@ -60,7 +60,7 @@ def broken(files: Files) -> dict[str, set[str]]:
     return found
 
 
-def carried(form: Form, carrier: Carrier) -> Files:
+def carried(form: Carried, carrier: Carrier) -> Files:
     files = carrier(*form)
     assert files is not None
     return files
@@ -69,13 +69,13 @@ def carried(form: Form, carrier: Carrier) -> Files:
 # --- the claim --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_every_form_breaks_a_rule_where_it_lies_in_the_repository(form: Form) -> None:
+@pytest.mark.parametrize("form", CARRIED.values(), ids=CARRIED)
+def test_every_form_breaks_a_rule_where_it_lies_in_the_repository(form: Carried) -> None:
     assert broken(repository(*form))
 
 
 @pytest.mark.parametrize(("form", "carrier"), PAIRS)
-def test_a_carried_file_is_judged_as_one_of_the_repository(form: Form, carrier: Carrier) -> None:
+def test_a_carried_file_is_judged_as_one_of_the_repository(form: Carried, carrier: Carrier) -> None:
     expected, actual = broken(repository(*form)), broken(carried(form, carrier))
     assert expected
     for rule in broken(carrier(*HARMLESS) or {}):
@@ -91,7 +91,7 @@ def test_a_carried_file_is_judged_as_one_of_the_repository(form: Form, carrier: 
 @pytest.mark.parametrize("carrier", CARRIERS.values(), ids=CARRIERS)
 def test_a_carrier_is_opened_whatever_it_carries(carrier: Carrier, tmp_path: Path) -> None:
     """What is passed over unread by a scan, for want of a word of K3s's, is judged by nobody."""
-    folders = {name: files for name, form in FORMS.items() if (files := carrier(*form)) is not None}
+    folders = {name: files for name, form in CARRIED.items() if (files := carrier(*form)) is not None}
     # The names of forms are not to tell: the folders are numbered.
     for number, files in enumerate(folders.values()):
         _lay(tmp_path / str(number), files)
@@ -172,12 +172,12 @@ def _of_one_value(found: dict[str, set[str]]) -> dict[str, set[str]]:
 def test_hardly_a_pair_is_left_out() -> None:
     left_out = {
         f"{form_name}-{carrier_name}"
-        for form_name, form in FORMS.items()
+        for form_name, form in CARRIED.items()
         for carrier_name, carrier in CARRIERS.items()
         if carrier(*form) is None
     }
-    beyond_etc = {name for name, form in FORMS.items() if not form.path.startswith("/etc/")}
-    no_unit = FORMS.keys() - {"unit", "unit_drop_in"}
+    beyond_etc = {name for name, form in CARRIED.items() if not form.path.startswith("/etc/")}
+    no_unit = CARRIED.keys() - {"unit", "unit_drop_in"}
     told_by_place = {"unit_drop_in", "environment_by_place", "token"}
     assert left_out == {
         *(f"{name}-nixos" for name in beyond_etc),
@@ -185,12 +185,12 @@ def test_hardly_a_pair_is_left_out() -> None:
         *(f"{name}-ansible_block" for name in ("token", "full_token")),
         *(f"{name}-{carrier.__name__}" for name in told_by_place for carrier in carriers.WITHOUT_PATH),
     }
-    assert len(PAIRS) + len(left_out) == len(FORMS) * len(CARRIERS)
+    assert len(PAIRS) + len(left_out) == len(CARRIED) * len(CARRIERS)
     assert len(PAIRS) >= 350
 
 
 @pytest.mark.parametrize(("form", "carrier"), PAIRS)
-def test_a_carrier_holds_what_it_carries(form: Form, carrier: Carrier, tmp_path: Path) -> None:
+def test_a_carrier_holds_what_it_carries(form: Carried, carrier: Carrier, tmp_path: Path) -> None:
     if carrier in carriers.SHELL:
         here = tmp_path / form.path.removeprefix("/")
         (script,) = carried(form._replace(path=str(here)), carrier).values()

@@ -6,13 +6,14 @@ form, the settings that K3s has in the end are the same, and so is what the rule
 
 from __future__ import annotations
 
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
 import forms
 from drawing import PLAIN, QUOTED, role_and_settings
 from hypothesis import given, settings
 
-from k3s_policy.checks import credential_on_command_line
+from k3s_policy.checks import cluster_reset_kept, credential_on_command_line
 from k3s_policy.judge.rule import load, names
 from k3s_policy.model import Form
 from k3s_policy.run import Policy, Request, assembled, examine, scan
@@ -140,3 +141,31 @@ NO_ARGUMENTS = {Form.CONFIG, Form.ENVIRONMENT_FILE, Form.UNIT_ENVIRONMENT, Form.
 
 def test_of_every_form_it_is_said_who_sees_an_argument() -> None:
     assert set(Form) - NO_ARGUMENTS == credential_on_command_line._EXPOSED.keys()  # noqa: SLF001  a table
+
+
+# --- every form has its place -------------------------------------------------------------------------------
+
+
+def test_every_way_of_writing_settings_is_drawn() -> None:
+    written = [
+        one for name, one in vars(forms).items() if isfunction(one) and one.__module__ == "forms" and name[0] != "_"
+    ]
+    drawn = [forms.config, *forms.QUOTING, *forms.OPEN, *forms.PLAIN, *forms.JOBS]
+    assert sorted(one.__name__ for one in drawn) == sorted(one.__name__ for one in written)
+
+
+def test_what_exposes_an_argument_is_said_of_every_form() -> None:
+    # Nothing of these is ever an argument: they hold variables, keys of a config, or what nobody runs.
+    without_arguments = {
+        *(Form.CONFIG, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, Form.ANSIBLE, Form.COMMENT),
+    }
+    exposed = set(credential_on_command_line._EXPOSED)  # noqa: SLF001
+    assert exposed | without_arguments == set(Form)
+
+
+def test_whether_k3s_is_started_again_with_it_is_said_of_every_form() -> None:
+    # A person or a pipeline runs these once.
+    run_once = {Form.INSTALLER, Form.COMMAND, Form.VARIABLE, Form.JOB, Form.ANSIBLE, Form.COMMENT}
+    kept = cluster_reset_kept._KEPT  # noqa: SLF001
+    assert kept | run_once == set(Form)
+    assert not kept & run_once
