@@ -38,7 +38,7 @@ where it is found, by which rule, or how grave it is: see `finding_lines.py`.
 
 Lines of `settings` show what is to be judged, in the order in which it was read: `server of FILES` (or `agent`, or
 `k3s` where the role is not known), and below it each `flag = value`, then `(origin form path:line:column)`, without the
-form where it is called as the origin. `~` in place of `=` says that these characters are not the value yet, `from` where
+form if it is called the same. `~` in place of `=` says that these characters are not the value yet, `from` where
 the value stands, if elsewhere, `arm N of line M` in which branch. `unknown` is no flag, `unseen` what K3s reads and
 the scan did not. Others begin with what they are: `credential`, `secret`, `mode`, `chart`, `registries`, `upgrade`,
 `broken`; `called` is what others call a host, `note` and `not judged` what the report says of the rest.
