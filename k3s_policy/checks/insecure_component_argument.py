@@ -72,7 +72,7 @@ def _is_false(value: str) -> bool:
 
 
 def _is_port(value: str) -> bool:
-    return value.isdecimal() and int(value) > 0
+    return value.isdecimal() and bool(value.strip("0"))
 
 
 class _Opened(NamedTuple):

@@ -120,6 +120,11 @@ def port(text: Text, number: int) -> Iterator[Fault]:
         yield Fault(text, f"{number} is no port", f"write a number up to {_LAST_PORT}")
 
 
+def _port(digits: str) -> int:
+    """Return a number of a port, of one that is too large any that is too large too: Python refuses to read some."""
+    return int(digits.lstrip("0")[: len(str(_LAST_PORT)) + 1] or "0")
+
+
 def port_range(text: Text) -> Iterator[Fault]:
     """Yield a range of ports that is none (Kubernetes apimachinery/pkg/util/net/port_range.go)."""
     match = re.fullmatch(r"([0-9]+)(?:([-+])([0-9]+))?", str(text).strip())
@@ -128,8 +133,8 @@ def port_range(text: Text) -> Iterator[Fault]:
         if str(text).strip():
             yield Fault(text, f"{_shown(text)} is no range of ports", advice)
         return
-    low = int(match[1])
-    high = low + int(match[3]) if match[2] == "+" else int(match[3] or low)
+    low, last = _port(match[1]), _port(match[3] or match[1])
+    high = low + last if match[2] == "+" else last
     if max(low, high) > _LAST_PORT:
         yield Fault(text, f"there are no ports above {_LAST_PORT}", advice)
     elif high < low:
