@@ -108,6 +108,18 @@ GROWING: dict[str, tuple[str, int, Callable[[int], str]]] = {
         lambda n: "[Service]\nExecStart=k3s server " + "{{ {% " * n,
     ),
     "commands that go on": ("k3s.service", 2500, lambda n: "[Service]\n" + "ExecStart=\\\n" * n),
+    "a port of many digits": (CONFIG, 50_000, lambda n: f"service-node-port-range: {'9' * n}-1\n"),
+    "a port of a component of many digits": (
+        CONFIG,
+        50_000,
+        lambda n: f"kubelet-arg: read-only-port={'1' * n}\n",
+    ),
+    "long words in a Taskfile": (
+        "Taskfile.yml",
+        3000,
+        lambda n: f"vars: {{A: {'a' * n}}}\ntasks:\n  up:\n    cmds: [k3s server]\n",
+    ),
+    "empty lines": (CONFIG, 10_000, lambda n: f"datastore-endpoint: {chr(10) * n}'mysql://k3s@tcp(db)/k3s'\n"),
     "a long chain of aliases": (
         CONFIG,
         500,

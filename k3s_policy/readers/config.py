@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["claims", "read"]
 
-_TEMPLATE = pattern(r"\{\{|\{%|<%|%\{|(?m:^\s*\$\{)")
+_TEMPLATE = pattern(r"\{\{|\{%|<%|%\{|(?m:^[^\S\n]*\$\{)")
 _KEY = pattern(r"(?m)^([a-z][a-z0-9]*(?:-[a-z0-9]+)+)\+?:(?:[ \t]|$)")
 
 

@@ -32,7 +32,7 @@ __all__ = ["claims", "read"]
 
 _PATH = pattern(r"(?i)(?:^|/)[^/]*taskfile[^/]*\.ya?ml$|(?:^|/)\.?taskfiles?/")
 
-_KEY = pattern(r"(\w+)['\"]?[ \t]*:")
+_KEY = pattern(r"\b(\w+)['\"]?[ \t]*:")
 _REFERENCE = pattern(r"\{\{-?[ \t]*\.(?P<name>\w+)[ \t]*-?\}\}")
 
 

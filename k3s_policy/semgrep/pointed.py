@@ -42,7 +42,7 @@ _SCRIPT = pattern(
     r"|\bk3sup\s+(?:install|join)\s"
 )
 _CLOUD_CONFIG = pattern(r"\s*#cloud-config\b")
-_KEYS = pattern(r"(?m)^\s*[\"']?[a-z]+-[a-z0-9-]+[\"']?:")
+_KEYS = pattern(r"(?m)^[^\S\n]*[\"']?[a-z]+-[a-z0-9-]+[\"']?:")
 _PLACEHOLDER = pattern(r"(?<!<)<[A-Za-z]\w*(?:[-_ ]\w+)*>")
 _DEFAULT = pattern(r"\bdefault\s*=\s*(?=\")")
 _NAME = pattern(r'(?:variable\s+)?"?(?P<name>\w+)"?')
