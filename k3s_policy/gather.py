@@ -73,7 +73,7 @@ class Gathered(NamedTuple):
     files_seen: int | None = None
     """How many files there are, where they were looked for."""
     candidates: tuple[Candidate, ...] = ()
-    """What there is besides `sources`: files without a word of K3s's, that others may name all the same."""
+    """All files that were looked for, also those without a word of K3s's: others may name these all the same."""
     named: frozenset[str] = frozenset()
     """Paths of files that the user named one by one."""
     searches: bool = False

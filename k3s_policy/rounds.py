@@ -90,7 +90,7 @@ class _Rounds:
             case Purpose.OVERRIDE:
                 self.fragments.append(Override(source.path))
             case Purpose.COPIED:
-                self.read([door.placed_at(source, wanted.target)])
+                self.read([door.copied_to(source, wanted.target)])
             case Purpose.CONFIG:
                 self.read([door.of_source(source, ReadAs.CONFIG)])
             case Purpose.ENVIRONMENT:

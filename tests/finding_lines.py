@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markdown_cases import ELLIPSIS, cases, difference
 
-from k3s_policy.assemble import Scope
+from k3s_policy.assemble.scope import Scope
 from k3s_policy.model.finding import Confidence
 from k3s_policy.run import Policy, examine
 

@@ -31,7 +31,10 @@ class TooSlowError(BaseException):
 
 @contextmanager
 def processor_time(*, at_most: float) -> Iterator[None]:
-    """Stop what takes longer, however long a loaded machine makes it wait. Raises TooSlowError."""
+    """Stop what takes longer, however long a loaded machine makes it wait. Raises TooSlowError.
+
+    It is stopped between two steps of Python: a regular expression that goes on for minutes is told when it has ended.
+    """
 
     def stop(*_: object) -> None:
         raise TooSlowError(f"more than {at_most:.2f} s of processor time")

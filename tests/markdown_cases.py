@@ -53,8 +53,9 @@ from dataclasses import dataclass
 from difflib import ndiff
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.assemble import Scope, assemble
+from k3s_policy.assemble import assemble
 from k3s_policy.assemble.options import Options, parse
+from k3s_policy.assemble.scope import Scope
 from k3s_policy.k3s.version import Version
 from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
 from k3s_policy.model.fragment import Chart, Registries, Upgrade

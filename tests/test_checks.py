@@ -14,7 +14,7 @@ import pytest
 from finding_lines import actual_findings, asserted_helps, findings_difference, update
 from markdown_cases import Case, cases, titles
 
-from k3s_policy.assemble import Scope
+from k3s_policy.assemble.scope import Scope
 from k3s_policy.judge.rule import names
 from k3s_policy.run import Policy, examine
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from k3s_policy.assemble import Scope
 from k3s_policy.assemble.options import Options
+from k3s_policy.assemble.scope import Scope
 from k3s_policy.k3s.endpoint import parse
 from k3s_policy.run import Policy, examine
 from k3s_policy.text import Source

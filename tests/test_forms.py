@@ -154,15 +154,6 @@ def test_every_way_of_writing_settings_is_drawn() -> None:
     assert sorted(one.__name__ for one in drawn) == sorted(one.__name__ for one in written)
 
 
-def test_what_exposes_an_argument_is_said_of_every_form() -> None:
-    # Nothing of these is ever an argument: they hold variables, keys of a config, or what nobody runs.
-    without_arguments = {
-        *(Form.CONFIG, Form.UNIT_ENVIRONMENT, Form.ENVIRONMENT_FILE, Form.ANSIBLE, Form.COMMENT),
-    }
-    exposed = set(credential_on_command_line._EXPOSED)  # noqa: SLF001
-    assert exposed | without_arguments == set(Form)
-
-
 def test_whether_k3s_is_started_again_with_it_is_said_of_every_form() -> None:
     # A person or a pipeline runs these once.
     run_once = {Form.INSTALLER, Form.COMMAND, Form.VARIABLE, Form.JOB, Form.ANSIBLE, Form.COMMENT}

@@ -17,7 +17,11 @@ from drawing import QUOTED, role_and_settings
 from hypothesis import given, settings
 from markdown_cases import cases
 
-from k3s_policy.assemble import Scope, assemble
+from k3s_policy.assemble import assemble
+from k3s_policy.assemble.scope import Scope
+from k3s_policy.checks import conflicting_flags, invalid_value
+from k3s_policy.checks.conflicting_flags import networks
+from k3s_policy.checks.invalid_value.components import of_components
 from k3s_policy.judge import head, judge
 from k3s_policy.judge.rule import CardsByName, load, load_for, names
 from k3s_policy.k3s.flags import flags
@@ -29,7 +33,7 @@ from k3s_policy.run import assembled
 from k3s_policy.text import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from forms import Given
 
@@ -42,6 +46,11 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 CHECKS = TESTS.parent / "k3s_policy" / "checks"
 PAGES = sorted([*TESTS.glob("checks/*.md"), *TESTS.glob("readers/*.md")])
+
+
+def _conflicts_of_networks(invocation: Invocation) -> Iterator[object]:
+    for row in networks.ROWS:
+        yield from row(invocation)
 
 
 def _of_other_commands() -> Iterator[Flag]:
@@ -177,7 +186,7 @@ def test_no_finding_of_a_case_is_lost(page: Path) -> None:
         assert not _lost([subject]), title
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(role_and_settings(QUOTED))
 def test_no_finding_about_drawn_settings_is_lost(drawn: tuple[str, list[Given]]) -> None:
     for form in (*forms.QUOTING, *forms.OPEN, *forms.JOBS):
@@ -267,3 +276,23 @@ def test_a_hook_on_a_clean_config_loads_little_else(tmp_path: Path) -> None:
     assert len(own) < 65  # 61 when this was written
     unwanted = {"ipaddress", "jsonschema", "pathlib", "pathspec", "semgrep", "subprocess", "tree_sitter"}
     assert not unwanted & modules
+
+
+# --- parts of a rule that are loaded where they have something to say ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "flags_of_part", "findings_of_part"),
+    [
+        ("conflicting-flags", conflicting_flags._OF_NETWORKS, _conflicts_of_networks),  # noqa: SLF001
+        ("invalid-value", invalid_value._FOR_COMPONENTS, of_components),  # noqa: SLF001
+    ],
+)
+def test_a_part_that_is_not_loaded_has_nothing_to_say(
+    rule: str, flags_of_part: tuple[str, ...], findings_of_part: Callable[[Invocation], Iterable[object]]
+) -> None:
+    invocations = [one for _, one in _subjects(TESTS / "checks" / f"{rule}.md") if isinstance(one, Invocation)]
+    assert any(list(findings_of_part(one)) for one in invocations)
+    for one in invocations:
+        kept = tuple(setting for setting in one.settings if setting.flag.name not in flags_of_part)
+        assert not list(findings_of_part(replace(one, settings=kept)))

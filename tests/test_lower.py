@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from k3s_policy.assemble import Scope, assemble
+from k3s_policy.assemble import assemble
 from k3s_policy.assemble.options import Options
+from k3s_policy.assemble.scope import Scope
 from k3s_policy.k3s.flags import flags
 from k3s_policy.model import Form, Invocation, lower
 from k3s_policy.model.effective import effective, refusals, skipped

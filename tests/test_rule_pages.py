@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_cases import fences
 
-from k3s_policy.assemble import Scope
 from k3s_policy.assemble.options import ClusterOptions, Options
+from k3s_policy.assemble.scope import Scope
+from k3s_policy.judge import rule as catalogue
 from k3s_policy.judge.rule import load, names
 from k3s_policy.model.finding import Severity
 from k3s_policy.run import Policy, examine
@@ -18,6 +19,7 @@ from k3s_policy.text import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from markdown_cases import Fence
 
@@ -112,3 +114,14 @@ def test_the_card(rule: str) -> None:
     assert all(re.fullmatch(r"https://\S+", address) for address in card.see)
     assert {"security", "k3s"} <= set(card.tags)
     assert load(rule).judges
+
+
+def test_only_modules_are_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stray = ("one_rule.py~", ".DS_Store", "gone/__pycache__/x.pyc")
+    for name in ("one_rule.py", "several/__init__.py", "__init__.py", *stray):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(catalogue, "_FOLDER", str(tmp_path))
+    monkeypatch.setattr(catalogue, "_files", catalogue._files.__wrapped__)  # noqa: SLF001  without what it has kept
+    monkeypatch.setattr(catalogue, "names", catalogue.names.__wrapped__)
+    assert catalogue.names() == ("one-rule", "several")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from k3s_policy.formats.shell import Command, Script, command_line, read_script, split_words
 from k3s_policy.text import Run, Source, Text
 from k3s_policy.text.branch import exclusive
+from k3s_policy.text.substitution import Allowance
 
 
 def read(content: str) -> Script:
@@ -710,3 +711,12 @@ def assert_in_place(run: Run) -> None:
     for position, character in enumerate(run.text):
         if character.isalnum() and run.end - run.start > 1:  # an escape of one character may stand for another
             assert run.source.content[run.start + position] == character
+
+
+@pytest.mark.parametrize("function", ["", "f() { :; }\n"])
+def test_a_function_does_not_halve_what_variables_may_add(function: str) -> None:
+    allowance = Allowance()
+    written = Source("setup.sh", f"{function}A={'a' * 600_000}\nk3s server $A\n").text
+    script = read_script(written, allowance=allowance)
+    assert len(script.commands[-1].words[-1].text) == 600_000
+    assert not allowance.spent

@@ -21,7 +21,7 @@ def unnamed(code: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and len(node.args) > MOST_BY_POSITION:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name[:1].isupper():
+            if name.lstrip("_")[:1].isupper():
                 yield f"{node.lineno}: {name}"
 
 
@@ -31,4 +31,7 @@ def test_constructors_of_many_arguments_are_called_with_keywords(path: Path) -> 
 
 
 def test_a_constructor_of_many_arguments_is_found() -> None:
-    assert list(unnamed("Cut(1, 2, 3, 4)\ncut(1, 2, 3, 4, 5)\nformats.Cut(1, 2,\n3, 4, 5)")) == ["3: Cut"]
+    assert list(unnamed("Cut(1, 2, 3, 4)\ncut(1, 2, 3, 4, 5)\nformats.Cut(1, 2,\n3, 4, 5)\n_Cut(1, 2, 3, 4, 5)")) == [
+        "3: Cut",
+        "5: _Cut",
+    ]

@@ -14,7 +14,6 @@ from k3s_policy.assemble import alone, declared, host_paths
 from k3s_policy.assemble.host_paths import CopiedFiles
 from k3s_policy.assemble.nodes import Launch, configured_node, started_nodes
 from k3s_policy.assemble.reached import databases, name_nodes, with_host_facts
-from k3s_policy.assemble.scope import Scope
 from k3s_policy.model import BrokenFile, ClusterSecret, Credential, Download, FileMode
 from k3s_policy.model.fragment import (
     Chart,
@@ -46,11 +45,12 @@ if TYPE_CHECKING:
 
     from k3s_policy.assemble.host_paths import ConfigSet, Wanted
     from k3s_policy.assemble.options import Options
+    from k3s_policy.assemble.scope import Scope
     from k3s_policy.model import Cluster, CredentialFile, Invocation, Node, Unseen
     from k3s_policy.model.datastore import Datastore
     from k3s_policy.model.fragment import Fragment, Judged
 
-__all__ = ["Assembly", "Scope", "assemble"]
+__all__ = ["Assembly", "assemble"]
 
 
 @dataclass
@@ -88,18 +88,18 @@ class _Fragments(tuple["Fragment", ...]):
 def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
     """Make nodes and clusters of fragments, and collect what stands by itself."""
     of_tasks, unseen = _of_tasks(_of_inventories(list(fragments)))
-    placed = _placed(_mounted(of_tasks))
-    placed = placed._replace(unseen=(*placed.unseen, *unseen))
-    every = _Fragments(placed.fragments)
-    wanted = [*placed.wanted]
-    launches, of_units = _launches(every, placed, wanted)
+    copied = _copied(_mounted(of_tasks))
+    copied = copied._replace(unseen=(*copied.unseen, *unseen))
+    every = _Fragments(copied.fragments)
+    wanted = [*copied.wanted]
+    launches, of_units = _launches(every, copied, wanted)
     sets = host_paths.config_sets(every.of(ConfigFile))
     nodes, loose_sets = started_nodes(launches, sets, scope, wanted)
     unread = alone.unread(every.of(EnvironmentFile), launches)
     for one in loose_sets:
         beside = host_paths.environments_below(one, unread)
         unread = [file for file in unread if file not in beside]
-        nodes.append(configured_node(one, beside, scope, placed.addresses.get(one.host or "")))
+        nodes.append(configured_node(one, beside, scope, copied.addresses.get(one.host or "")))
     if hosts := every.of(HostName):
         nodes = name_nodes(nodes, hosts)
     clusters = () if scope.partial else _clusters(nodes, scope.options)
@@ -122,12 +122,12 @@ def assemble(fragments: Iterable[Fragment], scope: Scope) -> Assembly:
             *(_as_read(one, read_by_units) for one in (*every, *of_units) if isinstance(one, _BY_ITSELF)),
         ],
         notes=list(_notes((*every, *of_units), nodes, scope)),
-        not_judged=sorted({fragment.path for fragment in every.of(NotJudged)}),
+        not_judged=sorted({one.path for one in (*every, *of_units) if isinstance(one, NotJudged)}),
         wanted=wanted,
     )
 
 
-def _launches(every: _Fragments, placed: CopiedFiles, wanted: list[Wanted]) -> tuple[list[Launch], list[Fragment]]:
+def _launches(every: _Fragments, copied: CopiedFiles, wanted: list[Wanted]) -> tuple[list[Launch], list[Fragment]]:
     """Return everything that starts K3s, with what else was found in units."""
     environments, services = every.of(EnvironmentFile), every.of(Service)
     of_units: list[Launch] = []
@@ -137,11 +137,11 @@ def _launches(every: _Fragments, placed: CopiedFiles, wanted: list[Wanted]) -> t
 
         of_units, others = launches(units, environments, wanted)
     started = [
-        one._replace(start=with_host_facts(one.start, placed, services))
+        one._replace(start=with_host_facts(one.start, copied, services))
         for one in (*(Launch(start) for start in every.of(Start)), *of_units)
     ]
     if any(one.start.interpolates for one in started):
-        started = _with_given(started, environments, {one.path for one in every.of(Override)}, wanted)
+        started = _with_compose_files(started, environments, {one.path for one in every.of(Override)}, wanted)
     return started, others
 
 
@@ -213,7 +213,7 @@ def _mounted(fragments: list[Fragment]) -> list[Fragment]:
     return [one for one in fragments if not isinstance(one, Copy) or not one.only_if_started or one.host in started]
 
 
-def _placed(fragments: list[Fragment]) -> CopiedFiles:
+def _copied(fragments: list[Fragment]) -> CopiedFiles:
     if not any(isinstance(fragment, Copy) for fragment in fragments):
         return CopiedFiles(tuple(fragments))
     from k3s_policy.assemble.copies import put_in_place
@@ -221,7 +221,7 @@ def _placed(fragments: list[Fragment]) -> CopiedFiles:
     return put_in_place(fragments)
 
 
-def _with_given(
+def _with_compose_files(
     started: Iterable[Launch], files: Iterable[EnvironmentFile], overrides: Collection[str], wanted: list[Wanted]
 ) -> list[Launch]:
     from k3s_policy.assemble.compose_files import fill_compose

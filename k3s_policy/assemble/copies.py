@@ -22,7 +22,7 @@ from k3s_policy.text.branch import exclusive
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-from k3s_policy.model.fragment import Fragment
+    from k3s_policy.model.fragment import Fragment
 
 __all__ = ["put_in_place"]
 

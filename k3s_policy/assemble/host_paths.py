@@ -50,7 +50,7 @@ class Purpose(Enum):
     ENVIRONMENT = "environment"
     """systemd or compose reads it for variables."""
     COPIED = "copied"
-    """It is put where the host has another name for it: read as what it is there."""
+    """It is copied to where it has another name: read as what it is there."""
     OVERRIDE = "override"
     """Compose adds it to another file; it is only asked whether it is there."""
 
@@ -62,7 +62,7 @@ class Wanted(NamedTuple):
     paths: tuple[str, ...]
     """Where in the repository it may lie, likeliest first."""
     target: str = ""
-    """Of a file that is placed, where the host has it."""
+    """Of a file that is copied, where the host has it."""
 
 
 class CopiedFiles(NamedTuple):

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["databases", "name_nodes", "with_host_facts"]
 
 
-def with_host_facts(start: Start, placed: CopiedFiles, services: Iterable[Service]) -> Start:
+def with_host_facts(start: Start, copied: CopiedFiles, services: Iterable[Service]) -> Start:
     """Add to a start what commands elsewhere say of its host: files that were not found, and its names."""
-    unseen = (*start.unseen, *(one for host, one in placed.unseen if host == start.host))
+    unseen = (*start.unseen, *(one for host, one in copied.unseen if host == start.host))
     addresses = [*start.addresses]
-    if not addresses and start.host is not None and start.host in placed.addresses:
-        addresses.append(placed.addresses[start.host])
+    if not addresses and start.host is not None and start.host in copied.addresses:
+        addresses.append(copied.addresses[start.host])
     if start.workload is not None:
         addresses += reached(start.workload, services)
     return replace(start, unseen=unseen, addresses=tuple(addresses))

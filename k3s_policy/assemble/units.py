@@ -241,13 +241,13 @@ def _beside(words: list[Text]) -> Iterator[Fragment]:
 
 
 def _start(words: tuple[Text, ...], variables: tuple[Variable, ...], unseen: tuple[Unseen, ...]) -> Iterator[Start]:
-    host_paths = next((number for number, word in enumerate(words) if number and not word.startswith("-")), None)
-    role = str(words[host_paths]) if host_paths is not None else None
-    if host_paths is None or (role not in ("server", "agent") and words[host_paths].known):
+    position = next((number for number, word in enumerate(words) if number and not word.startswith("-")), None)
+    role = str(words[position]) if position is not None else None
+    if position is None or (role not in ("server", "agent") and words[position].known):
         return
-    arguments = tuple(Argument(word) for word in words[1:host_paths] + words[host_paths + 1 :])
+    arguments = tuple(Argument(word) for word in words[1:position] + words[position + 1 :])
     yield Start(
-        at=words[host_paths],
+        at=words[position],
         role=role if role in ("server", "agent") else None,
         arguments=arguments,
         form=Form.UNIT,

@@ -139,9 +139,9 @@ def _copies(node: Node) -> int:
 
 def _confidence(cluster: Cluster) -> Confidence | None:
     """Say how sure it is that there are no further servers; None where nobody can tell."""
-    if cluster.ground in (EvidenceKind.DECLARED, EvidenceKind.FILE):
+    if cluster.evidence_kind in (EvidenceKind.DECLARED, EvidenceKind.FILE):
         return Confidence.HIGH
-    if cluster.ground is not EvidenceKind.JOINED:
+    if cluster.evidence_kind is not EvidenceKind.JOINED:
         return None
     further = [node for node in cluster.servers if joined(node.invocation) is not None]
     if all(map(_is_named, further)):

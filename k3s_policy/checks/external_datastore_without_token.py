@@ -81,7 +81,7 @@ def check(cluster: Cluster) -> Problems:
     if len(sharing) < 2:
         return
     lacking = [one for one in sharing if not one.has_token and has_come(READS_TOKEN, one.node.invocation.version)]
-    if cluster.ground is EvidenceKind.REPLICAS:
+    if cluster.evidence_kind is EvidenceKind.REPLICAS:
         yield from (_of_replicas(cluster, one) for one in lacking[:1] if one.node.invocation.wholly_seen)
         return
     first = next((one for one in sharing if one.has_token), sharing[0])

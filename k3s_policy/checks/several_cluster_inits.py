@@ -75,7 +75,7 @@ def check(cluster: Cluster) -> Problems:
     first = next((start for start in starts if start.says_so), None)
     if first is None:
         return  # all of them on SQLite are another rule's
-    if cluster.ground is EvidenceKind.REPLICAS:
+    if cluster.evidence_kind is EvidenceKind.REPLICAS:
         at = cluster.evidence[0].at or first.at
         place = (first.at, f"cluster-init makes each of them the first server ({cluster.reason})")
         message = "each replica of this server starts a cluster of its own"

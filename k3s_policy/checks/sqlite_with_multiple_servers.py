@@ -70,7 +70,7 @@ def check(cluster: Cluster) -> Problems:
         _, join = joiners[0]
         message = f"this server cannot join {label(first, join.at)}, which runs the embedded SQLite"
         yield Problem(join.place, message, _HELP, confidence=confidence, related=(place,))
-    elif cluster.ground is EvidenceKind.REPLICAS:
+    elif cluster.evidence_kind is EvidenceKind.REPLICAS:
         at = cluster.evidence[0].at or first.invocation.at
         message = "each replica of this server starts a cluster of its own on SQLite"
         yield Problem(at, message, _HELP, confidence=confidence, related=(place,))

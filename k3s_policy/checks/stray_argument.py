@@ -149,7 +149,14 @@ def _stray(invocation: Invocation, started: Started, before: Sequence[Text]) -> 
     words = [str(word) for word in before]
     options = (word for word in reversed(words[-2:]) if word.startswith("-") and word != "--")
     name = next(options, "").lstrip("-").partition("=")[0]
-    return _Stray(str(started.stray[0]), words[-1], look_up(name), invocation.role, started.form, look_up)
+    return _Stray(
+        word=str(started.stray[0]),
+        before=words[-1],
+        option=look_up(name),
+        role=invocation.role,
+        form=started.form,
+        flag=look_up,
+    )
 
 
 def _flag_at(stray: _Stray, word: str) -> Flag | None:

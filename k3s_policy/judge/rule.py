@@ -163,10 +163,10 @@ def _files() -> dict[str, str]:
     """Return the module of each rule, by its name; a rule of several modules is a folder."""
     found = {}
     for module in os.listdir(_FOLDER):
-        if not module.startswith("_"):
-            name, suffix = os.path.splitext(module)
-            file = module if suffix else os.path.join(module, "__init__.py")
-            found[name.replace("_", "-")] = os.path.join(_FOLDER, file)
+        name, suffix = os.path.splitext(module)
+        file = os.path.join(_FOLDER, module) if suffix else os.path.join(_FOLDER, module, "__init__.py")
+        if not name.startswith("_") and (suffix == ".py" or (not suffix and os.path.isfile(file))):
+            found[name.replace("_", "-")] = file
     return found
 
 

@@ -314,7 +314,7 @@ class Node:
 
 
 class EvidenceKind(Enum):
-    """On what grounds nodes are taken for one cluster, the firmest last."""
+    """What tells that nodes are of one cluster, the firmest last."""
 
     SCRIPTS = "scripts"
     """Scripts start a first server and further ones."""
@@ -333,7 +333,7 @@ class EvidenceKind(Enum):
 class Evidence(NamedTuple):
     """Why nodes belong to one cluster."""
 
-    ground: EvidenceKind
+    kind: EvidenceKind
     reason: str
     """In words that fit into parentheses: `joined through 10.0.0.1`."""
     at: Text | None = None
@@ -355,17 +355,17 @@ class Cluster:
     @property
     def declared(self) -> bool:
         """Whether `.k3s-policy.yaml` says so."""
-        return self.ground is EvidenceKind.DECLARED
+        return self.evidence_kind is EvidenceKind.DECLARED
 
     @property
-    def ground(self) -> EvidenceKind:
-        """The firmest of its grounds."""
-        return self.evidence[0].ground
+    def evidence_kind(self) -> EvidenceKind:
+        """The firmest kind of its evidence."""
+        return self.evidence[0].kind
 
     @property
     def firm(self) -> bool:
         """Whether nothing but this cluster can be meant."""
-        return self.ground is not EvidenceKind.SCRIPTS and all(evidence.firm for evidence in self.evidence)
+        return self.evidence_kind is not EvidenceKind.SCRIPTS and all(evidence.firm for evidence in self.evidence)
 
     @property
     def reason(self) -> str:

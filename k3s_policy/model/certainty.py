@@ -71,7 +71,7 @@ def must_agree(cluster: Cluster, one: Node, first: Node) -> bool:
         return False
     if joined(one.invocation) is not None:
         return True
-    of_one = cluster.ground in (EvidenceKind.DECLARED, EvidenceKind.FILE, EvidenceKind.SHARED)
+    of_one = cluster.evidence_kind in (EvidenceKind.DECLARED, EvidenceKind.FILE, EvidenceKind.SHARED)
     return of_one and kept(one.invocation) is kept(first.invocation) is Kept.EXTERNAL
 
 

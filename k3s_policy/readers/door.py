@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from k3s_policy.model.fragment import Fragment
     from k3s_policy.text import Source, Text
 
-__all__ = ["FORMATS", "counts", "expand", "of_source", "placed_at", "read"]
+__all__ = ["FORMATS", "copied_to", "counts", "expand", "of_source", "read"]
 
 INVENTORY = r"(?i)\.ini$|(?:^|/)(?:hosts|inventory)[^/]*$|(?:^|/)inventor(?:y|ies)/(?:[^/]+/)*[^/.]+$"
 """Names of Ansible's inventories: what they say of hosts counts though no word of it may be K3s's."""
@@ -217,7 +217,7 @@ def of_source(source: Source, read_as: ReadAs | None = None, *, concerns_k3s: bo
     )
 
 
-def placed_at(source: Source, path: str) -> File:
+def copied_to(source: Source, path: str) -> File:
     """Return a file of the repository as that which something puts at a path of a host."""
     suffix = source.path[source.path.rfind(".") :] if is_template(source.path) else ""
     return File(text=source.text, path=f"{path}{suffix}", provenance=Provenance.PLACED)

@@ -73,7 +73,7 @@ def _cluster(cluster: ClusterView) -> dict[str, Any]:
         "declared": cluster.declared,
         "evidence": "; ".join(dict.fromkeys(one.reason for one in cluster.evidence)),
         "evidence_details": [
-            {"ground": one.ground, "why": one.reason, **_optional(one.place)} for one in cluster.evidence
+            {"ground": one.kind, "why": one.reason, **_optional(one.place)} for one in cluster.evidence
         ],
         "servers": list(cluster.servers),
         "agents": list(cluster.agents),

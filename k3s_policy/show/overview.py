@@ -87,7 +87,7 @@ class Fatal(NamedTuple):
 class Proof(NamedTuple):
     """Why nodes belong to one cluster, and where that is written."""
 
-    ground: str
+    kind: str
     reason: str
     place: Place | None
 
@@ -158,7 +158,7 @@ def _cluster(cluster: Cluster, names: dict[int, str]) -> ClusterView:
         return tuple(dict.fromkeys(name for name in shown if name))
 
     evidence = tuple(
-        Proof(one.ground.value, one.reason, _place(one.at) if one.at is not None else None) for one in cluster.evidence
+        Proof(one.kind.value, one.reason, _place(one.at) if one.at is not None else None) for one in cluster.evidence
     )
     servers, agents = named(cluster.servers), named(cluster.agents)
     return ClusterView(

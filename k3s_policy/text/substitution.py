@@ -35,17 +35,18 @@ class Allowance:
     """
 
     def __init__(self) -> None:
-        self._left = _LARGEST
+        self.left = _LARGEST
+        """Characters; below zero where something was not filled in."""
 
     def take(self, characters: int) -> bool:
         """Take a value of some length, and return whether it may be filled in."""
-        self._left -= characters
-        return self._left >= 0
+        self.left -= characters
+        return self.left >= 0
 
     @property
     def spent(self) -> bool:
         """Whether something was not filled in."""
-        return self._left < 0
+        return self.left < 0
 
 
 class Values:

@@ -52,12 +52,12 @@ _PAIRS = (
         "cluster-init",
         "server",
         "{loser} does nothing beside {beside}: this server joins, and starts no cluster",
-        "leave cluster-init out where a server joins",
-        Severity.MEDIUM,
+        help="leave cluster-init out where a server joins",
+        severity=Severity.MEDIUM,
         unless=("datastore-endpoint", "cluster-reset"),
     ),
     *(
-        _Pair(name, f"{name}-file", _FROM_FILE, KEEP_ONE, Severity.MEDIUM)
+        _Pair(name, f"{name}-file", _FROM_FILE, help=KEEP_ONE, severity=Severity.MEDIUM)
         for name in ("token", "agent-token", "vpn-auth")
     ),
     *(
@@ -65,7 +65,7 @@ _PAIRS = (
         for runtime in ("docker", "container-runtime-endpoint")
     ),
     *(
-        _Pair(name, vpn, message, "leave it out: the VPN decides", Severity.MEDIUM)
+        _Pair(name, vpn, message, help="leave it out: the VPN decides", severity=Severity.MEDIUM)
         for vpn in ("vpn-auth", "vpn-auth-file")
         for name, message in (
             ("node-ip", _ADDRESS),

@@ -97,7 +97,7 @@ class Evaluation:
             input=fed or place.input,
             redirects=(*place.redirects, *redirects),
             when=place.when,
-            at=self.cut(min(node.start_byte for node in nodes), max(node.end_byte for node in nodes)),
+            at=self._page.cut(min(node.start_byte for node in nodes), max(node.end_byte for node in nodes)),
             inside=place.inside,
             folder=variables.folder,
         )
@@ -110,7 +110,7 @@ class Evaluation:
         """Return where the words of a command stand; a stray `fi`, read as its name, is none."""
         spots = [(node.start_byte, node.end_byte) for node in nodes if node.type not in _BESIDE_WORDS]
         while spots and self._page.outline.stencil[slice(*spots[0])].strip("a"):
-            self._record.broken.append(self.cut(*spots.pop(0)))
+            self._record.broken.append(self._page.cut(*spots.pop(0)))
         return spots
 
     def redirections(
@@ -143,7 +143,7 @@ class Evaluation:
         return redirects, tuple(fed), more
 
     def _target(self, node: Node, place: Place, variables: Variables) -> Word:
-        found = self.pieces(node)
+        found = self._page.pieces_of(node)
         self.substitutions(found, place, variables)
         return Word(variables.only(found, place.when), place.when, any(piece.quoted for piece in found))
 
@@ -151,7 +151,7 @@ class Evaluation:
         document = self._page.outline.here_documents.get(at)
         if document is None:  # the script ends before its body
             return []
-        body = self.cut(document.start, document.end)
+        body = self._page.cut(document.start, document.end)
         if document.tabs:
             tabs = re.finditer(r"^\t+", shape_of(body), re.MULTILINE)
             body = replaced(body, ((*match.span(), body[:0]) for match in tabs))
@@ -204,15 +204,15 @@ class Evaluation:
         found = _ASSIGNED.match(shape, node.start_byte)
         at = found.end() if found else node.start_byte
         assigned = _Assigned(
-            self.cut(*found.span("name")) if found else self.cut(at, at),
-            self.cut(at, max(at, node.end_byte)),
+            self._page.cut(*found.span("name")) if found else self._page.cut(at, at),
+            self._page.cut(at, max(at, node.end_byte)),
             append=bool(found and found["operator"] == "+="),
             indexed=bool(found and found["index"]),
         )
         array = next((child for child in node.children if child.type == "array"), None)
         if array is not None:
             spots = [child for child in array.children if child.type in LOOSE]
-            words = [word for child in spots for word in self._expand(self.pieces(child), place, variables)]
+            words = [word for child in spots for word in self._expand(self._page.pieces_of(child), place, variables)]
             elements = tuple(Part(word.text, word.when) for word in words)
             values = [Binding(elements, place.when, array=True).limited()]
         else:
@@ -248,7 +248,11 @@ class Evaluation:
         words: list[tuple[Node, list[Word]]] = []
         options = ""
         for child in declared:
-            found = [] if child.type == "variable_assignment" else self._expand(self.pieces(child), place, variables)
+            found = (
+                []
+                if child.type == "variable_assignment"
+                else self._expand(self._page.pieces_of(child), place, variables)
+            )
             options += "".join(str(word.text)[1:] for word in found if word.text.startswith("-"))
             words.append((child, found))
         exported = (keyword.type == "export" and "n" not in options) or "x" in options
@@ -287,16 +291,6 @@ class Evaluation:
             variables.export(name, exported=exported)
         elif local and variables.in_function:
             variables.forget(name)
-
-    # Text
-
-    def pieces(self, node: Node) -> list[Piece]:
-        """Return the pieces of a word."""
-        return self._page.pieces(node.start_byte, node.end_byte)
-
-    def cut(self, start: int, end: int) -> Text:
-        """Return the text between two offsets."""
-        return self._page.text[start:end]
 
 
 @dataclass(frozen=True)

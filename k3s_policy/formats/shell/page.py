@@ -49,6 +49,14 @@ class Page:
             self._pieces[key] = pieces(self.text[start:end])
         return self._pieces[key]
 
+    def pieces_of(self, node: Node) -> list[Piece]:
+        """Return the pieces of the word that a node is."""
+        return self.pieces(node.start_byte, node.end_byte)
+
+    def cut(self, start: int, end: int) -> Text:
+        """Return the text between two offsets."""
+        return self.text[start:end]
+
     @property
     def broken(self) -> Iterator[Text]:
         """What tree-sitter could not place, and what is never closed."""

@@ -42,10 +42,12 @@ def read_script(
     pages: dict[int, Page] = {}
     given = tuple(given)
     allowance = allowance or Allowance()
+    left = allowance.left
     walk = _walked(text, pages, Variables(allowance=allowance), given, folder)
     if walk.functions and walk.variables.bound:
         # A function is defined before it is called, and what it uses may be assigned in between.
         later = walk.variables.bound
+        allowance.left = left
         walk = _walked(text, pages, Variables(later, allowance), given, folder)
     found = walk.record
     return Script(tuple(found.commands), tuple(found.assignments), tuple(found.broken))
@@ -114,7 +116,7 @@ class _Structure:
     def __init__(self, walk: _Walk, page: Page) -> None:
         self.walk = walk
         self.page = page
-        self.evaluate = Evaluation(page, walk.record, walk.script)
+        self.evaluation = Evaluation(page, walk.record, walk.script)
 
     def statements(self, nodes: Iterable[Node], place: Place, variables: Variables) -> None:
         """Go through statements in their order; tokens between them are passed over."""
@@ -122,7 +124,7 @@ class _Structure:
             if not node.is_named or node.type in _BESIDE_STATEMENTS:
                 continue
             if place.depth > DEEPEST:
-                self.walk.record.broken.append(self.evaluate.cut(node.start_byte, node.end_byte))
+                self.walk.record.broken.append(self.page.cut(node.start_byte, node.end_byte))
             elif node.is_error:
                 self._error(node, place.deeper(), variables)
             else:
@@ -137,7 +139,7 @@ class _Structure:
         nodes = node.children
         # Words of the stencil have become tokens of that name.
         if any(child.type in LOOSE or not child.type.strip("a") for child in nodes):
-            text = self.evaluate.cut(node.start_byte, node.end_byte)
+            text = self.page.cut(node.start_byte, node.end_byte)
             misplaced = _MISPLACED.match(str(text))
             rest = misplaced.end() if misplaced else len(text)
             nodes = [child for child in nodes if child.end_byte <= node.start_byte + rest]
@@ -190,7 +192,7 @@ class _Structure:
         *,
         exhaustive: bool,
     ) -> None:
-        span = self.evaluate.cut(node.start_byte, node.start_byte + 1).span
+        span = self.page.cut(node.start_byte, node.start_byte + 1).span
         taken = []
         for number, arm in enumerate(arms):
             branch = Branch(span.source.path, span.start, number)
@@ -221,16 +223,16 @@ class _Structure:
     def _stage(self, stage: _Stage, place: Place, variables: Variables) -> None:
         node = stage.node
         if node.type == "command":
-            self.evaluate.simple([*node.children, *stage.redirections], place, variables)
+            self.evaluation.simple([*node.children, *stage.redirections], place, variables)
         elif node.type == "file_redirect":
-            self.evaluate.simple([node, *stage.redirections], place, variables)
+            self.evaluation.simple([node, *stage.redirections], place, variables)
         elif node.type == "variable_assignment":
-            self.evaluate.assign(node, place, variables)
+            self.evaluation.assign(node, place, variables)
         elif node.type == "declaration_command":
-            self.evaluate.declare(node, place, variables)
+            self.evaluation.declare(node, place, variables)
         else:
             if stage.redirections:
-                redirects, fed, _ = self.evaluate.redirections(stage.redirections, place, variables)
+                redirects, fed, _ = self.evaluation.redirections(stage.redirections, place, variables)
                 printing = None if prints_elsewhere(redirects) else place.printing
                 redirects = [*place.redirects, *redirects]
                 place = replace(place, redirects=tuple(redirects), input=fed or place.input, printing=printing)
@@ -285,7 +287,7 @@ class _Structure:
                 exhaustive = exhaustive or any(self.page.shape[p.start_byte : p.end_byte] == "*" for p in patterns)
                 arms.append(self._arm([], body, place))
             elif child.type in LOOSE:
-                self.evaluate.substitutions(self.evaluate.pieces(child), place, variables)
+                self.evaluation.substitutions(self.page.pieces_of(child), place, variables)
             elif child.is_error:
                 self.statements([child], place, variables)
         self._fork(node, arms, place, variables, exhaustive=exhaustive)
@@ -296,7 +298,7 @@ class _Structure:
             if child.type == "variable_name":
                 variables.forget(self.page.shape[child.start_byte : child.end_byte])
             elif child.type in LOOSE:
-                self.evaluate.substitutions(self.evaluate.pieces(child), place, variables)
+                self.evaluation.substitutions(self.page.pieces_of(child), place, variables)
             else:
                 body.append(child)
         self._loop(body, place, variables)

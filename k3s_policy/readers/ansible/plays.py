@@ -106,11 +106,11 @@ def _of_task(task: Mapping, path: str, around: _Around, found: list[tasks.Task],
     yield from _variables(own.last("vars"), path)
     conditions = own.last("when")
     inner = _Around(
-        around.tasks_read,
-        around.forks,
-        (*around.environment, *variables.environment(own.last("environment"))),
-        both(around.when, _arms(conditions, around.forks)),
-        around.conditions | {str(one) for one in _listed(conditions) if isinstance(one, Scalar)},
+        tasks_read=around.tasks_read,
+        forks=around.forks,
+        environment=(*around.environment, *variables.environment(own.last("environment"))),
+        when=both(around.when, _arms(conditions, around.forks)),
+        conditions=around.conditions | {str(one) for one in _listed(conditions) if isinstance(one, Scalar)},
     )
     for block in (block for part in _BLOCKS for block in own.items(part)):
         if isinstance(block, Mapping):

@@ -235,7 +235,7 @@ def _one_file(
         for held in _held(written, str(place), host, task.when, facts):
             yield host, held
     elif isinstance(source := given.get("src"), Scalar) and not _is_on(given.get("remote_src")):
-        yield host, _placed(task, source.text, place, host, path)
+        yield host, _copied(task, source.text, place, host, path)
 
 
 def _in_folder(place: Text, source: YamlNode | None) -> Text:
@@ -277,7 +277,7 @@ def _is_whole(text: Text) -> bool:
     return all(flags().get(str(key).rstrip("+")) and value.written for key, value in root.entries)
 
 
-def _placed(task: Task, source: Text, place: Text, host: str, path: str) -> Copy:
+def _copied(task: Task, source: Text, place: Text, host: str, path: str) -> Copy:
     """Return where a file of the repository is put: from the role's `templates` or `files`, or beside the playbook.
 
     As Ansible looks for it (https://docs.ansible.com/ansible/latest/playbook_guide/playbook_pathing.html).

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import replace
-from itertools import chain
+from dataclasses import dataclass, field, replace
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats import template
@@ -71,6 +71,7 @@ _CONTAINER_PROGRAMS = frozenset({"docker", "podman", "nerdctl"})
 _PLACING_PROGRAMS = frozenset({"cp", "mv", "ln", "install", "scp", "rsync", "curl", "wget", "envsubst", "sed", "yq"})
 _IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
 _COMMAND_OPTION = re.compile(r"-[A-Za-z]*c")
+_LOGIN_OPTION = re.compile(r"-[A-Za-z]*i|--login")
 _DEEPEST = 6
 
 
@@ -89,7 +90,7 @@ def _suffix(path: str) -> str:
 def read(seen: Seen) -> Iterator[Found]:
     """Read a script from its first to its last command."""
     file = seen.file
-    reading = _Reading(seen.host, seen.source, file.given, file.form, 0)
+    reading = _Reading(host=seen.host, path=seen.source, given=file.given, form=file.form, depth=0)
     reading.others = file.others
     reading.synthetic = file.synthetic
     yield from reading.read(file.text if seen.written else _filled(seen))
@@ -103,6 +104,22 @@ def _filled(seen: Seen) -> Text:
     return template.substituted(text, syntax) if syntax else text
 
 
+@dataclass
+class _OnHost:
+    """What the scripts of one host do together: a file that one writes, another reads."""
+
+    files: writing.WrittenFiles = field(default_factory=writing.WrittenFiles)
+    places_files: bool = False
+    sourced: Text | None = None
+
+    def unseen(self) -> Iterator[Unseen]:
+        """Yield what nobody sees of what they start."""
+        if self.places_files or any(map(leads_into_configuration, self.files.unknown())):
+            yield Unseen(Input.CONFIG, "the script puts a file into the K3s configuration")
+        if self.sourced is not None:
+            yield Unseen(Input.ENVIRONMENT, "the script takes variables from another file", self.sourced)
+
+
 class _Reading:
     """One script being read: what its commands start and write."""
 
@@ -114,15 +131,13 @@ class _Reading:
         self.form = form
         self.depth = depth
         self.found: list[Found] = []
-        self.files = writing.WrittenFiles()
-        """Those of the host, which scripts within this one write too."""
+        self.on_host = _OnHost()
+        """Shared with the scripts within this one that run on the same host."""
         self.when = ALWAYS
         """The branches in which it is run."""
         self.drained: dict[int, list[When]] = {}
         """The branches in which what is piped into a group was read by one of its commands."""
         self.standard_input: tuple[Text, ...] = ()
-        self.places_files = False
-        self.sourced: Text | None = None
         self.others: AbstractSet[str] = frozenset()
         """Functions and scripts that are read by themselves, and are no install script by their names."""
         self.downloads: list[Fetched] = []
@@ -188,12 +203,12 @@ class _Reading:
             return
         for output in printing.outputs(call, self.standard_input, bash=self.bash):
             for target in targets:
-                self.files.write(target, output._replace(when=both(self.when, output.when)))
+                self.on_host.files.write(target, output._replace(when=both(self.when, output.when)))
 
     def _file_command(self, call: Call) -> None:
         """Take note of downloads, of files put in place, and of permissions."""
         if call.name in (".", "source"):
-            self.sourced = call.command.at
+            self.on_host.sourced = call.command.at
         elif check := check_of(call):
             self.checks.append((check, len(self.downloads)))
         elif call.name in ("chmod", "mkdir"):
@@ -210,13 +225,14 @@ class _Reading:
         found = copying.configuration_copies(command, call, self.host, self.path) if command is not None else []
         copies = command.copies if command is not None and command.address is None else ()
         when, moves = both(self.when, call.command.when), call.name == "mv"
-        written = {
-            path for source, path in copies if self.files.copy(str(call.located(source)), path, when, moves=moves)
-        }
+        written = set()
+        for source, path in copies:
+            if self.on_host.files.copy(str(call.located(source)), path, when, moves=moves):
+                written.add(path)
         self.found.extend(one for one in found if one.path not in written)
         self.found.extend(permissions.installed(call, self.host, found))
         if not (found or fed) and _may_place(call):
-            self.places_files = True
+            self.on_host.places_files = True
 
     def _download(self, call: Call) -> None:
         """Take note of a download, and of a file that it may put into the configuration of K3s."""
@@ -228,7 +244,7 @@ class _Reading:
                 if download.part == THE_INSTALLER:
                     self.origins[name] = self.origins.get(name) or _own_url(call.words)
         if (download is None or download.part != THE_INSTALLER) and _may_place(call):
-            self.places_files = True
+            self.on_host.places_files = True
 
     def _downloads(self) -> Iterator[Download]:
         """Yield what was fetched of K3s and has not been checked."""
@@ -248,20 +264,16 @@ class _Reading:
                 )
 
     def _finished(self, script: Script) -> Iterator[Found]:
-        """Yield everything, with what the script writes and what it only collects in variables."""
-        if self.outermost:
-            written = (file._replace(host=self.host, others=self.others, form=self.form) for file in self.files.files())
-            self.found.extend(written)
-            self.places_files = self.places_files or any(map(leads_into_configuration, self.files.unknown()))
+        """Yield everything, with what it only collects in variables, and with what the scripts of its host write."""
         if not self.synthetic:
             self.found.append(collected(script))
             self.found.extend(self._downloads())
-        unseen: list[Unseen] = []
-        if self.places_files:
-            unseen.append(Unseen(Input.CONFIG, "the script puts a file into the K3s configuration"))
-        if self.sourced is not None:
-            unseen.append(Unseen(Input.ENVIRONMENT, "the script takes variables from another file", self.sourced))
-        yield from _with_unseen(self.found, tuple(unseen))
+        if not self.outermost:
+            yield from self.found
+            return
+        for file in self.on_host.files.files():
+            self.found.append(file._replace(host=self.host, others=self.others, form=self.form))
+        yield from _with_unseen(self.found, tuple(self.on_host.unseen()))
 
     def _shell(self, call: Call) -> None:
         words = call.words[1:]
@@ -368,7 +380,8 @@ class _Reading:
 
         `address` is what this one calls the host it runs on, if another; `here` is what runs it on this host.
         """
-        if not any(concerns_text(str(part)) for part in (text, *standard_input)):
+        folder = here.command.folder if here is not None and not _is_login(here) else ""
+        if not any(concerns_text(str(part)) for part in (text, *standard_input, folder)):
             return
         if self.depth == _DEEPEST:
             self.found.append(Unfollowed.at(text, f"more than {_DEEPEST} levels of scripts in scripts"))
@@ -376,28 +389,31 @@ class _Reading:
         host = self.host if here else host_at(text)
         if address is not None:
             host = copying.remote_host(self.path, address)
-        nested = _Reading(host, source_of(text), tuple(variables), self.form, self.depth + 1)
+        nested = _Reading(host=host, path=source_of(text), given=tuple(variables), form=self.form, depth=self.depth + 1)
         nested.standard_input = standard_input
         nested.others = self.others
         nested.synthetic = self.synthetic
         nested.allowance = self.allowance
         if here is not None:
             nested.bash = here.name == "bash" or (here.name == "eval" and self.bash)
-            nested.folder = "" if _is_login(here) else here.command.folder
-            nested.files, nested.outermost = self.files, False
+            nested.folder = folder
+            nested.on_host, nested.outermost = self.on_host, False
             nested.when = both(self.when, here.command.when)
         for found in nested.read(text):
             if address is not None and isinstance(found, Start) and found.host == host:
                 self.found.append(replace(found, addresses=(address,)))
             else:
                 self.found.append(found)
-        self.places_files = self.places_files or (here is not None and nested.places_files)
 
 
 def _is_login(call: Call) -> bool:
-    """Whether a command runs a shell that begins in the home of its user."""
-    words = [str(word.text) for word in call.command.words]
-    return bool({"-", "-l", "--login", "-i"} & set(words[1:])) and bool({"su", "sudo", "runuser"} & {*words[:2]})
+    """Whether `su` or `sudo` runs a shell that begins in the home of its user."""
+    program, *words = (str(word.text) for word in call.command.words)
+    name = program.rpartition("/")[2]
+    if name in ("su", "runuser"):
+        return any(word in ("-", "-l", "--login") for word in takewhile(lambda word: word.startswith("-"), words))
+    own = len(words) - len(without_options(call.command.words[1:], OPTIONS_WITH_VALUE["sudo"]))
+    return name == "sudo" and any(_LOGIN_OPTION.fullmatch(word) for word in words[:own])
 
 
 def _with_unseen(found: Iterable[Found], unseen: tuple[Unseen, ...]) -> Iterator[Found]:

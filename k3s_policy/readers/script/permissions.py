@@ -34,12 +34,12 @@ def changed(call: Call, host: str, form: Form) -> Iterator[FileMode]:
         yield from (FileMode(call.located(path), mode, host, call.command.when, form=form) for path in paths)
 
 
-def installed(call: Call, host: str, placed: Iterable[Copy]) -> Iterator[FileMode]:
+def installed(call: Call, host: str, copied: Iterable[Copy]) -> Iterator[FileMode]:
     """Yield the mode that `install` gives the files and folders it puts in place."""
     mode = _mode([word.text for word in call.words[1:]]) if call.name == "install" else None
     if mode is None or not mode.known:
         return
-    for one in placed:
+    for one in copied:
         yield FileMode(one.source.stand_in(one.path), mode, one.host, one.when)
     yield from (FileMode(call.located(target), mode, host, call.command.when) for target in installed_input(call))
     if any(str(word.text) in ("-d", "--directory") for word in call.words):

@@ -182,7 +182,7 @@ _LARGEST = 1 << 17
 def _formatted(template: Text, values: Sequence[Text]) -> Text | None:
     """Return what `printf` makes of a format, used again and again until no value is left.
 
-    None where its directives do more than to put a value in, or an escape ends the output.
+    None where its directives do more than to put a value in, or an escape in a value of `%b` ends the output.
     """
     written = str(template)
     directives = list(_DIRECTIVE.finditer(written))
@@ -208,9 +208,11 @@ def _formatted(template: Text, values: Sequence[Text]) -> Text | None:
     return Text(run for piece in known for run in piece.runs) if len(known) == len(pieces) else None
 
 
-# bash(1), `echo` and `printf`. `echo` wants a zero in front of the digits of an octal number, and knows no quotes.
-_ECHOED = re.compile(r"\\(?:(?P<letter>[\\abceEfnrtv])|0(?P<octal>[0-7]{1,3})|x(?P<hex>[0-9a-fA-F]{1,2}))")
-_FORMATTED = re.compile(r"\\(?:(?P<letter>[\\abceEfnrtv\"'])|(?P<octal>[0-7]{1,3})|x(?P<hex>[0-9a-fA-F]{1,2}))")
+# bash(1), `echo` and `printf`. `echo` wants a zero in front of the digits of an octal number, knows no quotes, and ends
+# at `\c`, as `%b` does.
+_ECHOED = re.compile(r"\\(?P<letter>[\\abceEfnrtv])|(?P<bytes>(?:\\(?:0[0-7]{1,3}|x[0-9a-fA-F]{1,2}))+)")
+_FORMATTED = re.compile(r"\\(?P<letter>[\\abeEfnrtv\"'])|(?P<bytes>(?:\\(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2}))+)")
+_BYTE = re.compile(r"\\(?:x(?P<hex>[0-9a-fA-F]{1,2})|0?(?P<octal>[0-7]{1,3}))")
 _STANDS_FOR = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -225,4 +227,5 @@ def _interpreted(text: Text, escapes: re.Pattern[str]) -> Text | None:
 def _meant(escape: re.Match[str]) -> str:
     if escape["letter"]:
         return _STANDS_FOR.get(escape["letter"], escape["letter"])
-    return chr((int(escape["octal"], 8) if escape["octal"] else int(escape["hex"], 16)) % 256)
+    codes = (int(one["octal"], 8) if one["octal"] else int(one["hex"], 16) for one in _BYTE.finditer(escape["bytes"]))
+    return bytes(code % 256 for code in codes).decode("utf-8", "replace")
