@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Gathered", "Policy", "Request", "gathered"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Policy:
     """By what files are judged."""
 
@@ -45,7 +45,7 @@ class Policy:
         return card.name in self.rules and (self.chosen or card.belongs_to(profile))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Request:
     """What a user asks for."""
 

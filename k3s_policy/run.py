@@ -89,7 +89,7 @@ def _asked(findings: Iterable[Finding], policy: Policy, profile: str) -> Iterato
             yield finding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Survey:
     """What was put together, before anything is judged."""
 

@@ -35,3 +35,15 @@ def test_a_constructor_of_many_arguments_is_found() -> None:
         "3: Cut",
         "5: _Cut",
     ]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_records_do_not_print_what_they_hold(path: Path) -> None:
+    """It may be a credential, which a traceback or a log would show; and the code for it takes time to make."""
+    decorators = [
+        ast.unparse(decorator)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        for decorator in node.decorator_list
+    ]
+    assert all("repr=False" in one for one in decorators if one.startswith("dataclass"))

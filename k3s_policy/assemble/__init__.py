@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["Assembly", "assemble"]
 
 
-@dataclass
+@dataclass(repr=False)
 class Assembly:
     """What there is to judge."""
 

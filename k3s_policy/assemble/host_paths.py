@@ -80,7 +80,7 @@ class CopiedFiles(NamedTuple):
 _DROP_IN = pattern(r"(?i)^(?P<main>.*\.ya?ml)\.d/[^/]+\.ya?ml$")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ConfigSet:
     """A main config file with its drop-ins."""
 

@@ -28,7 +28,7 @@ FILE_NAME = ".k3s-policy.yaml"
 _MISNAMED = (".k3s-policy.yml", "k3s-policy.yaml", "k3s-policy.yml")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClusterOptions:
     """One declared cluster: gitignore-style patterns of its nodes' files, and its version."""
 
@@ -38,7 +38,7 @@ class ClusterOptions:
     version: Version | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Everything `.k3s-policy.yaml` can say."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Scope"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scope:
     """What holds for a whole scan."""
 

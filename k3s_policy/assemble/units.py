@@ -140,7 +140,7 @@ def _left_out(service: systemd.Service, meant: systemd.Service) -> Iterator[Vari
             yield Variable(variable.name, variable.value, Form.UNIT_ENVIRONMENT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Variables:
     """The environment of a service, as far as it was seen."""
 

@@ -26,7 +26,7 @@ class Candidate(NamedTuple):
     """Whether no reader reads it, and patterns are looked for in it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Discovery:
     """What there is to read below the paths of a scan."""
 

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Scalar:
     """A scalar: its value with the place of each character, and how it was written."""
 
@@ -67,7 +67,7 @@ class Scalar:
         return str(self.text)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Sequence:
     """A list, in block or flow style."""
 
@@ -76,7 +76,7 @@ class Sequence:
     tag: str | None = None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Mapping:
     """A mapping with its entries in the order of the file, duplicates included."""
 
@@ -156,7 +156,7 @@ class Entry(NamedTuple):
     value: YamlNode
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class YamlError:
     """Why the parser gave up, and where; the reason names syntax only, never content."""
 
@@ -164,7 +164,7 @@ class YamlError:
     at: Text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Document:
     """The documents of a stream up to the first error, and that error."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Cards", "CardsByName", "Check", "Problem", "Problems", "Rule", "load", "load_for", "names", "rule"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Problem:
     """What a check reports: the characters at fault, and one sentence about them."""
 
@@ -48,7 +48,7 @@ class Problem:
 Problems: TypeAlias = "Iterator[Problem]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check:
     """A module's `check` and what its decorator says about it."""
 
@@ -63,7 +63,7 @@ class Check:
     profile: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rule:
     """One rule: its card, whom it judges, and the check."""
 

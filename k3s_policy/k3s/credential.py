@@ -48,7 +48,7 @@ class Nature(Enum):
     EMPTY = "empty"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, repr=False, slots=True)
 class Secret:
     """What is compared and never shown."""
 

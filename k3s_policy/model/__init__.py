@@ -104,7 +104,7 @@ class Form(Enum):
     COMMENT = "comment"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Setting:
     """One Flag given one value."""
 
@@ -151,7 +151,7 @@ class Setting:
         return self.place is not self.at or self.at.span.contains(self.value.span)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Unrecognised:
     """An option that is no flag of its role, at this version or any other."""
 
@@ -165,7 +165,7 @@ class Unrecognised:
     """How many arguments K3s makes of it: one for each item of a list."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Started:
     """How an Invocation is started."""
 
@@ -201,7 +201,7 @@ class Release(NamedTuple):
     """Why it becomes another one with time; empty where one is pinned, or may be."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Invocation:
     """One `k3s server` or `k3s agent`; of this very class where the role is not known.
 
@@ -278,7 +278,7 @@ class Agent(Invocation):
     role = "agent"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Group:
     """What one file says of hosts that belong together: a k3d config, an inventory."""
 
@@ -290,7 +290,7 @@ class Group:
     """Where it is said."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Node:
     """An Invocation with the files it is made of and the reasons why they belong together."""
 
@@ -342,7 +342,7 @@ class Evidence(NamedTuple):
     """Whether it can mean nothing else: a private address or a short name is used anew in the next environment."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cluster:
     """Nodes that belong together, with the evidence for it."""
 
@@ -379,7 +379,7 @@ class Cluster:
         yield from self.agents
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Credential:
     """A credential that stands by itself, not in a setting of an invocation that was seen."""
 
@@ -393,7 +393,7 @@ class Credential:
     """Whether it is all that `what` names, not the password in a URL."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClusterSecret:
     """A secret that a running cluster made: the key of a kubeconfig, a token, the key of an authority."""
 
@@ -403,7 +403,7 @@ class ClusterSecret:
     value: Text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FileMode:
     """Something that gives a file its permissions: a command, or what describes a host."""
 
@@ -418,7 +418,7 @@ class FileMode:
     form: Form = Form.COMMAND
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CredentialFile:
     """A file that is written to a host with credentials of K3s in it, and given permissions."""
 
@@ -431,7 +431,7 @@ class CredentialFile:
     """Those that result, as far as anything says them."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Download:
     """K3s itself is fetched, and nothing that was seen checks afterwards what came."""
 
@@ -446,7 +446,7 @@ class Download:
     """Whether an address without a scheme is not taken for http."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DatabaseImage:
     """The image of the database behind a datastore-endpoint, where the repository runs both."""
 
@@ -460,7 +460,7 @@ class DatabaseImage:
     """The release of K3s."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BrokenFile:
     """A file that K3s or systemd cannot read, and the reason they would give."""
 

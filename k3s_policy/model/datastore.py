@@ -40,7 +40,7 @@ class BesideFiles(Enum):
     WINS = "the files are ignored"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Datastore:
     """A datastore-endpoint that counts, with what stands beside it."""
 

@@ -50,7 +50,7 @@ class Related(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """A rule broken at a Span."""
 
@@ -67,7 +67,7 @@ class Finding:
     """Stays the same when lines above move; made from masked text only."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ScanError:
     """Something that kept the scan from judging a file; makes the exit code 2."""
 
@@ -81,7 +81,7 @@ PROFILES = ("default", "strict")
 """Sets of rules to choose from; each has the rules of those before it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RuleCard:
     """What output formats say of a rule, whether it was broken or not."""
 
@@ -103,7 +103,7 @@ class RuleCard:
         return PROFILES.index(self.profile) <= PROFILES.index(profile)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """Everything an output format may see. Findings stand in the order path, line, column, rule."""
 

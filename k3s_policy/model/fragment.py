@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConfigFile:
     """A K3s config file, main file or drop-in."""
 
@@ -83,7 +83,7 @@ class ConfigFile:
     """Whether it is put into a file that may hold more."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HeldCredential:
     """A credential in a file on a host of which nothing else is read: a token file."""
 
@@ -96,7 +96,7 @@ class HeldCredential:
     when: When = ALWAYS
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UnreadFile:
     """A file that holds settings, lies where K3s looks for its config, and is passed over because of its name."""
 
@@ -105,7 +105,7 @@ class UnreadFile:
     path: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Unit:
     """A systemd unit that runs K3s, or a drop-in of one."""
 
@@ -122,7 +122,7 @@ class Unit:
     """What whatever writes it says of the host that is not seen."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EnvironmentFile:
     """A file of variables as systemd reads it."""
 
@@ -138,7 +138,7 @@ class EnvironmentFile:
     """Whether systemd reads it: its path says so, or a unit that runs K3s names it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Workload:
     """What a manifest says of the pods that run a command."""
 
@@ -150,7 +150,7 @@ class Workload:
     """The number of pods, where it is more than one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Service:
     """A name under which pods with some labels are reached."""
 
@@ -159,7 +159,7 @@ class Service:
     selector: frozenset[tuple[str, str]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Database:
     """A container that runs a database K3s can keep its data in."""
 
@@ -167,7 +167,7 @@ class Database:
     workload: Workload | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HostName:
     """A line of a hosts file: the address of a name."""
 
@@ -176,7 +176,7 @@ class HostName:
     """In lower case."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Copy:
     """A command that puts a file of the repository in its place on a host."""
 
@@ -199,7 +199,7 @@ class Copy:
     """Whether it counts only where something is started on that host: a mount of a container."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HostGroup:
     """A group of an inventory of Ansible."""
 
@@ -209,7 +209,7 @@ class HostGroup:
     variables: tuple[Entry, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inventory:
     """An inventory of Ansible: groups of hosts, and what they are given."""
 
@@ -221,7 +221,7 @@ class Inventory:
     """The variables that stand with a host, by its name."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HostVariables:
     """A file of `group_vars` or `host_vars`: what hosts of inventories beside it are given; or what beats that."""
 
@@ -231,7 +231,7 @@ class HostVariables:
     """Whether these are variables of a play, a task or a role, which beat those of any inventory."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Start:
     """A command that starts K3s, in its own words."""
 
@@ -275,7 +275,7 @@ class Start:
     """The hosts that its file says it belongs to."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OtherCommand:
     """A k3s command that is neither server nor agent, such as `k3s etcd-snapshot save`."""
 
@@ -315,7 +315,7 @@ class Override(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UnusedOptions:
     """K3s options collected in a variable that no command seen here uses; others of its words are not judged."""
 
@@ -333,7 +333,7 @@ class OfRke2(NamedTuple):
     """Its path, with the line where it stands in another file."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class S3Secret:
     """The Secret that `etcd-s3-config-secret` names, as a manifest has it."""
 
@@ -347,7 +347,7 @@ class S3Secret:
         return next((entry for entry in reversed(self.entries) if str(entry[0]) == name), None)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Registries:
     """A registries.yaml, as K3s decodes it for containerd."""
 
@@ -374,7 +374,7 @@ class Registries:
 _DOCKER_HUB = ("docker.io", "registry-1.docker.io")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Chart:
     """A Helm chart that K3s installs: a HelmChart of `helm.cattle.io/v1`."""
 
@@ -394,7 +394,7 @@ class Chart:
     """Where it says that the login of the repository is for other hosts, too."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Upgrade:
     """A Plan that upgrades K3s on the nodes it selects: `upgrade.cattle.io/v1` with the image `k3s-upgrade`."""
 

@@ -46,7 +46,7 @@ class Given(NamedTuple):
     when: When = ALWAYS
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClusterPlan:
     """A cluster as a config or a command describes it."""
 

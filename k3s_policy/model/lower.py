@@ -64,7 +64,7 @@ class ConfigEntry(NamedTuple):
     """As `Setting.may_go_on`."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Lowered:
     """What became of one source of settings."""
 

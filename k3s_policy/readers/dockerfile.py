@@ -65,7 +65,7 @@ class _Instruction(NamedTuple):
     documents: tuple[_HereDocument, ...]
 
 
-@dataclass
+@dataclass(repr=False)
 class _Stage:
     """An image on its way: what the instructions so far have made of it."""
 

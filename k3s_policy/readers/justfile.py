@@ -50,7 +50,7 @@ class _Recipe(NamedTuple):
     """What runs all lines as one script; empty where each is a command of its own."""
 
 
-@dataclass
+@dataclass(repr=False)
 class _Justfile:
     """What a file says: its variables, which of them commands find in their environment, and its recipes."""
 

@@ -51,7 +51,7 @@ _PREFIX = pattern(r"[ \t]*[@+-][@+ \t-]*")
 _INDENTATION = pattern(r"[@+ \t-]+")
 
 
-@dataclass
+@dataclass(repr=False)
 class _Makefile:
     """What a makefile says outside of its recipes, and the recipes, by the places of their rules."""
 

@@ -50,7 +50,7 @@ class SemgrepFailedError(Exception):
     """Semgrep did not run to its end; says why, without anything of the files."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Match:
     """A stretch of a file that a rule matches."""
 
@@ -78,7 +78,7 @@ class Match:
         return str(own.get(key, "")) if isinstance(own, dict) else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What Semgrep found, and what it could not search."""
 
@@ -120,7 +120,7 @@ def search(sources: Sequence[Source], rules: Sequence[str], executable: str) -> 
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Copy:
     """A file as Semgrep has it."""
 

@@ -27,7 +27,7 @@ _LISTED = 3
 """How many files that were not searched are named before the rest is only counted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Patterns:
     """What a scan is to search for."""
 
@@ -37,7 +37,7 @@ class Patterns:
     """Whether it is an error that Semgrep is not installed."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Searched:
     """What a search made of files."""
 

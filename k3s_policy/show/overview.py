@@ -92,7 +92,7 @@ class Proof(NamedTuple):
     place: Place | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NodeView:
     """One host."""
 
@@ -112,7 +112,7 @@ class NodeView:
     """Where a server keeps its state; None for an agent."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClusterView:
     """Nodes that belong together, by the names of their views."""
 
@@ -125,7 +125,7 @@ class ClusterView:
     """Where its servers keep their state; None where they do not agree."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Overview:
     """All there is to show."""
 

@@ -27,7 +27,7 @@ __all__ = ["Run", "Source", "Span", "Text", "join"]
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Source:
     """One file: its path as reports show it, and its decoded content.
 
@@ -64,7 +64,7 @@ class Source:
         return Text((Run(self, 0, len(self.content), self.content),))
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, repr=False)
 class Span:
     """A stretch of a Source; `end` is the offset after its last character.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Host", "by_place", "hosts", "is_on", "scopes"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Host:
     """A host of an inventory."""
 

@@ -31,7 +31,7 @@ PORT = "6443"
 """Where servers listen unless a variable says otherwise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Variables:
     """The names of the variables that a role sets up hosts of one kind by."""
 
@@ -48,7 +48,7 @@ class Variables:
         return (self.token, self.arguments, *self.configs, *self.environment)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class InventoryNode:
     """A host as a role sets it up."""
 

@@ -33,7 +33,7 @@ _LOCAL = {"declare", "local", "typeset"}
 _BESIDE_WORDS = {"file_redirect", "variable_assignment", "comment"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Place:
     """Where a command stands: in which arms and function, and what reaches it from the groups around it."""
 
@@ -51,7 +51,7 @@ class Place:
         return replace(self, depth=self.depth + 1)
 
 
-@dataclass
+@dataclass(repr=False)
 class Record:
     """What a walk through a script has found so far."""
 
@@ -293,7 +293,7 @@ class Evaluation:
             variables.forget(name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Assigned:
     """An assignment as it is written."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Command", "Redirect", "Script"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Redirect:
     """A redirection: `>`, `>>`, `2>`, `<`, `<<`, `<<<`; the target of a here-document is in the input."""
 
@@ -21,7 +21,7 @@ class Redirect:
     target: Word | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Command:
     """A simple command, its words as it would get them, the first one its name.
 
@@ -47,7 +47,7 @@ class Command:
         return self.piped[-1] if self.piped else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Script:
     """What a script does: its commands and its assignments, in the order they are made."""
 

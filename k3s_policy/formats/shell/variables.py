@@ -42,7 +42,7 @@ MOST_PARTS = 1000
 """How many parts a value may have before it counts as not known: `X="$X$X"` doubles each time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Word:
     """One word of a command, after expansion and splitting; `quoted` if some part of it was quoted."""
 
@@ -51,7 +51,7 @@ class Word:
     quoted: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Assignment:
     """A variable given a value: `X=1`, `export X=1`, `X+=1`, `: ${X:=1}`.
 
@@ -78,7 +78,7 @@ class Part(NamedTuple):
     when: When = ALWAYS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Binding:
     """What a variable holds in some arms. Without parts that are known, nothing is known of it."""
 

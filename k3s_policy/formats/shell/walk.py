@@ -59,7 +59,7 @@ _TEST = re.compile(r"\[\[|\(\(|(?:\[|test)(?:[ \t]|$)")
 _BESIDE_STATEMENTS = {*LOOSE, "comment", "file_redirect"}
 
 
-@dataclass
+@dataclass(repr=False)
 class _Stage:
     """A command of a pipeline, simple or compound, with the redirections behind it."""
 

@@ -34,7 +34,7 @@ class ExecFlag(Enum):
     AMBIENT = "ambient"  # !!
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExecCommand:
     """One command: unquoted, specifiers resolved, `$` not expanded yet.
 
@@ -47,7 +47,7 @@ class ExecCommand:
     flags: frozenset[ExecFlag]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExecResult:
     """The commands of one value, and what became of the rest of it.
 

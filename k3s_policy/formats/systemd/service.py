@@ -32,7 +32,7 @@ class LoadState(Enum):
     ERROR = "error"  # the file cannot be read to its end
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Service:
     """What a service gets from its unit and drop-ins, after all resets, and whether systemd takes it.
 
@@ -113,7 +113,7 @@ _CHOICES = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class _Settings:
     """A service while its files are put together."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Specifier", "resolved", "specifiers"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Specifier:
     """A `%` with the letter behind it, and what systemd puts in their place: a Flaw where it knows no such specifier.
 

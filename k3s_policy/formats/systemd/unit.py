@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Directive", "Line", "UnitError", "UnitFile", "read_unit"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UnitError:
     """Why systemd refuses a file: the reason, the characters at fault, and the name of its error number."""
 
@@ -31,7 +31,7 @@ class UnitError:
     """Whether a `%` that begins no specifier is at fault."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Directive:
     """One assignment. `section` is empty in front of the first header, where systemd ignores assignments.
 
@@ -44,7 +44,7 @@ class Directive:
     value: Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Line:
     """A line as systemd reads it, and what it is.
 
@@ -56,7 +56,7 @@ class Line:
     item: Directive | Flaw | str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UnitFile:
     """A unit file or drop-in, unknown sections and keys included.
 

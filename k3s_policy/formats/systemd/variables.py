@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Variable:
     """One environment variable as it is assigned."""
 
@@ -45,7 +45,7 @@ class Variable:
     """What stands behind these, to the end of the line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Assignments:
     """The variables of one Environment=, in order, and what systemd ignores of it."""
 
@@ -53,7 +53,7 @@ class Assignments:
     ignored: tuple[Flaw, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnvironmentPath:
     """An EnvironmentFile=: its path, which may hold wildcards; with `optional` (a leading `-`) it may be missing."""
 
@@ -61,7 +61,7 @@ class EnvironmentPath:
     optional: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnvironmentFile:
     """An environment file: its variables, in order; the last of a name wins.
 

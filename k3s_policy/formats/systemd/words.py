@@ -40,7 +40,7 @@ _LETTERS = dict(zip("abfnrtv\\\"'s", "\a\b\f\n\r\t\v\\\"' ", strict=True))
 _RAW_BYTES = re.compile("[\udc80-\udcff]+")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Flaw:
     """What systemd complains about: the reason, and the characters at fault."""
 
@@ -58,7 +58,7 @@ class Escapes(Enum):
     DROPPED = auto()  # the value of a variable: the backslash goes, the next character stays; quotes may stay open
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Word:
     """A word without its quotes and escapes, and the position behind it and the blanks that follow."""
 

@@ -138,7 +138,7 @@ class Address(NamedTuple):
 _LOOPBACK = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost", "::1", "0.0.0.0", "::"})  # noqa: S104  names
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Endpoint:
     """The parts of one datastore-endpoint; a part that is not written is empty."""
 

@@ -34,7 +34,7 @@ class Given(NamedTuple):
         return self.key.beside(self.value)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Mirror:
     """Where the images of one registry are looked for."""
 
@@ -49,7 +49,7 @@ class Mirror:
         return _without_login(self.name)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Config:
     """How K3s logs in at one host, and how it verifies it."""
 

@@ -41,21 +41,21 @@ class UnfollowedError(Exception):
     """The text is no Nix, or more of it than this parser knows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class String:
     """A string, a path or a number: its characters, those that Nix fills in marked as not known."""
 
     text: Text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class List:
     """`[ a b ]`."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Binding:
     """`a.b.c = value;`."""
 
@@ -66,7 +66,7 @@ class Binding:
     value: Expression
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Set:
     """`{ ... }`, and `let ... in`, whose bindings are those of the set that its body is."""
 
@@ -74,14 +74,14 @@ class Set:
     at: Text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Name:
     """A variable, or the attribute of something: `lib.mkIf`, `config.networking.hostName`."""
 
     text: Text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Call:
     """A function with its arguments."""
 
@@ -89,7 +89,7 @@ class Call:
     arguments: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Joined:
     """Operands between `++`, `+` or `//`."""
 
@@ -97,7 +97,7 @@ class Joined:
     operands: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Choice:
     """`if ... then one else other`."""
 
@@ -106,7 +106,7 @@ class Choice:
     other: Expression
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Other:
     """Something else, with the expressions in it."""
 

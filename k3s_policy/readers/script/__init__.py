@@ -104,7 +104,7 @@ def _filled(seen: Seen) -> Text:
     return template.substituted(text, syntax) if syntax else text
 
 
-@dataclass
+@dataclass(repr=False)
 class _OnHost:
     """What the scripts of one host do together: a file that one writes, another reads."""
 

@@ -37,7 +37,7 @@ __all__ = [
 DOWNLOADING_PROGRAMS = frozenset({"curl", "wget"})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fetched:
     """One download: the addresses, and the files they are written to."""
 
@@ -206,7 +206,7 @@ _SIGNATURES = frozenset({"--verify", "verify-blob", "dgst"})
 _CHECKING = pattern(r"--check|--status|-[^-]*c.*")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Check:
     """A command that checks sums or a signature of files."""
 

@@ -76,7 +76,7 @@ class _Piece(NamedTuple):
         return found[::-1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Version:
     """A file as it is where some branches of a script are taken."""
 

@@ -42,7 +42,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "s": " ", "0": "\0"}
 _ASSIGNED = pattern(r"(?m)(?:^|[;({ \t])(?P<name>[$@]{0,2}[A-Za-z_]\w*)[ \t]*=[ \t]*(?:\\\n[ \t]*)?$")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Literal:
     """A string: its characters, those that Ruby fills in marked as not known."""
 
