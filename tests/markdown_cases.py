@@ -57,8 +57,9 @@ from k3s_policy.assemble import assemble
 from k3s_policy.assemble.options import Options, parse
 from k3s_policy.assemble.scope import Scope
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Agent, BrokenFile, ClusterSecret, Credential, FileMode, Invocation, Server
 from k3s_policy.model.fragment import Chart, Registries, Upgrade
+from k3s_policy.model.invocation import Agent, BrokenFile, Invocation, Server
+from k3s_policy.model.subjects import ClusterSecret, Credential, FileMode
 from k3s_policy.readers import door
 from k3s_policy.text import Source
 
@@ -66,8 +67,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from k3s_policy.model import Setting, Unrecognised
     from k3s_policy.model.fragment import Fragment, Judged
+    from k3s_policy.model.invocation import Setting, Unrecognised
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 

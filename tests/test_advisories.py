@@ -6,8 +6,9 @@ import pytest
 
 from k3s_policy.k3s.advisories import ADVISORIES
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Server, exposure
+from k3s_policy.model import exposure
 from k3s_policy.model.finding import Severity
+from k3s_policy.model.invocation import Server
 from k3s_policy.text import Source
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 
 from k3s_policy.checks import cluster_reset_kept, credential_on_command_line
 from k3s_policy.judge.rule import load, names
-from k3s_policy.model import Form
+from k3s_policy.model.invocation import Form
 from k3s_policy.run import Policy, Request, assembled, examine, scan
 from k3s_policy.show import overview
 from k3s_policy.text import Source

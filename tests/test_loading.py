@@ -26,8 +26,8 @@ from k3s_policy.judge import head, judge
 from k3s_policy.judge.rule import CardsByName, load, load_for, names
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Invocation, Origin, Release, Setting, Started, Unrecognised
 from k3s_policy.model.finding import CheckFailedError
+from k3s_policy.model.invocation import Form, Invocation, Origin, Release, Setting, Started, Unrecognised
 from k3s_policy.readers import door
 from k3s_policy.run import assembled
 from k3s_policy.text import Source

@@ -14,9 +14,10 @@ from k3s_policy.assemble import assemble
 from k3s_policy.assemble.options import Options
 from k3s_policy.assemble.scope import Scope
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import Form, Invocation, lower
+from k3s_policy.model import lower
 from k3s_policy.model.effective import effective, refusals, skipped
 from k3s_policy.model.fragment import ConfigFile, Start
+from k3s_policy.model.invocation import Form, Invocation
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers import door
 from k3s_policy.text import Source

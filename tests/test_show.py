@@ -15,7 +15,7 @@ from k3s_policy.assemble.options import parse
 from k3s_policy.assemble.scope import Scope
 from k3s_policy.k3s import data
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import EvidenceKind
+from k3s_policy.model.cluster import EvidenceKind
 from k3s_policy.readers import door
 from k3s_policy.run import Request, assembled, survey
 from k3s_policy.show import overview

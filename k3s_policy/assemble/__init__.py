@@ -14,7 +14,6 @@ from k3s_policy.assemble import alone, declared, host_paths
 from k3s_policy.assemble.host_paths import CopiedFiles
 from k3s_policy.assemble.nodes import Launch, configured_node, started_nodes
 from k3s_policy.assemble.reached import databases, name_nodes, with_host_facts
-from k3s_policy.model import BrokenFile, ClusterSecret, Credential, Download, FileMode
 from k3s_policy.model.fragment import (
     Chart,
     ConfigFile,
@@ -39,6 +38,8 @@ from k3s_policy.model.fragment import (
     UnusedOptions,
     Upgrade,
 )
+from k3s_policy.model.invocation import BrokenFile
+from k3s_policy.model.subjects import ClusterSecret, Credential, Download, FileMode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -46,9 +47,11 @@ if TYPE_CHECKING:
     from k3s_policy.assemble.host_paths import ConfigSet, Wanted
     from k3s_policy.assemble.options import Options
     from k3s_policy.assemble.scope import Scope
-    from k3s_policy.model import Cluster, CredentialFile, Invocation, Node, Unseen
+    from k3s_policy.model.cluster import Cluster, Node
     from k3s_policy.model.datastore import Datastore
     from k3s_policy.model.fragment import Fragment, Judged
+    from k3s_policy.model.invocation import Invocation, Unseen
+    from k3s_policy.model.subjects import CredentialFile
 
 __all__ = ["Assembly", "assemble"]
 

@@ -10,8 +10,10 @@ from k3s_policy.formats.tree import Scalar
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import is_misnamed_config
-from k3s_policy.model import Credential, Form, Input, Invocation, Origin, Setting, Unseen, lower
+from k3s_policy.model import lower
 from k3s_policy.model.fragment import Start, UnreadFile
+from k3s_policy.model.invocation import Form, Input, Invocation, Origin, Setting, Unseen
+from k3s_policy.model.subjects import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

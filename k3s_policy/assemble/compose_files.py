@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.assemble.host_paths import Purpose, Wanted, folder_of
 from k3s_policy.formats.interpolate import filled_in
-from k3s_policy.model import INPUT_OF, Input, Unseen
+from k3s_policy.model.invocation import INPUT_OF, Input, Unseen
 from k3s_policy.model.release import release_of, version_of
 from k3s_policy.text.pattern import pattern
 

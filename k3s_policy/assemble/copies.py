@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from k3s_policy.assemble.host_paths import CopiedFiles, Purpose, Wanted, folder_of, same_file
 from k3s_policy.formats.template import without_suffix
 from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs, configures, of_path, root_of
-from k3s_policy.model import Input, Unseen
 from k3s_policy.model.file import source_of
 from k3s_policy.model.fragment import ConfigFile, Copy, EnvironmentFile, Registries, Unit
+from k3s_policy.model.invocation import Input, Unseen
 from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from k3s_policy.model import Agent, Cluster, Evidence, EvidenceKind
+from k3s_policy.model.cluster import Cluster, Evidence, EvidenceKind
+from k3s_policy.model.invocation import Agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from k3s_policy.assemble.options import Options
     from k3s_policy.k3s.version import Version
-    from k3s_policy.model import Node
+    from k3s_policy.model.cluster import Node
 
 __all__ = ["declared", "declared_role", "declared_version", "remarks"]
 

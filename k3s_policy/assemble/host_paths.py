@@ -19,8 +19,8 @@ from k3s_policy.text.pattern import pattern
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from k3s_policy.model import Unseen
     from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, Fragment, Unit
+    from k3s_policy.model.invocation import Unseen
     from k3s_policy.text import Text
 
 __all__ = [

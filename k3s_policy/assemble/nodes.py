@@ -8,8 +8,10 @@ from k3s_policy.assemble import declared, host_paths
 from k3s_policy.assemble.host_paths import Purpose, Wanted
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import root_of
-from k3s_policy.model import INPUT_OF, Agent, Form, Input, Invocation, Node, Server, Started, Unseen, lower
+from k3s_policy.model import lower
+from k3s_policy.model.cluster import Node
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.invocation import INPUT_OF, Agent, Form, Input, Invocation, Server, Started, Unseen
 from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from k3s_policy.formats.tree import Scalar
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.credential import Nature
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import CredentialFile, FileMode
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HeldCredential, Registries
+from k3s_policy.model.subjects import CredentialFile, FileMode
 from k3s_policy.text.branch import ALWAYS, exclusive
 from k3s_policy.text.pattern import pattern
 

@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.assemble.host_paths import environment_words
-from k3s_policy.model import DatabaseImage, Form
+from k3s_policy.model.invocation import Form
+from k3s_policy.model.subjects import DatabaseImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.assemble.host_paths import CopiedFiles
-    from k3s_policy.model import Invocation, Node
+    from k3s_policy.model.cluster import Node
     from k3s_policy.model.fragment import Database, HostName, Service, Start, Workload
+    from k3s_policy.model.invocation import Invocation
     from k3s_policy.text import Text
 
 __all__ = ["databases", "name_nodes", "with_host_facts"]

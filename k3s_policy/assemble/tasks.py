@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.k3s.places import ReadAs, configures, is_drop_in, of_path
-from k3s_policy.model import FileMode, Input, Unseen
 from k3s_policy.model.fragment import (
     ConfigFile,
     Copy,
@@ -17,6 +16,8 @@ from k3s_policy.model.fragment import (
     TaskList,
     Unit,
 )
+from k3s_policy.model.invocation import Input, Unseen
+from k3s_policy.model.subjects import FileMode
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

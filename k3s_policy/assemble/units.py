@@ -13,11 +13,12 @@ from k3s_policy.assemble.nodes import Launch
 from k3s_policy.formats import systemd
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s, is_shell
-from k3s_policy.model import BrokenFile, FileMode, Form, Input, Unseen
 from k3s_policy.model.committed import credentials
 from k3s_policy.model.file import File
 from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
+from k3s_policy.model.invocation import BrokenFile, Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
+from k3s_policy.model.subjects import FileMode
 from k3s_policy.readers import door
 from k3s_policy.text.pattern import pattern
 from k3s_policy.text.substitution import Allowance

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
     from k3s_policy.model.datastore import Datastore
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 

@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.value import typed
-from k3s_policy.model import Form
+from k3s_policy.model.invocation import Form
 from k3s_policy.text.branch import exclusive
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
 
 _HELP = "remove it, and reset once by hand: `k3s server --cluster-reset`"
 

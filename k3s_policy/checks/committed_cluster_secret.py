@@ -29,7 +29,7 @@ from k3s_policy.judge.rule import Problem, rule
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import ClusterSecret
+    from k3s_policy.model.subjects import ClusterSecret
 
 
 @rule(

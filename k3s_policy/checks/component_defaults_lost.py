@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.component import ComponentArgument
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
 
 _LONGEST_SHOWN = 60
 

@@ -25,14 +25,15 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.credential import Nature
-from k3s_policy.model import Credential, Form
 from k3s_policy.model.finding import Severity
+from k3s_policy.model.invocation import Form
+from k3s_policy.model.subjects import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
     from k3s_policy.text import Text
 
 

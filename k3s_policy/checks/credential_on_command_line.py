@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.credential import Nature
-from k3s_policy.model import Form, Origin
 from k3s_policy.model.finding import Severity
+from k3s_policy.model.invocation import Form, Origin
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 _EXPOSED = {

@@ -39,9 +39,9 @@ from k3s_policy.k3s.endpoint.outcome import KINE_0_13, PGX
 from k3s_policy.k3s.endpoint.parts import is_port
 from k3s_policy.k3s.endpoint.suggestion import FORMS, suggestion
 from k3s_policy.k3s.version import has_come
-from k3s_policy.model import Credential
 from k3s_policy.model.datastore import cut_short
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

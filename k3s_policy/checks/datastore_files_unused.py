@@ -30,17 +30,17 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.endpoint import Backend, Files, Tls, refused_files
-from k3s_policy.model import Server
 from k3s_policy.model.datastore import FILES, datastores
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Server
 from k3s_policy.model.membership import Kept, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
     from k3s_policy.model.datastore import Datastore
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 _PARAMETERS = dict(zip(FILES, ("sslrootcert", "sslcert", "sslkey"), strict=True))

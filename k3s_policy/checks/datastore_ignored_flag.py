@@ -35,10 +35,10 @@ from k3s_policy.formats.template import forks_between
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.endpoint import Backend
 from k3s_policy.k3s.flags import Kind
-from k3s_policy.model import Origin
 from k3s_policy.model.datastore import datastores
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Origin
 from k3s_policy.model.membership import Kept, kept, speaks_of
 from k3s_policy.text.branch import exclusive
 from k3s_policy.text.pattern import pattern
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Server, Setting
     from k3s_policy.model.datastore import Datastore
+    from k3s_policy.model.invocation import Server, Setting
     from k3s_policy.text import Text
 
 _SNAPSHOTS = (

@@ -86,7 +86,7 @@ from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import DatabaseImage
+    from k3s_policy.model.subjects import DatabaseImage
 
 _Series: TypeAlias = tuple[int, ...]
 """The numbers that name a series of releases: 8 and 4 of MySQL, 17 of PostgreSQL."""

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import Input
+from k3s_policy.model.invocation import Input
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.flags import Deprecation
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
 
 
 @rule(severity="low", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/add-ons/helm"))

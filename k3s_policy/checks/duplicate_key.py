@@ -39,16 +39,16 @@ from k3s_policy.formats.template import forks_between
 from k3s_policy.formats.tree import Sequence, arrives
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind, flags
-from k3s_policy.model import Origin
 from k3s_policy.model.finding import Severity
 from k3s_policy.model.fragment import ConfigFile, Registries
+from k3s_policy.model.invocation import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.flags import Flag
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.model.lower import ConfigEntry
     from k3s_policy.text import Text
 

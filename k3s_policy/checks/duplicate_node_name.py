@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Cluster, Node, Setting
+    from k3s_policy.model.cluster import Cluster, Node
+    from k3s_policy.model.invocation import Setting
     from k3s_policy.text.branch import When
 
 _HELP = "give each node a name of its own"

@@ -47,15 +47,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import EvidenceKind, Input, Server
 from k3s_policy.model.certainty import some_may_be_one_host
+from k3s_policy.model.cluster import EvidenceKind
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Input, Server
 from k3s_policy.model.membership import Kept, cluster_init, is_scripted, joined, kept, settled
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Cluster, Node
+    from k3s_policy.model.cluster import Cluster, Node
 
 _HELP = "have an odd number of servers, 3 or 5; a server with disable-etcd is no member"
 _NAMING = ("node-ip", "node-external-ip", "advertise-address", "node-name")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
 
 _ASKS_FOR_CERTIFICATE = (Version(1, 27, 15), Version(1, 28, 11), Version(1, 29, 6), Version(1, 30, 2))
 """The first release of each line whose profiles are not for everyone (k3s-io/k3s#10019 and its backports)."""

@@ -41,8 +41,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.version import has_come
-from k3s_policy.model import EvidenceKind
 from k3s_policy.model.certainty import label, side_by_side
+from k3s_policy.model.cluster import EvidenceKind
 from k3s_policy.model.datastore import datastores
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.membership import READS_TOKEN, Kept, is_scripted, kept, speaks_of, token_sources
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Cluster, Node, Setting
+    from k3s_policy.model.cluster import Cluster, Node
+    from k3s_policy.model.invocation import Setting
     from k3s_policy.text import Text
 
 _HELP = "give every server the same token: add token-file, or set K3S_TOKEN"

@@ -27,13 +27,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Input
 from k3s_policy.model.fragment import Chart, Upgrade
+from k3s_policy.model.invocation import Input
 from k3s_policy.model.membership import speaks_of
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
 
 
 @rule(

@@ -33,15 +33,15 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.credential import Nature, nature
 from k3s_policy.k3s.version import has_come
-from k3s_policy.model import Input
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Input
 from k3s_policy.model.membership import READS_TOKEN, Kept, joined, kept, speaks_of
 from k3s_policy.text.branch import exclusive
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Server, Setting
+    from k3s_policy.model.invocation import Server, Setting
 
 _FULL = pattern(r"K10(?P<hash>[0-9a-f]+)::(?P<login>.*)")
 _LOGIN = pattern(r"[^:]*:.+")

@@ -25,7 +25,7 @@ from k3s_policy.k3s.version import Version, has_come
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
 
 _HELP = "put the file on the host and name it by its path"
 _SCHEMES = ("http://", "https://")

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.component import ComponentArgument
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
 
 _APISERVER = ("kube-apiserver-arg",)
 _KUBELET = ("kubelet-arg",)

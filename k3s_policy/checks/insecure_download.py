@@ -29,7 +29,7 @@ from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Download
+    from k3s_policy.model.subjects import Download
     from k3s_policy.text import Text
 
 _HELP = "fetch it over https"

@@ -39,8 +39,9 @@ from k3s_policy.formats.template import marked
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s import join as joining
 from k3s_policy.k3s.value import as_integer
-from k3s_policy.model import Agent, Cluster
+from k3s_policy.model.cluster import Cluster
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Agent
 from k3s_policy.model.membership import joined
 from k3s_policy.text.branch import exclusive
 from k3s_policy.text.pattern import pattern
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.join import JoinUrl
-    from k3s_policy.model import Invocation, Node, Setting
+    from k3s_policy.model.cluster import Node
     from k3s_policy.model.datastore import Datastore
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 _SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -52,10 +52,10 @@ from k3s_policy.formats.template import marked
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s import join as joining
 from k3s_policy.k3s.version import Version, has_come
-from k3s_policy.model import Server
 from k3s_policy.model.certainty import ANYWHERE, certainty
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Server
 from k3s_policy.model.membership import joined
 from k3s_policy.text.pattern import pattern
 
@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Cluster, Invocation, Node, Setting
+    from k3s_policy.model.cluster import Cluster, Node
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 _NAME = pattern(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")

@@ -29,12 +29,13 @@ from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.credential import Nature
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import Credential, Form, Origin
 from k3s_policy.model.finding import Severity
+from k3s_policy.model.invocation import Form, Origin
+from k3s_policy.model.subjects import Credential
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 

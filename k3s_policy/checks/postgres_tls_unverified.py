@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.endpoint import Outcome
-    from k3s_policy.model import Invocation
     from k3s_policy.model.datastore import Datastore
     from k3s_policy.model.finding import Confidence
+    from k3s_policy.model.invocation import Invocation
     from k3s_policy.text import Text
 
 _WITHOUT = "goes on without TLS where the server offers none"

@@ -41,7 +41,7 @@ from k3s_policy.k3s.flags import flags
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import CredentialFile
+    from k3s_policy.model.subjects import CredentialFile
 
 _OTHERS = 0o006
 """Who may write a file can have K3s do anything, so that it is no better than reading it."""

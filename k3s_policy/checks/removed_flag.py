@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind
-from k3s_policy.model import Form, Input, Origin
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Form, Input, Origin
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.flags import Removal, RemovedValue
     from k3s_policy.k3s.version import Version
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
 
 
 @rule(severity="medium", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/release-notes/v1.26.X"))

@@ -40,17 +40,17 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.template import is_substituted
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.value import as_truth, typed
-from k3s_policy.model import CIPHERS, Input, Origin
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.model.fragment import S3Secret
+from k3s_policy.model.invocation import CIPHERS, Input, Origin
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 _FAMILIES = ("etcd-s3", "s3")

@@ -48,7 +48,7 @@ from k3s_policy.model.membership import TOKENS, is_scripted, joined, speaks_of, 
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Server, Setting
+    from k3s_policy.model.invocation import Server, Setting
 
 _HELP = "add token-file, or set K3S_TOKEN, to the token of the cluster"
 

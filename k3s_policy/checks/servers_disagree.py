@@ -63,9 +63,9 @@ from k3s_policy.k3s.credential import Nature, Secret, nature
 from k3s_policy.k3s.flags import Kind, flags
 from k3s_policy.k3s.value import Malformed, typed
 from k3s_policy.k3s.version import Version, has_come
-from k3s_policy.model import Input, Server
 from k3s_policy.model.certainty import ANYWHERE, certainty, highest_confidence, label, must_agree, side_by_side
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Input, Server
 from k3s_policy.model.membership import Kept, is_settled, joined, kept
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.flags import Flag
-    from k3s_policy.model import Cluster, Invocation, Node, Setting
+    from k3s_policy.model.cluster import Cluster, Node
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Span, Text
 
 _Key: TypeAlias = "bool | int | str | tuple[str, ...] | Secret"

@@ -40,9 +40,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import EvidenceKind, Server
 from k3s_policy.model.certainty import ANYWHERE, certainty, label, side_by_side
+from k3s_policy.model.cluster import EvidenceKind
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Server
 from k3s_policy.model.membership import Kept, cluster_init, is_scripted, joined, kept
 from k3s_policy.text.branch import ALWAYS
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Cluster, Node
+    from k3s_policy.model.cluster import Cluster, Node
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 

@@ -37,13 +37,13 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.schedule import Calendar, Interval, Unreadable, read_schedule
 from k3s_policy.k3s.value import typed
-from k3s_policy.model import Form
 from k3s_policy.model.finding import Severity
+from k3s_policy.model.invocation import Form
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.schedule import Schedule
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 _KEPT = 5

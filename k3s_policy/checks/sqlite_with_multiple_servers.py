@@ -39,14 +39,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import EvidenceKind, Input
 from k3s_policy.model.certainty import label
+from k3s_policy.model.cluster import EvidenceKind
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Input
 from k3s_policy.model.membership import Kept, joined, kept
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Cluster, Invocation, Node
+    from k3s_policy.model.cluster import Cluster, Node
+    from k3s_policy.model.invocation import Invocation
 
 _HELP = "start the first server with cluster-init: true, or give every server the same datastore-endpoint"
 

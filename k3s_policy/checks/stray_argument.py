@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind, flags
 from k3s_policy.k3s.value import as_truth
-from k3s_policy.model import Form, Input
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Form, Input
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.flags import Flag
-    from k3s_policy.model import Invocation, Started
+    from k3s_policy.model.invocation import Invocation, Started
     from k3s_policy.text import Text
 
 _FILLED_IN = pattern(r"\{\{|\{%|<%|%\{|@[A-Za-z_]+@|__\w|^[<\[].*[>\]]$|^(?:\.\.\.|…)$")

@@ -25,7 +25,7 @@ from k3s_policy.judge.rule import Problem, rule
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import BrokenFile
+    from k3s_policy.model.invocation import BrokenFile
 
 
 @rule(severity="high", see=("https://docs.k3s.io/installation/configuration#configuration-file",))

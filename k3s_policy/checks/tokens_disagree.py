@@ -45,16 +45,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.credential import Nature, Secret, nature
-from k3s_policy.model import Agent, Server
 from k3s_policy.model.certainty import ANYWHERE, certainty, highest_confidence, label, must_agree
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Agent, Server
 from k3s_policy.model.membership import Kept, joined, kept, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Cluster, Invocation, Node, Setting
+    from k3s_policy.model.cluster import Cluster, Node
+    from k3s_policy.model.invocation import Invocation, Setting
 
 _HELP = "give every node the token of the cluster, by token-file or K3S_TOKEN"
 

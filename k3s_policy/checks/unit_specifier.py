@@ -31,8 +31,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Form, Invocation
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Form, Invocation
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

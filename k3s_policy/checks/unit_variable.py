@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.program import is_k3s, is_shell
-from k3s_policy.model import Input, Invocation
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Input, Invocation
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

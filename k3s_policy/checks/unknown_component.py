@@ -36,7 +36,7 @@ from k3s_policy.model.finding import Confidence, Severity
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 _FILES = frozenset({"ccm", "coredns", "local-storage", "rolebindings", "runtimes", "traefik", "traefik-crd"})

@@ -38,15 +38,15 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version, has_come
-from k3s_policy.model import Origin
 from k3s_policy.model.finding import Confidence, Severity
 from k3s_policy.model.fragment import EnvironmentFile
+from k3s_policy.model.invocation import Origin
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.flags import Flag, Flags
-    from k3s_policy.model import Invocation, Unrecognised
+    from k3s_policy.model.invocation import Invocation, Unrecognised
 
 
 _SKIPPING = (Version(1, 20, 13), Version(1, 21, 7), Version(1, 22, 4), Version(1, 23, 1))

@@ -27,9 +27,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import Invocation, Origin
 from k3s_policy.model.finding import Confidence
 from k3s_policy.model.fragment import ConfigFile
+from k3s_policy.model.invocation import Invocation, Origin
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

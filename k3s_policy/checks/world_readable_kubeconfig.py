@@ -30,12 +30,13 @@ import re
 from typing import TYPE_CHECKING
 
 from k3s_policy.judge.rule import Problem, rule
-from k3s_policy.model import FileMode, Form
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Form
+from k3s_policy.model.subjects import FileMode
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
     from k3s_policy.text import Text
 
 _HELP = 'write mode "0600", or "0640" with write-kubeconfig-group'

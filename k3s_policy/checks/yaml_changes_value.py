@@ -38,7 +38,7 @@ from k3s_policy.model.finding import Severity
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 

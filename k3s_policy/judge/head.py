@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.model import Agent, Invocation, Server
 from k3s_policy.model.finding import CheckFailedError
+from k3s_policy.model.invocation import Agent, Invocation, Server
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

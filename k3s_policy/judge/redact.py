@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import ClusterSecret, Credential, Download, Invocation
 from k3s_policy.model.finding import Related
 from k3s_policy.model.fragment import EnvironmentFile, Registries
+from k3s_policy.model.invocation import Invocation
 from k3s_policy.model.masking import MASK, masked
+from k3s_policy.model.subjects import ClusterSecret, Credential, Download
 from k3s_policy.text import Span
 from k3s_policy.text.pattern import pattern
 

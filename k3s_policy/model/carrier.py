@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import BrokenFile, ClusterSecret, Credential
 from k3s_policy.model.file import Provenance
 from k3s_policy.model.fragment import (
     ConfigFile,
@@ -27,6 +26,8 @@ from k3s_policy.model.fragment import (
     UnreadFile,
     UnusedOptions,
 )
+from k3s_policy.model.invocation import BrokenFile
+from k3s_policy.model.subjects import ClusterSecret, Credential
 from k3s_policy.text.branch import both
 
 if TYPE_CHECKING:

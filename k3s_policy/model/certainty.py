@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import INPUT_OF, EvidenceKind, Input
+from k3s_policy.model.cluster import EvidenceKind
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import INPUT_OF, Input
 from k3s_policy.model.membership import Kept, is_scripted, joined, kept
 from k3s_policy.text.branch import possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from k3s_policy.model import Cluster, Invocation, Node
+    from k3s_policy.model.cluster import Cluster, Node
+    from k3s_policy.model.invocation import Invocation
     from k3s_policy.text import Text
     from k3s_policy.text.branch import When
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import Credential, Form
+from k3s_policy.model.invocation import Form
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

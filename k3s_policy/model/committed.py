@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.k3s import credential
 from k3s_policy.k3s.credential import Nature
 from k3s_policy.k3s.flags import flags
-from k3s_policy.model import ClusterSecret, Credential
+from k3s_policy.model.subjects import ClusterSecret, Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from k3s_policy.k3s.endpoint import Backend, Endpoint, Files, Outcome, Tls
 from k3s_policy.k3s.endpoint.mysql import tls_mode
 from k3s_policy.k3s.endpoint.outcome import ENDPOINT_WINS
 from k3s_policy.k3s.version import has_come
-from k3s_policy.model import CIPHERS
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import CIPHERS
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.k3s.endpoint import Parameter, Refusal
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 __all__ = ["FILES", "BesideFiles", "Datastore", "cut_short", "datastores"]

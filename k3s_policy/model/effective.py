@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.k3s.flags import Kind
 from k3s_policy.k3s.value import Malformed, Value, typed
-from k3s_policy.model import Agent, Origin, Server
+from k3s_policy.model.invocation import Agent, Origin, Server
 from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from k3s_policy.k3s.flags import Flag
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 __all__ = ["Effective", "Refusal", "Skipped", "effective", "is_on", "refusals", "skipped", "twice_named"]

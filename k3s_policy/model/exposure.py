@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.k3s.advisories import ADVISORIES
-from k3s_policy.model import Agent, Server
 from k3s_policy.model.component_arguments import groups
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Agent, Server
 from k3s_policy.model.membership import Kept, is_scripted, kept, speaks_of, token_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from k3s_policy.k3s.advisories import Advisory
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
     from k3s_policy.text import Text
 
 __all__ = ["Exposure", "exposures"]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from k3s_policy.formats.tree import Document
-    from k3s_policy.model import Form
     from k3s_policy.model.fragment import Fragment, Start
+    from k3s_policy.model.invocation import Form
     from k3s_policy.model.lower import Variable
     from k3s_policy.text import Text
 

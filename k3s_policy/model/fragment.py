@@ -9,18 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from k3s_policy.model import (
-    BrokenFile,
-    ClusterSecret,
-    Credential,
-    Download,
-    FileMode,
-    Form,
-    Group,
-    Release,
-    Subject,
-    Unseen,
-)
+from k3s_policy.model.invocation import BrokenFile, Form, Release, Unseen
+from k3s_policy.model.subjects import ClusterSecret, Credential, Download, FileMode, Subject
 from k3s_policy.text.branch import ALWAYS, When
 
 if TYPE_CHECKING:
@@ -28,6 +18,7 @@ if TYPE_CHECKING:
     from k3s_policy.formats.systemd import UnitFile
     from k3s_policy.formats.tree import Entry
     from k3s_policy.k3s.version import Version
+    from k3s_policy.model.cluster import Group
     from k3s_policy.model.datastore import Datastore
     from k3s_policy.model.lower import Argument, ConfigEntry, Variable
     from k3s_policy.model.registries import Config, Mirror, Repeated, Unknown

@@ -10,9 +10,9 @@ from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.formats.user_data import gathered, without_copies
 from k3s_policy.k3s.places import ReadAs, may_lead_to_k3s
-from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File, Mode
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

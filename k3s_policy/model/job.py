@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar
-from k3s_policy.model import Form
+from k3s_policy.model.invocation import Form
 from k3s_policy.model.lower import Variable
 from k3s_policy.text.pattern import pattern
 from k3s_policy.text.substitution import replaced

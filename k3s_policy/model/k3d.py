@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats.template import is_substituted
 from k3s_policy.k3s import program
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Group, Input, Unseen
+from k3s_policy.model.cluster import Group
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.text.branch import ALWAYS, When
 from k3s_policy.text.pattern import pattern

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats.template import restored
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.k3s.flags import Kind
-from k3s_policy.model import Form, Origin, Setting, Unrecognised
+from k3s_policy.model.invocation import Form, Origin, Setting, Unrecognised
 from k3s_policy.text.branch import ALWAYS, When, both
 
 if TYPE_CHECKING:

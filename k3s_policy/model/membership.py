@@ -11,12 +11,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Agent, Form
 from k3s_policy.model.effective import is_on
+from k3s_policy.model.invocation import Agent, Form
 from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text.branch import When
 
 __all__ = [

@@ -6,8 +6,8 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.places import REGISTRIES
-from k3s_policy.model import Input, Unseen
 from k3s_policy.model.fragment import Copy
+from k3s_policy.model.invocation import Input, Unseen
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.template import is_substituted
 from k3s_policy.k3s import program
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Input, Release, Unseen
+from k3s_policy.model.invocation import Input, Release, Unseen
 
 if TYPE_CHECKING:
     from k3s_policy.text import Text

@@ -16,10 +16,11 @@ from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import CONFIG, REGISTRIES, ReadAs
 from k3s_policy.k3s.recognise import TELLING_OPTION, is_config, is_rke2
 from k3s_policy.k3s.roles import Meaning, Use
-from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, HostVariables, Start, UnusedOptions
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable, config_entries
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

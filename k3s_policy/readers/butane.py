@@ -13,9 +13,9 @@ from urllib.parse import unquote_to_bytes
 from k3s_policy.formats.tree import Mapping
 from k3s_policy.formats.user_data import HostFile, decoded, mode_of, unseen
 from k3s_policy.k3s.places import UNIT_FOLDER, configures
-from k3s_policy.model import FileMode
 from k3s_policy.model.fragment import Copy
 from k3s_policy.model.host_files import files_of, said_of
+from k3s_policy.model.subjects import FileMode
 from k3s_policy.text import Text
 from k3s_policy.text.pattern import pattern
 

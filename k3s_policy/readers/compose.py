@@ -15,10 +15,10 @@ from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
-from k3s_policy.model import INPUT_OF, Form, Input, Unseen
 from k3s_policy.model.committed import credentials
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Copy, OtherCommand, Start, Workload
+from k3s_policy.model.invocation import INPUT_OF, Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.mount import mounted
 from k3s_policy.text.pattern import pattern

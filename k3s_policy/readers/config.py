@@ -9,9 +9,10 @@ from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import ReadAs, belongs_to_rke2, is_misplaced_drop_in
 from k3s_policy.k3s.recognise import SHARED_NAMES, is_config, is_config_path, is_rke2
-from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.model.fragment import ConfigFile, NotJudged, OfRke2, UnreadFile
+from k3s_policy.model.invocation import BrokenFile, Form
 from k3s_policy.model.lower import config_entries
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.places import ReadAs, is_cluster_key, of_path
-from k3s_policy.model import ClusterSecret, Credential, Form
 from k3s_policy.model.fragment import HeldCredential
+from k3s_policy.model.invocation import Form
+from k3s_policy.model.subjects import ClusterSecret, Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

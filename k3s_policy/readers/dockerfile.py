@@ -19,11 +19,12 @@ from k3s_policy.k3s import program
 from k3s_policy.k3s.download import part_of_k3s
 from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Download, Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Variable
+from k3s_policy.model.subjects import Download
 from k3s_policy.text import Text, join
 from k3s_policy.text.pattern import pattern
 

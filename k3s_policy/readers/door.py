@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from k3s_policy.formats.template import is_template
 from k3s_policy.k3s.places import ReadAs, is_misplaced_drop_in, of_path
 from k3s_policy.k3s.sieve import concerns_text
-from k3s_policy.model import FileMode
 from k3s_policy.model.carrier import stamped, unused, within
 from k3s_policy.model.committed import full_tokens
 from k3s_policy.model.file import Collected, File, Provenance, Seen
@@ -31,6 +30,7 @@ from k3s_policy.model.fragment import (
     TaskList,
     Unfollowed,
 )
+from k3s_policy.model.subjects import FileMode
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def read(file: File) -> Iterator[Fragment]:
     opening = _Opening()
     yield from opening.run(iter((file,)))
     if file.provenance is not Provenance.WRITTEN and opening.counted and "#" in str(file.text):
-        from k3s_policy.model import comments  # only files of K3s's need them
+        from k3s_policy.model import comments
 
         yield from comments.read(file.text)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.places import is_systemd_environment
-from k3s_policy.model import Form
 from k3s_policy.model.committed import credentials
 from k3s_policy.model.fragment import EnvironmentFile
+from k3s_policy.model.invocation import Form
 from k3s_policy.model.lower import Variable
 from k3s_policy.text.pattern import pattern
 

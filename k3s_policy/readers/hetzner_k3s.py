@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Mapping, Scalar, resolve
 from k3s_policy.k3s.places import INSTALLED_PROGRAM, REGISTRIES, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Credential, Form, Group, Input, Unseen
+from k3s_policy.model.cluster import Group
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import SHELL, is_shell
-from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Variable
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern

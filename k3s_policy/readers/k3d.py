@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.interpolate import interpolated
 from k3s_policy.formats.tree import Mapping, Scalar
 from k3s_policy.k3s.places import CONFIG, DATA, REGISTRIES
-from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File
 from k3s_policy.model.fragment import Copy
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.k3d import ClusterPlan, Given, K3dNode, nodes
 from k3s_policy.model.lower import Variable
 from k3s_policy.model.mount import mounted

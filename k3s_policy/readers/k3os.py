@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.tree import Entry, Mapping, Scalar, Sequence, arrives
 from k3s_policy.formats.user_data import commands, files
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.host_files import files_of, said_of, script_file
+from k3s_policy.model.invocation import Form
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.text import join
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.shell import split_words
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, arrives
 from k3s_policy.formats.user_data import HostFile, commands, decoded, files, mode_of, script_of
-from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.fragment import Start
 from k3s_policy.model.host_files import files_of, said_of, script_file
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text import join
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping
-from k3s_policy.model import ClusterSecret
+from k3s_policy.model.subjects import ClusterSecret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

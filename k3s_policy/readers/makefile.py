@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import SHELL
-from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Variable
 from k3s_policy.text import Text, join
 from k3s_policy.text.pattern import pattern

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from k3s_policy.formats.shell import command_line, read_script
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s, shell_of
-from k3s_policy.model import Form
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File
+from k3s_policy.model.invocation import Form
 from k3s_policy.model.lower import Variable
 from k3s_policy.text import join
 from k3s_policy.text.branch import ALWAYS, exclusive

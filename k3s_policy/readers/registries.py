@@ -14,10 +14,11 @@ from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence
 from k3s_policy.k3s.embedded import secret_parts
 from k3s_policy.k3s.places import ReadAs, belongs_to_rke2, of_path
-from k3s_policy.model import BrokenFile, Credential, Form
 from k3s_policy.model.fragment import NotJudged, OfRke2, UnreadFile
+from k3s_policy.model.invocation import BrokenFile, Form
 from k3s_policy.model.registries import AUTH, CONFIG, FILE, MIRROR
 from k3s_policy.model.registries.decoding import decoded
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

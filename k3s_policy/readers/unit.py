@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats import systemd, template
 from k3s_policy.k3s.places import ReadAs, of_path
-from k3s_policy.model import BrokenFile
 from k3s_policy.model.fragment import Unit, UnusedOptions
+from k3s_policy.model.invocation import BrokenFile
 from k3s_policy.model.lower import Argument
 from k3s_policy.text import Text
 

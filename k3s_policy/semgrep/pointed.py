@@ -13,10 +13,11 @@ from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s.places import ReadAs
 from k3s_policy.k3s.program import is_k3s
 from k3s_policy.k3s.recognise import TELLING_OPTION
-from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, EnvironmentFile, Start, UnusedOptions
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
+from k3s_policy.model.subjects import Credential
 from k3s_policy.readers import door
 from k3s_policy.semgrep.language import language_of
 from k3s_policy.semgrep.literal import groups

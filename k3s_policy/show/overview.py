@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from k3s_policy.judge.redact import Hidden, credentials_of
 from k3s_policy.k3s import credential
-from k3s_policy.model import Input, Origin, Unseen
 from k3s_policy.model.effective import effective, refusals, skipped
+from k3s_policy.model.invocation import Input, Origin, Unseen
 from k3s_policy.model.masking import MASK
 from k3s_policy.show.state import State, state_of, state_of_cluster
 from k3s_policy.text import Span
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from k3s_policy.assemble import Assembly
     from k3s_policy.k3s.value import Value
-    from k3s_policy.model import Cluster, Invocation, Node, Setting
+    from k3s_policy.model.cluster import Cluster, Node
     from k3s_policy.model.effective import Effective
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Run, Source, Text
 
 __all__ = [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.model import Agent
 from k3s_policy.model.datastore import datastores
+from k3s_policy.model.invocation import Agent
 from k3s_policy.model.membership import Kept, joined, kept
 
 if TYPE_CHECKING:
-    from k3s_policy.model import Cluster, Invocation
+    from k3s_policy.model.cluster import Cluster
     from k3s_policy.model.datastore import Datastore
+    from k3s_policy.model.invocation import Invocation
 
 __all__ = ["State", "state_of", "state_of_cluster"]
 

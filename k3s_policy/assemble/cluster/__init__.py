@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from k3s_policy.assemble.options import Options
-    from k3s_policy.model import Cluster, Node
+    from k3s_policy.model.cluster import Cluster, Node
 
 __all__ = ["clusters"]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from k3s_policy.assemble.cluster.members import cluster_of
 from k3s_policy.assemble.cluster.names import is_unique, names_of, shown, url_host
 from k3s_policy.assemble.host_paths import environment_words, folder_of
-from k3s_policy.model import Evidence, EvidenceKind
+from k3s_policy.model.cluster import Evidence, EvidenceKind
 from k3s_policy.model.membership import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from k3s_policy.assemble.options import Options
-    from k3s_policy.model import Cluster, Node
+    from k3s_policy.model.cluster import Cluster, Node
     from k3s_policy.text import Text
 
 __all__ = ["linked"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import Agent, Cluster, Server
+from k3s_policy.model.cluster import Cluster
+from k3s_policy.model.invocation import Agent, Server
 from k3s_policy.model.membership import joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from k3s_policy.model import Evidence, Node
+    from k3s_policy.model.cluster import Evidence, Node
 
 __all__ = ["cluster_of"]
 

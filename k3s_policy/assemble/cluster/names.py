@@ -14,7 +14,7 @@ from k3s_policy.k3s.join import parse
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
-    from k3s_policy.model import Node
+    from k3s_policy.model.cluster import Node
     from k3s_policy.text import Text
 
 __all__ = ["is_unique", "may_mean", "names_of", "shown", "url_host"]

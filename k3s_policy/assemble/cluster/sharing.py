@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.assemble.cluster.names import is_unique
 from k3s_policy.assemble.host_paths import environment_words
-from k3s_policy.model import Agent, Cluster, Evidence, EvidenceKind
+from k3s_policy.model.cluster import Cluster, Evidence, EvidenceKind
+from k3s_policy.model.invocation import Agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
     from k3s_policy.assemble.options import Options
-    from k3s_policy.model import Node
+    from k3s_policy.model.cluster import Node
     from k3s_policy.model.datastore import Datastore
 
     _Database: TypeAlias = tuple[str, tuple[tuple[str, str], ...], str, frozenset[str]]

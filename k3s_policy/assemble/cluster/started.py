@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.assemble.cluster.members import cluster_of
 from k3s_policy.assemble.cluster.names import may_mean
 from k3s_policy.k3s.credential import Nature, Secret, nature
-from k3s_policy.model import Cluster, Evidence, EvidenceKind, Server
+from k3s_policy.model.cluster import Cluster, Evidence, EvidenceKind
+from k3s_policy.model.invocation import Server
 from k3s_policy.model.membership import is_scripted, joined, token_sources
 from k3s_policy.text.branch import exclusive
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from k3s_policy.assemble.options import Options
-    from k3s_policy.model import Node
+    from k3s_policy.model.cluster import Node
 
 __all__ = ["from_scripts", "replicated", "scripted"]
 

@@ -12,8 +12,8 @@ from k3s_policy.assemble.inventory.host import by_place, hosts, scopes
 from k3s_policy.assemble.inventory.node import used
 from k3s_policy.assemble.inventory.roles import nodes
 from k3s_policy.k3s.roles import Use, sets_up
-from k3s_policy.model import Input, Unseen
 from k3s_policy.model.fragment import HostVariables, Inventory, Start
+from k3s_policy.model.invocation import Input, Unseen
 from k3s_policy.model.role_variables import lowered
 from k3s_policy.readers import door
 

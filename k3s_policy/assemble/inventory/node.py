@@ -9,8 +9,8 @@ from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Scalar
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.fragment import Start
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.role_variables import arguments, configuration, environment, without_templates
 from k3s_policy.text.pattern import pattern
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from k3s_policy.assemble.inventory.host import Host
-    from k3s_policy.model import Group
+    from k3s_policy.model.cluster import Group
     from k3s_policy.model.fragment import ConfigFile, Fragment
     from k3s_policy.text import Text
 

@@ -12,7 +12,7 @@ from k3s_policy.assemble.inventory.host import is_on
 from k3s_policy.assemble.inventory.node import PORT, InventoryNode, Variables, joining_url, keeps_outside
 from k3s_policy.formats.template import is_substituted
 from k3s_policy.formats.tree import Mapping
-from k3s_policy.model import Group
+from k3s_policy.model.cluster import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

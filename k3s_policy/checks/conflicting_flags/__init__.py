@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.checks.conflicting_flags.conflict import Conflict
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from k3s_policy.formats.template import forks_between
 from k3s_policy.k3s.flags import Kind
 from k3s_policy.k3s.places import is_systemd_environment
-from k3s_policy.model import INPUT_OF, Form, Input, Origin
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import INPUT_OF, Form, Input, Origin
 from k3s_policy.text.branch import exclusive
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text.branch import When
 
 __all__ = ["KEEP_ONE", "Conflict", "absence", "given", "is_given", "items_of", "name_of", "settings_of", "together"]

@@ -13,15 +13,15 @@ from k3s_policy.checks.conflicting_flags.conflict import (
     settings_of,
     together,
 )
-from k3s_policy.model import Agent, Form
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Agent, Form
 from k3s_policy.text.branch import exclusive
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
 
 __all__ = [
     "agent_without_half_of_its_join",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from ipaddress import IPv4Network, IPv6Network
 
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
 
     Network: TypeAlias = IPv4Network | IPv6Network
 

@@ -11,7 +11,7 @@ from k3s_policy.model.finding import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from k3s_policy.model import Invocation
+    from k3s_policy.model.invocation import Invocation
 
 __all__ = ["side_by_side"]
 

@@ -41,12 +41,12 @@ from k3s_policy.checks.invalid_value.written import FILLED_IN, counts, is_judged
 from k3s_policy.judge.rule import Problem, rule
 from k3s_policy.k3s.flags import Kind
 from k3s_policy.k3s.value import Malformed, typed
-from k3s_policy.model import Form, Input
 from k3s_policy.model.effective import twice_named
+from k3s_policy.model.invocation import Form, Input
 
 if TYPE_CHECKING:
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
 
 
 @rule(severity="high", see=("https://docs.k3s.io/cli/server", "https://docs.k3s.io/cli/agent"))

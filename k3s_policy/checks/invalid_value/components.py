@@ -9,14 +9,14 @@ from k3s_policy.checks.invalid_value.written import FILLED_IN, is_judged, is_wri
 from k3s_policy.k3s import validation
 from k3s_policy.k3s.validation import Fault, Taint
 from k3s_policy.k3s.value import typed
-from k3s_policy.model import Input
+from k3s_policy.model.invocation import Input
 from k3s_policy.text.branch import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 __all__ = ["of_components"]

@@ -10,15 +10,15 @@ from k3s_policy.checks.invalid_value.written import FILLED_IN, counts, is_judged
 from k3s_policy.k3s import validation
 from k3s_policy.k3s.validation import Fault
 from k3s_policy.k3s.value import as_duration, typed
-from k3s_policy.model import Agent
 from k3s_policy.model.effective import is_on
 from k3s_policy.model.finding import Confidence, Severity
+from k3s_policy.model.invocation import Agent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from k3s_policy.judge.rule import Problems
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 __all__ = ["intervals", "mode", "refused"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from k3s_policy.judge.rule import Problem
 from k3s_policy.k3s.flags import Kind
 from k3s_policy.k3s.value import misread
-from k3s_policy.model import Form, Origin
 from k3s_policy.model.finding import Confidence
+from k3s_policy.model.invocation import Form, Origin
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.judge.rule import Problems
     from k3s_policy.k3s.validation import Fault
-    from k3s_policy.model import Invocation, Setting
+    from k3s_policy.model.invocation import Invocation, Setting
     from k3s_policy.text import Text
 
 __all__ = ["FILLED_IN", "counts", "is_judged", "is_last_word", "is_plain", "is_written", "named", "problem", "problems"]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
 
 from k3s_policy.formats.template import is_substituted, marked, restored
 from k3s_policy.formats.tree import Mapping, Scalar, Sequence, resolve
-from k3s_policy.model import BrokenFile
 from k3s_policy.model.fragment import Registries
+from k3s_policy.model.invocation import BrokenFile
 from k3s_policy.model.registries import AUTH, CONFIG, FILE, MIRROR, TLS, Config, Given, Mirror, Repeated, Unknown
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from k3s_policy.formats.user_data import mode_of
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import ReadAs, belongs_to_k3s
 from k3s_policy.k3s.recognise import is_config_path
-from k3s_policy.model import Credential, FileMode
 from k3s_policy.model.file import File, Mode, host_at
 from k3s_policy.model.fragment import Copy, HeldCredential, TaskList
 from k3s_policy.model.role_variables import configuration, without_templates
+from k3s_policy.model.subjects import Credential, FileMode
 from k3s_policy.readers.ansible.loops import in_turn
 from k3s_policy.readers.ansible.words import as_json, parameters
 from k3s_policy.text import join

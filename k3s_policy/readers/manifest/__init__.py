@@ -16,11 +16,12 @@ from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import IMAGE_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import Database, OtherCommand, S3Secret, Service, Start, Workload
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.release import release_of
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text import Run, Text
 
 if TYPE_CHECKING:

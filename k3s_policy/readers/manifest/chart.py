@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.tree import Mapping, Scalar, read_yaml, resolve
 from k3s_policy.k3s import credential
-from k3s_policy.model import Credential, Form
 from k3s_policy.model.fragment import Chart
+from k3s_policy.model.invocation import Form
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from k3s_policy.formats.tree import Mapping, Scalar
 from k3s_policy.formats.user_data import decoded
 from k3s_policy.k3s.places import CONFIG, INSTALLED_PROGRAM, ReadAs
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Group, Input, Unseen
+from k3s_policy.model.cluster import Group
 from k3s_policy.model.file import File, host_at
 from k3s_policy.model.fragment import ConfigFile, Start
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, ConfigEntry, Variable
 from k3s_policy.text import join
 from k3s_policy.text.pattern import pattern

@@ -14,10 +14,11 @@ from k3s_policy.k3s import credential
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.places import CONFIG_OF_RANCHER
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Credential, Form, Input, Unseen
 from k3s_policy.model.file import host_at
 from k3s_policy.model.fragment import ConfigFile, Start, Upgrade
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import config_entries
+from k3s_policy.model.subjects import Credential
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from k3s_policy.formats import template
 from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s.places import UNIT_FOLDER, configures
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import Copy, Start
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.readers.nix.expression import (
     Binding,

@@ -18,9 +18,10 @@ from k3s_policy.formats.shell import command_line, read_script
 from k3s_policy.k3s.places import INSTALLER_URL, OWN_INSTALLER_URL, is_installer, leads_into_configuration
 from k3s_policy.k3s.program import is_k3s, is_shell, shell_of
 from k3s_policy.k3s.sieve import concerns_text
-from k3s_policy.model import Download, Form, Input, Unseen
 from k3s_policy.model.file import File, host_at, source_of
 from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
+from k3s_policy.model.invocation import Form, Input, Unseen
+from k3s_policy.model.subjects import Download
 from k3s_policy.readers.script import copying, k3d, permissions, printing, start, writing
 from k3s_policy.readers.script.call import (
     OPTIONS_WITH_VALUE,

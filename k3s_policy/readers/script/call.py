@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.model import Form
+from k3s_policy.model.invocation import Form
 from k3s_policy.model.lower import Variable
 from k3s_policy.text.branch import exclusive
 

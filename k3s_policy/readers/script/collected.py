@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s.recognise import TELLING_OPTION
-from k3s_policy.model import Credential, Form
 from k3s_policy.model.file import Collected
 from k3s_policy.model.fragment import UnusedOptions
+from k3s_policy.model.invocation import Form
 from k3s_policy.model.lower import Argument
+from k3s_policy.model.subjects import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

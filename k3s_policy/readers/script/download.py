@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.k3s.download import THE_INSTALLER, part_of_k3s, path_of
-from k3s_policy.model import Download
+from k3s_policy.model.subjects import Download
 from k3s_policy.readers.script.call import upstream_words
 from k3s_policy.readers.script.printing import received
 from k3s_policy.text.pattern import pattern

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from k3s_policy.model import Input, Unseen
 from k3s_policy.model.file import File, source_of
+from k3s_policy.model.invocation import Input, Unseen
 from k3s_policy.model.k3d import ClusterPlan, Given, nodes
 from k3s_policy.readers.script.printing import received
 from k3s_policy.text.pattern import pattern

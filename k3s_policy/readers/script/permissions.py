@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k3s_policy.model import FileMode
+from k3s_policy.model.subjects import FileMode
 from k3s_policy.readers.script.printing import installed_input
 from k3s_policy.text.pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from k3s_policy.model import Form
     from k3s_policy.model.fragment import Copy
+    from k3s_policy.model.invocation import Form
     from k3s_policy.readers.script.call import Call
     from k3s_policy.text import Text
 

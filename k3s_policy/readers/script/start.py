@@ -10,8 +10,8 @@ from k3s_policy.formats.shell import split_words
 from k3s_policy.k3s import program
 from k3s_policy.k3s.flags import flags
 from k3s_policy.k3s.version import Version
-from k3s_policy.model import Form, Input, Release, Unseen
 from k3s_policy.model.fragment import OtherCommand, Start
+from k3s_policy.model.invocation import Form, Input, Release, Unseen
 from k3s_policy.model.lower import Argument, Variable
 from k3s_policy.model.release import release_of
 from k3s_policy.readers.script.call import options

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from k3s_policy.formats.shell import command_line, split_words
 from k3s_policy.k3s.places import CONFIG, INSTALLER_URL, ReadAs
-from k3s_policy.model import Form, Input, Unseen
 from k3s_policy.model.committed import credentials_of_k3s
 from k3s_policy.model.file import File
 from k3s_policy.model.fragment import TOO_MUCH, Start, Unfollowed
+from k3s_policy.model.invocation import Form, Input, Unseen
 from k3s_policy.model.lower import Variable
 from k3s_policy.readers.vagrantfile.ruby import literals
 from k3s_policy.text import Text, join
