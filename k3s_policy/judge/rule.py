@@ -13,9 +13,8 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from k3s_policy import model
 from k3s_policy.judge import head
-from k3s_policy.model import fragment
+from k3s_policy.model import cluster, fragment, invocation, subjects
 from k3s_policy.model.finding import PROFILES, Confidence, Related, RuleCard, Severity
 
 if TYPE_CHECKING:
@@ -226,4 +225,9 @@ def _judged(function: Callable[[Any], Problems]) -> Iterator[type]:
 
             yield Datastore
         else:
-            yield getattr(model, kind) if hasattr(model, kind) else getattr(fragment, kind)
+            module = next(module for module in _JUDGED if hasattr(module, kind))
+            yield getattr(module, kind)
+
+
+_JUDGED = (invocation, cluster, subjects, fragment)
+"""The modules of what checks judge."""
