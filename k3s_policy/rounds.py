@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from k3s_policy.assemble import assemble
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from k3s_policy.assemble import Assembly
     from k3s_policy.assemble.host_paths import Wanted
+    from k3s_policy.discover import Candidate
     from k3s_policy.gather import Gathered
     from k3s_policy.model.file import File
     from k3s_policy.model.fragment import Fragment
@@ -63,8 +65,6 @@ class _Rounds:
         """The paths of those that are K3s's."""
         self._errors = errors
         self._gathered = gathered
-        self._sources = {source.path: source for source in gathered.sources}
-        self._others = {candidate.path: candidate for candidate in gathered.candidates}
 
     def read(self, files: Iterable[File]) -> None:
         """Read files, each by itself: one that cannot be read does not hide the others, nor is its content told."""
@@ -106,7 +106,7 @@ class _Rounds:
 
     def tasks(self) -> Iterator[File]:
         """Yield the tasks of roles that hold files whose names do not tell what they become: a task may say it."""
-        unknown = (path for path in self._sources if path not in self.of_k3s)
+        unknown = (source.path for source in self._gathered.sources if source.path not in self.of_k3s)
         roles = {match["role"] for path in unknown if (match := _OF_A_ROLE.match(path))}
         for path in sorted(self._paths - self.of_k3s) if roles else ():
             role, tasks, name = path.rpartition("/tasks/")
@@ -115,7 +115,17 @@ class _Rounds:
                 if source is not None:
                     yield door.of_source(source, concerns_k3s=True)
 
-    @property
+    # Few scans ask for a file by its path, and a repository may have thousands.
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        return {source.path: source for source in self._gathered.sources}
+
+    @cached_property
+    def _others(self) -> dict[str, Candidate]:
+        return {candidate.path: candidate for candidate in self._gathered.candidates}
+
+    @cached_property
     def _paths(self) -> AbstractSet[str]:
         return self._sources.keys() | self._others.keys()
 

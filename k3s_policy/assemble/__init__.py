@@ -179,7 +179,7 @@ def _left_alone(places: Sequence[str]) -> Iterator[str]:
 
 
 def _not_followed(found: Iterable[Unfollowed]) -> Iterator[str]:
-    """Say which files within files were not opened."""
+    """Say which texts were not read to their end, and for which limit."""
     places = dict.fromkeys(f"{one.place} ({one.reason})" for one in found)
     if places:
         yield f"not judged to the end: {', '.join(places)}"

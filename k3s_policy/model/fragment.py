@@ -265,6 +265,11 @@ class Start:
     group: Group | None = None
     """The hosts that its file says it belongs to."""
 
+    @classmethod
+    def without_words(cls, at: Text, form: Form, *, unseen: tuple[Unseen, ...] = ()) -> Start:
+        """Return one of which only is said what a carrier knows of whatever is started in its file."""
+        return cls(at=at, role=None, arguments=(), form=form, unseen=unseen)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OtherCommand:
@@ -284,7 +289,7 @@ class TaskList(NamedTuple):
 
 
 class Unfollowed(NamedTuple):
-    """A text that was not opened, as those around it are too many."""
+    """A text that was not read to its end, as a limit was met."""
 
     place: str
     """The path of the repository's file, with the line."""

@@ -40,7 +40,7 @@ def said_of(at: Text, document: Document, others: Iterable[tuple[str, Text]] = (
     elif (path := _hidden_file(document.root)) is not None:
         reasons.append(("a file may be the config whose path is a variable", path))
     unseen = tuple(Unseen(kind, why, at) for why, at in reasons for kind in (Input.CONFIG, Input.ENVIRONMENT))
-    return Start(at, None, (), Form.CONFIG, unseen=unseen) if unseen else None
+    return Start.without_words(at, Form.CONFIG, unseen=unseen) if unseen else None
 
 
 def files_of(every: Iterable[HostFile], host: str, said: Start | None = None) -> Iterator[File]:

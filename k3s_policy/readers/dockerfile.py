@@ -335,5 +335,5 @@ def _started(stage: _Stage) -> Iterator[Found]:
         host=stage.host,
         form=Form.IMAGE,
         given=stage.variables,
-        said=Start(words[0], None, (), Form.IMAGE, version=release, unseen=tuple(unseen)),
+        said=replace(Start.without_words(words[0], Form.IMAGE, unseen=tuple(unseen)), version=release),
     )

@@ -83,7 +83,7 @@ def read(seen: Seen) -> Iterator[Found]:
     values = Values({str(one.name): one.value for one in file.variables})
     given = [one for one in file.variables if file.exports_all or str(one.name) in file.exported]
     given += file.computed
-    said = Start(text[:0], None, (), Form.COMMAND, unseen=tuple(file.unseen))
+    said = Start.without_words(text[:0], Form.COMMAND, unseen=tuple(file.unseen))
     for recipe in file.recipes:
         for command in _commands(recipe):
             yield File(

@@ -88,7 +88,7 @@ def read(seen: Seen) -> Iterator[Found]:
     others = {str(one.name): one for one in given if not _is_of_k3s(one)}
     own = [one for one in given if _is_of_k3s(one)]
     one_shell = _ONE_SHELL.search(str(text)) is not None
-    said = Start(text[:0], None, (), Form.COMMAND, unseen=tuple(makefile.unseen))
+    said = Start.without_words(text[:0], Form.COMMAND, unseen=tuple(makefile.unseen))
     for host, lines in makefile.recipes:
         # Of a recipe for one shell of POSIX make takes all blanks in front of every line, here-documents' included, and
         # the same characters wherever it finds them among these (GNU make src/job.c, construct_command_argv_internal).

@@ -112,5 +112,5 @@ def _script(lines: list[Text], given: tuple[Variable, ...], host: str) -> Iterat
         host=host,
         form=Form.JOB,
         given=given,
-        said=Start(lines[0][:0], None, (), Form.JOB, unseen=tuple(unseen)),
+        said=Start.without_words(lines[0][:0], Form.JOB, unseen=tuple(unseen)),
     )

@@ -58,7 +58,7 @@ def read(seen: Seen) -> Iterator[Found]:
         yield from credentials_of_k3s(own)
         if isinstance(task, Mapping):
             yield from credentials_of_k3s(_named(task))
-        said = Start(name.text[:0], None, (), Form.COMMAND, unseen=tuple(_unseen(root, task)))
+        said = Start.without_words(name.text[:0], Form.COMMAND, unseen=tuple(_unseen(root, task)))
         for command in _commands(task):
             yield File(
                 text=_filled(_with_values(command, values)),

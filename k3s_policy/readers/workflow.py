@@ -108,5 +108,5 @@ def _step(content: Scalar, given: tuple[Variable, ...], host: str, unseen: tuple
         host=host,
         form=Form.JOB,
         given=given,
-        said=Start(content.text[:0], None, (), Form.JOB, unseen=unseen),
+        said=Start.without_words(content.text[:0], Form.JOB, unseen=unseen),
     )

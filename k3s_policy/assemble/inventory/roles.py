@@ -6,6 +6,7 @@ clusters.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from k3s_policy.assemble.inventory.host import is_on
@@ -46,13 +47,7 @@ _SERVER = Variables(
     configs=("server_config_yaml",),
     environment=_ENVIRONMENT,
 )
-_AGENT = Variables(
-    version="k3s_version",
-    token="token",  # noqa: S106  the name of a variable
-    arguments="extra_agent_args",
-    configs=("agent_config_yaml",),
-    environment=_ENVIRONMENT,
-)
+_AGENT = replace(_SERVER, arguments="extra_agent_args", configs=("agent_config_yaml",))
 
 
 def _k3s_ansible(inventory: Inventory, hosts: Sequence[Host]) -> list[InventoryNode]:

@@ -8,6 +8,7 @@ where older ones differ, functions that take a K3s release know it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.formats.template import opaque
@@ -55,23 +56,12 @@ def parse(text: Text) -> Endpoint:
     """Take an endpoint apart; every part is cut from `text`. What is not known in it has no separators."""
     text = opaque(text)
     scheme, separator, rest = text.partition("://")
-    nothing = text[len(text) :]
     if not separator:
         scheme, rest = text[:0], text
     if text and not separator:
         reason = "it needs a scheme in front, such as mysql:// or https://"
         refusal = Refusal(Flaw.NO_SCHEME, text, reason) if text.known else None
-        return Endpoint(
-            text=text,
-            scheme=scheme,
-            backend=None,
-            user=nothing,
-            password=nothing,
-            addresses=(),
-            database=nothing,
-            refusal=refusal,
-            is_open=True,
-        )
+        return replace(Endpoint.bare(text, scheme, None), refusal=refusal, is_open=True)
     # `://` has an empty scheme, and is no empty endpoint.
     backend = SCHEMES.get(str(scheme)) if scheme.known and (scheme or not text) else None
     grammar = _GRAMMARS.get(backend) if backend is not None else None
@@ -82,15 +72,5 @@ def parse(text: Text) -> Endpoint:
         refusal = Refusal(Flaw.UNKNOWN_SCHEME, scheme, "K3s has no datastore of this scheme")
     database, _, query = rest.partition("?")
     parameters = tuple(parts.read_parameters(query))
-    return Endpoint(
-        text=text,
-        scheme=scheme,
-        backend=backend,
-        user=nothing,
-        password=nothing,
-        addresses=(),
-        database=database,
-        parameters=parameters,
-        refusal=refusal,
-        is_open=backend is None,
-    )
+    found = Endpoint.bare(text, scheme, backend)
+    return replace(found, database=database, parameters=parameters, refusal=refusal, is_open=backend is None)

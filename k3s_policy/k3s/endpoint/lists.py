@@ -7,6 +7,7 @@ kine splits both at each comma and trims nothing. Of etcd only the first scheme 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k3s_policy.k3s.endpoint.parts import (
@@ -34,18 +35,8 @@ __all__ = ["parse_etcd", "parse_nats"]
 
 def parse_etcd(text: Text, scheme: Text, rest: Text) -> Endpoint:
     """Take apart a list of etcd servers, or the path of a socket."""
-    nothing = rest[len(rest) :]
     if str(scheme) in ("unix", "unixs"):
-        return Endpoint(
-            text=text,
-            scheme=scheme,
-            backend=Backend.ETCD,
-            user=nothing,
-            password=nothing,
-            addresses=(),
-            database=nothing,
-            socket=rest,
-        )
+        return replace(Endpoint.bare(text, scheme, Backend.ETCD), socket=rest)
     urls = [_split(one) for one in text.split(",")]
     login, _, _ = urls[0][1].partition("/")[0].rpartition("@")
     user, _, password = login.partition(":")
@@ -57,7 +48,7 @@ def parse_etcd(text: Text, scheme: Text, rest: Text) -> Endpoint:
         user=user,
         password=password,
         addresses=addresses,
-        database=nothing,
+        database=rest[len(rest) :],
         is_open=not text[-1:].known,
     )
 

@@ -162,6 +162,14 @@ class Endpoint:
     is_open: bool = False
     """Whether a template or variable stands where parameters or servers may come from that were not seen."""
 
+    @classmethod
+    def bare(cls, text: Text, scheme: Text, backend: Backend | None) -> Endpoint:
+        """Return an endpoint of which nothing but the scheme is told apart."""
+        nothing = text[len(text) :]
+        return cls(
+            text=text, scheme=scheme, backend=backend, user=nothing, password=nothing, addresses=(), database=nothing
+        )
+
     def all(self, name: str) -> tuple[Parameter, ...]:
         """Return the parameters of one name, which is case-sensitive."""
         return tuple(parameter for parameter in self.parameters if parameter.key == name)

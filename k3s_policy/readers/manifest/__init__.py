@@ -115,7 +115,9 @@ def _workloads(root: Mapping, done: set[int]) -> Iterator[Found]:
             case Start() | Database():
                 yield replace(found, workload=workload)
             case File():
-                yield found._replace(said=Start(found.text[:0], None, (), Form.CONTAINER, workload=workload))
+                yield found._replace(
+                    said=replace(Start.without_words(found.text[:0], Form.CONTAINER), workload=workload)
+                )
             case _:
                 yield found
     written = str(root.written)

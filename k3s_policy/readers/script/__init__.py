@@ -423,7 +423,7 @@ def _with_unseen(found: Iterable[Found], unseen: tuple[Unseen, ...]) -> Iterator
         if unseen and isinstance(one, Start) and not one.isolated:
             yield replace(one, unseen=(*one.unseen, *unseen))
         elif unseen and isinstance(one, File):
-            said = one.said or Start(one.text[:0], None, (), Form.COMMAND)
+            said = one.said or Start.without_words(one.text[:0], Form.COMMAND)
             yield one._replace(said=replace(said, unseen=(*said.unseen, *unseen)))
         else:
             yield one

@@ -82,7 +82,7 @@ def read(seen: Seen) -> Iterator[Found]:
             counts = _COUNTS.search(str(one.text)) is not None
             command = one.text if line is None or counts else _given(one.text, arguments.get(line, ()))
             given = () if line is None else variables.get(line, ())
-            said = Start(command[:0], None, (), Form.COMMAND, unseen=_GIVES) if gives else None
+            said = Start.without_words(command[:0], Form.COMMAND, unseen=_GIVES) if gives else None
             yield File(text=command, path="", read_as=ReadAs.SCRIPT, given=tuple(given), said=said)
         elif _PATH.search(one.before) and INSTALLER_URL.search(str(one.text)):
             yield _installer(one, arguments.get(one.line, ()), f"{path}#{one.start}")
