@@ -99,6 +99,26 @@ MULTIPLYING = {
 """Some hundred bytes each, that would come to more than any memory holds: path and content."""
 
 GROWING: dict[str, tuple[str, int, Callable[[int], str]]] = {
+    "a file that is copied to and fro": (
+        "run.sh",
+        150,
+        lambda number: (
+            "echo 'debug: true' > /etc/rancher/k3s/config.yaml\n"
+            + "cp /etc/rancher/k3s/config.yaml /tmp/c.yaml\ncp /tmp/c.yaml /etc/rancher/k3s/config.yaml\n" * number
+            + "k3s server\n"
+        ),
+    ),
+    "a group that is piped into a group": (
+        "run.sh",
+        100,
+        lambda number: (
+            "{\n"
+            + lines(number, "echo 'node-label: a=#'\n")
+            + "} | {\n"
+            + "tee /etc/rancher/k3s/config.yaml\n" * number
+            + "}\nk3s server\n"
+        ),
+    ),
     "a number of many digits": (CONFIG, 50_000, lambda n: f"tls-san: {'9' * n}\ntoken: 1{'0' * n}\n"),
     "a mode of many digits": (CONFIG, 150_000, lambda n: f'write-kubeconfig-mode: "{"7" * n}"\n'),
     "commands with a credential": ("run.sh", 100, lambda n: lines(n, "k3s server --token 4f1c9a7be2d0836f#\n")),
